@@ -1,0 +1,27 @@
+"""The conformance classes met: /conformance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from geomill.app.operations import Answer, operation
+from geomill.app.schemas import ConfClassesSchema
+
+bp = Blueprint("conformance", __name__)
+
+SPEC = "http://www.opengis.net/spec/"
+PROCESSES = ("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss")
+CLASSES = [
+    *(f"{SPEC}ogcapi-processes-1/1.0/conf/{name}" for name in PROCESSES),
+    *(f"{SPEC}ogcapi-processes-1/2.0/conf/{name}" for name in (*PROCESSES, "oas")),
+    *(f"{SPEC}ogcapi-common-1/1.0/conf/{name}" for name in ("core", "json")),
+]
+
+
+@bp.get("/conformance")
+@operation("getConformanceClasses", {200: Answer("The conformance classes met.", ConfClassesSchema)})
+def show() -> Any:
+    """The conformance classes met. /req/core/conformance-op"""
+    return ConfClassesSchema().dump({"conforms_to": CLASSES})

@@ -1,0 +1,27 @@
+"""The API definition: /api, as OpenAPI or as a page."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response, g, render_template
+
+from geomill.app import links, openapi
+from geomill.app.negotiation import HTML, JSON, OPENAPI
+from geomill.app.operations import Answer, operation
+from geomill.app.server import current_app
+
+bp = Blueprint("definition", __name__)
+
+STYLE_ONLY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; form-action 'none'"
+
+
+@bp.get("/api")
+@operation("getAPI", {200: Answer("The API definition.")}, offers=(OPENAPI, JSON, HTML))
+def show() -> Any:
+    """The API definition. /req/core/api-definition-op"""
+    document = openapi.document(current_app, links.to("landing.show"))
+    if g.media_type == HTML:
+        return Response(render_template("api.html", api=document), headers={"Content-Security-Policy": STYLE_ONLY})
+    return Response(json.dumps(document, indent=1), content_type=g.media_type)

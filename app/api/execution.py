@@ -1,0 +1,106 @@
+"""Execution: /processes/{processID}/execution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from hashlib import sha256
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from geomill.app import links
+from geomill.app.api.jobs import status_answer
+from geomill.app.api.results import DELIVERED, delivered
+from geomill.app.errors import ServerBusy
+from geomill.app.exchange import inputs, prefer
+from geomill.app.operations import Answer, operation
+from geomill.app.schemas import ExecuteSchema, StatusInfoSchema
+from geomill.app.server import current_app
+from geomill.jobstore import Job, Limits, StatusInfo
+from geomill.jobstore.records import new_job_id, now
+from geomill.processes.registry import Process
+
+bp = Blueprint("execution", __name__)
+
+ACCEPTED = Answer("The job is accepted.", StatusInfoSchema, ("application/json",), ("Location", "Preference-Applied"))
+
+
+@bp.post("/processes/<process_id>/execution")
+@operation(
+    "execute",
+    {**DELIVERED, 201: ACCEPTED},
+    problems=(403, 404, 413, 422, 503, 504, 507),
+    headers=("Prefer", "Idempotency-Key"),
+    body=ExecuteSchema,
+    offers=(),
+)
+def execute(process_id: str) -> Any:
+    """Execute a process. /req/core/process-execute-op"""
+    process = current_app.processes.get(process_id)
+    body, preference = request.get_data(), prefer.parse(request.headers.get("Prefer"))
+    inputs.check(inputs.read(body), process.description, current_app.guard.check)
+    with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
+        if not seated and "async-execute" not in _modes(process):
+            raise ServerBusy(f"Process {process.id} can only be waited for, and too many requests wait already.")
+        status = current_app.jobs.create(_job(process, body), body, durable=not seated)
+        if seated:
+            status = current_app.engine.run(status.job_id, _patience(preference))
+    return delivered(status.job_id) if seated and status.status.final else _accepted(status)
+
+
+def _accepted(status: StatusInfo) -> Response:
+    """201, and the job goes on by itself. /req/core/process-execute-success-async"""
+    if status.durable:
+        current_app.engine.start(status.job_id)
+    else:
+        status = current_app.jobs.make_durable(status.job_id)
+    answer = status_answer(status, 201)
+    answer.headers["Location"] = links.to("jobs.show", job_id=status.job_id)
+    if applied := prefer.applied(request.headers.get("Prefer"), "respond-async"):
+        answer.headers["Preference-Applied"] = applied
+    return answer
+
+
+@contextmanager
+def _seat(wanted: bool) -> Iterator[bool]:
+    """A place among those that may wait for a job, if one is wanted and free: the other threads stay for others."""
+    seated = wanted and current_app.waiting.acquire(blocking=False)
+    try:
+        yield seated
+    finally:
+        if seated:
+            current_app.waiting.release()
+
+
+def _patience(preference: prefer.Preference) -> float:
+    """How long to wait for a job, in seconds: what the client is willing to, within what the server is."""
+    most = current_app.settings.sync_wait
+    return most if preference.wait is None else min(preference.wait, most)
+
+
+def _modes(process: Process) -> list[str]:
+    modes: list[str] = process.description["jobControlOptions"]
+    return modes
+
+
+def _job(process: Process, body: bytes) -> Job:
+    limits = Limits(**asdict(process.limits))
+    return Job(
+        job_id=new_job_id(),
+        process_id=process.id,
+        version=process.version,
+        owner="",
+        created=now(),
+        package=process.package,
+        described=process.described,
+        path=str(process.path),
+        entry=process.function,
+        template=process.template or "base",
+        interpreter=process.interpreter,
+        limits=replace(limits, seconds=min(limits.seconds, current_app.settings.time_limit)),
+        key=request.headers.get("Idempotency-Key"),
+        request_digest=sha256(body).hexdigest(),
+        prefer=request.headers.get("Prefer"),
+    )

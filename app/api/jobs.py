@@ -1,0 +1,94 @@
+"""Jobs: /jobs and /jobs/{jobID}."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import PreconditionFailed
+
+from geomill.app import links
+from geomill.app.errors import InvalidQuery
+from geomill.app.operations import Answer, operation
+from geomill.app.schemas import JobListSchema, JobsQuery, StatusInfoSchema
+from geomill.app.schemas.queries import read
+from geomill.app.server import current_app
+from geomill.jobstore import Filters, Page, Status, StatusInfo
+
+bp = Blueprint("jobs", __name__)
+
+STATUS = Answer("The status of a job.", StatusInfoSchema, headers=("ETag",))
+
+
+@bp.get("/jobs")
+@operation("getJobs", {200: Answer("The jobs, newest first.", JobListSchema)}, query=JobsQuery)
+def index() -> Any:
+    """The jobs, newest first. /req/job-list/job-list-op"""
+    asked = read(JobsQuery)
+    page = _page(asked)
+    following = {"cursor": page.next} if page.next else None
+    return JobListSchema().dump({"jobs": page.jobs, "links": links.of_page("jobs.index", following)})
+
+
+@bp.get("/jobs/<job_id>")
+@operation("getStatus", {200: STATUS, 304: Answer("The status has not changed.", media_types=())}, problems=(404,))
+def show(job_id: str) -> Any:
+    """Status of one job. /req/core/job-op"""
+    return status_answer(current_app.jobs.status(job_id))
+
+
+@bp.delete("/jobs/<job_id>")
+@operation(
+    "dismiss",
+    {200: Answer("The job is dismissed.", StatusInfoSchema), 202: Answer("The job is being dismissed.", StatusInfoSchema)},
+    problems=(403, 404, 412),
+    headers=("If-Match",),
+)
+def dismiss(job_id: str) -> Any:
+    """Dismiss a job that has not finished, remove one that has. /req/dismiss/job-dismiss-op"""
+    status = current_app.jobs.status(job_id)
+    match = _expected(status)
+    if not status.status.final:
+        status = current_app.engine.dismiss(job_id, match)
+        if status.status not in (Status.SUCCESSFUL, Status.FAILED):  # did not finish meanwhile
+            return status_answer(status, 200 if status.status.final else 202)
+    removed = replace(current_app.jobs.remove(job_id, match), status=Status.DISMISSED)
+    return {**StatusInfoSchema().dump(removed), "links": [links.up_to_jobs()]}
+
+
+def status_answer(status: StatusInfo, code: int = 200) -> Response:
+    """A status document, with the ETag that If-Match takes."""
+    response = jsonify(StatusInfoSchema().dump(status))
+    response.status_code = code
+    response.set_etag(status.etag)
+    return response
+
+
+def _page(asked: dict[str, Any]) -> Page:
+    try:
+        return current_app.jobs.list(_filters(asked), asked["limit"], asked["cursor"])
+    except ValueError as error:
+        raise InvalidQuery(f"cursor: {error}") from None
+
+
+def _filters(asked: dict[str, Any]) -> Filters:
+    since, until = asked["datetime"]
+    return Filters(
+        types=tuple(asked["type"]),
+        process_ids=tuple(asked["process_id"]),
+        statuses=tuple(asked["status"]),
+        since=since,
+        until=until,
+        min_duration=asked["min_duration"],
+        max_duration=asked["max_duration"],
+    )
+
+
+def _expected(status: StatusInfo) -> str | None:
+    """The ETag that the job has to keep, if the client names one. Raises PreconditionFailed."""
+    if not request.if_match:
+        return None
+    if not request.if_match.contains(status.etag):
+        raise PreconditionFailed(f"Job {status.job_id} is {status.status.value} now.")
+    return None if request.if_match.star_tag else status.etag

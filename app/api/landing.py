@@ -1,0 +1,23 @@
+"""The landing page: /."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from geomill.app import links
+from geomill.app.operations import Answer, operation
+from geomill.app.schemas import LandingPageSchema
+from geomill.app.server import current_app
+
+bp = Blueprint("landing", __name__)
+
+
+@bp.get("/")
+@operation("getLandingPage", {200: Answer("Where everything is.", LandingPageSchema)})
+def show() -> Any:
+    """Where everything is. /req/core/landingpage-op"""
+    settings = current_app.settings
+    page = {"title": settings.title, "description": settings.description, "links": links.of_landing()}
+    return LandingPageSchema().dump(page)

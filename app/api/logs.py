@@ -1,0 +1,48 @@
+"""What a job printed: /jobs/{jobID}/logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response
+
+from geomill.app.negotiation import TEXT
+from geomill.app.operations import Answer, operation
+from geomill.app.schemas import LogsQuery
+from geomill.app.schemas.queries import read
+from geomill.app.security import SANDBOX
+from geomill.app.server import current_app
+
+bp = Blueprint("logs", __name__)
+
+PIECE = 64 * 1024  # bytes
+
+
+@bp.get("/jobs/<job_id>/logs")
+@operation(
+    "getLog",
+    {200: Answer("What the job printed, from `offset` to what there is now.", headers=("Next-Offset",))},
+    problems=(404,),
+    query=LogsQuery,
+    offers=(TEXT,),
+)
+def show(job_id: str) -> Any:
+    """What the job printed, from `offset` to what there is now; empty when that was nothing."""
+    log = current_app.jobs.log(job_id)
+    end = log.stat().st_size if log.exists() else 0
+    begin = min(read(LogsQuery)["offset"], end)
+    headers = {**SANDBOX, "Next-Offset": str(end), "Content-Length": str(end - begin)}
+    return Response(_pieces(log, begin, end), headers=headers, content_type=f"{TEXT}; charset=utf-8")
+
+
+def _pieces(log: Path, begin: int, end: int) -> Iterator[bytes]:
+    """The bytes from begin to end of a file that may grow meanwhile."""
+    if begin == end:
+        return
+    with log.open("rb") as file:
+        file.seek(begin)
+        while piece := file.read(min(PIECE, end - begin)):
+            begin += len(piece)
+            yield piece

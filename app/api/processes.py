@@ -1,0 +1,38 @@
+"""The processes: /processes and /processes/{processID}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from geomill.app import links
+from geomill.app.operations import Answer, operation
+from geomill.app.schemas import ProcessesQuery, ProcessListSchema, ProcessSchema
+from geomill.app.schemas.queries import read
+from geomill.app.server import current_app
+
+bp = Blueprint("processes", __name__)
+
+
+@bp.get("/processes")
+@operation("getProcesses", {200: Answer("The processes.", ProcessListSchema)}, query=ProcessesQuery)
+def index() -> Any:
+    """The processes, deployed ones first. /req/core/process-list"""
+    asked = read(ProcessesQuery)
+    processes = sorted(current_app.processes.list(), key=lambda process: not process.mutable)
+    end = asked["offset"] + asked["limit"]
+    following = {"offset": end} if end < len(processes) else None
+    page = {
+        "processes": processes[asked["offset"] : end],
+        "number_total": len(processes),
+        "links": links.of_page("processes.index", following),
+    }
+    return ProcessListSchema().dump(page)
+
+
+@bp.get("/processes/<process_id>")
+@operation("getProcessDescription", {200: Answer("The description of a process.", ProcessSchema)}, problems=(404,))
+def show(process_id: str) -> Any:
+    """The description of a process. /req/core/process-description-op"""
+    return ProcessSchema().dump(current_app.processes.get(process_id))

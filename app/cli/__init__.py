@@ -1,0 +1,40 @@
+"""The command: geomill serve, processes, jobs, doctor, fsck."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from geomill.app.cli.doctor import doctor, fsck
+from geomill.app.cli.jobs import jobs
+from geomill.app.cli.processes import processes
+from geomill.app.cli.serve import serve
+from geomill.app.cli.service import ServiceError
+from geomill.app.config import SettingsError
+
+
+class OneLine(click.Group):
+    """Commands whose foreseen errors are one line without a traceback, with status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Called by click."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except (ServiceError, SettingsError) as error:
+            raise click.ClickException(" ".join(str(error).split())) from error
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from error
+
+
+@click.group(cls=OneLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="geomill", message="%(package)s %(version)s")
+def main() -> None:
+    """Geospatial processes, run as jobs: a server, and commands for this host or any OGC API - Processes server."""
+
+
+for command in (serve, processes, jobs, doctor, fsck):
+    main.add_command(command)

@@ -1,0 +1,5 @@
+"""python -m geomill.app.cli"""
+
+from geomill.app.cli import main
+
+main()

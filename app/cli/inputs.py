@@ -1,0 +1,141 @@
+"""-i name=value, read by the schema that the process describes its inputs with."""
+
+from __future__ import annotations
+
+import base64
+import json
+import mimetypes
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+Schema = dict[str, Any]
+TYPES = {"string", "number", "integer", "boolean", "array", "object", "null"}
+
+
+class InputError(Exception):
+    """An -i that cannot be sent; one sentence."""
+
+
+def parse(given: Iterable[str], description: dict[str, Any]) -> dict[str, Any]:
+    """The inputs of an execute request. given: "name=value" or "name=@path"; a name that comes again makes an array.
+
+    Raises InputError.
+    """
+    known = description.get("inputs") or {}
+    grouped: dict[str, list[str]] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InputError(f"-i {text}: expected name=value or name=@path")
+        if known and name not in known:
+            nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise InputError(f"-i {name}: the process has no such input; the nearest is {nearest}")
+        grouped.setdefault(name, []).append(value)
+    return {name: _input(name, values, known.get(name) or {}) for name, values in grouped.items()}
+
+
+def _input(name: str, values: list[str], described: dict[str, Any]) -> Any:
+    schema = described.get("schema")
+    schema = schema if isinstance(schema, dict) else {}
+    if schema.get("type") == "array":
+        if len(values) == 1:
+            whole = _array(values[0])
+            if whole is not None:
+                return whole
+        items = schema.get("items")
+        return [_value(name, value, items if isinstance(items, dict) else {}) for value in values]
+    read = [_value(name, value, schema) for value in values]
+    return read[0] if len(read) == 1 else read
+
+
+def _array(text: str) -> list[Any] | None:
+    """A whole array, in JSON or in a JSON file."""
+    try:
+        value = json.loads(_content(text[1:]) if _is_file(text) else text)
+    except ValueError:
+        return None
+    return value if isinstance(value, list) else None
+
+
+def _value(name: str, text: str, schema: Schema) -> Any:
+    """One value, of the form that the standard sends it in. Source: 18-062r2, inlineOrRefData.yaml."""
+    types = set(_types(schema))
+    if _is_binary(schema):
+        return _binary(text, schema)
+    content: str | bytes = (
+        _content(text[1:]) if _is_file(text) else text.removeprefix("@") if text[:2] == "@@" else text
+    )
+    if types - {"null"} == {"string"}:
+        return _decoded(name, content)
+    try:
+        return _qualified(json.loads(content), schema)
+    except ValueError:
+        if text.startswith(("http://", "https://")):
+            return {"href": text}
+        if not types or "string" in types:
+            return _decoded(name, content)
+    raise InputError(f"-i {name}: expected {' or '.join(sorted(types))} in JSON, found {text}")
+
+
+def _qualified(value: Any, schema: Schema) -> Any:
+    """Objects are wrapped, but for links, bounding boxes and what is wrapped already."""
+    if "ogc-bbox" in _formats(schema):
+        return {"bbox": value} if isinstance(value, list) else value
+    if not isinstance(value, dict) or isinstance(value.get("href"), str):
+        return value
+    return value if "value" in value and set(value) <= {"value", "mediaType"} else {"value": value}
+
+
+def _binary(text: str, schema: Schema) -> Any:
+    """A file by its content, anything else by reference."""
+    if text.startswith("{"):
+        return json.loads(text)
+    if not _is_file(text):
+        return {"href": text} if "://" in text else text
+    kind = schema.get("contentMediaType") or mimetypes.guess_type(text)[0] or "application/octet-stream"
+    return {"value": base64.b64encode(_content(text[1:])).decode(), "encoding": "base64", "mediaType": kind}
+
+
+def _is_file(text: str) -> bool:
+    return text.startswith("@") and not text.startswith("@@")
+
+
+def _content(path: str) -> bytes:
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+def _decoded(name: str, content: str | bytes) -> str:
+    try:
+        return content if isinstance(content, str) else content.decode()
+    except UnicodeDecodeError:
+        raise InputError(f"-i {name}: the input is text, the file is not (UTF-8)") from None
+
+
+def _is_binary(schema: Schema) -> bool:
+    return schema.get("contentEncoding") in ("binary", "base64") or schema.get("format") in ("binary", "byte")
+
+
+def _types(schema: Schema) -> Iterable[str]:
+    """Every type that a value may have, through combinations of schemas; none when it may have any."""
+    stated = schema.get("type")
+    yield from (kind for kind in (stated if isinstance(stated, list) else [stated]) if kind in TYPES)
+    if schema.get("nullable"):
+        yield "null"
+    for part in _parts(schema):
+        yield from _types(part)
+
+
+def _formats(schema: Schema) -> Iterable[str]:
+    if isinstance(schema.get("format"), str):
+        yield schema["format"]
+    for part in _parts(schema):
+        yield from _formats(part)
+
+
+def _parts(schema: Schema) -> list[Schema]:
+    return [part for name in ("allOf", "oneOf", "anyOf") for part in schema.get(name) or () if isinstance(part, dict)]

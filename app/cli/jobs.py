@@ -1,0 +1,105 @@
+"""geomill jobs: look at them, get their results, stop and remove them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from geomill.app.cli import options, show
+from geomill.app.cli.processes import deliver
+from geomill.app.cli.progress import follow
+from geomill.app.cli.service import Service, is_over
+
+STATES = ("accepted", "running", "successful", "failed", "dismissed")
+MEMBERS = ("jobID", "processID", "status", "progress", "message", "created", "started", "finished", "updated")
+LOG_SECONDS = 0.5  # between two looks at a log that is followed
+
+job_argument = click.argument("job_name", metavar="JOB")
+
+
+@click.group()
+def jobs() -> None:
+    """List jobs, get their results, stop and remove them. JOB is an id or a URL."""
+
+
+@jobs.command("ls")
+@click.option("--status", type=click.Choice(STATES), help="Only jobs in this state.")
+@click.option("--process", "process_id", metavar="ID", help="Only jobs of this process.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@options.service
+@options.as_json
+def ls(service: Service, status: str | None, process_id: str | None, limit: int, as_json: bool) -> None:
+    """List jobs, newest first."""
+    found = list(service.jobs(limit, status, process_id))
+    if as_json:
+        click.echo(show.pretty(found))
+    elif found:
+        click.echo(show.table(show.job_row(job) for job in found))
+
+
+@jobs.command("show")
+@job_argument
+@options.service
+@options.as_json
+def show_job(service: Service, job_name: str, as_json: bool) -> None:
+    """Show the status of a job."""
+    status = service.status(service.job(job_name))
+    if as_json:
+        click.echo(show.pretty(status))
+        return
+    times = {name: show.moment(status[name]) for name in MEMBERS[5:] if status.get(name)}
+    values = {"jobID": status.get("id"), **status, **times}
+    click.echo(show.table([name, values[name]] for name in MEMBERS if values.get(name) is not None))
+
+
+@jobs.command("logs")
+@job_argument
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on until the job ends.")
+@options.service
+def logs(service: Service, job_name: str, following: bool) -> None:
+    """Print what a job has printed."""
+    job = service.job(job_name)
+    printed = 0
+    while True:
+        over = is_over(service.status(job))  # before the log: what is printed last is not missed
+        new = service.log(job, printed)
+        printed += len(new)
+        sys.stdout.buffer.write(new)
+        sys.stdout.flush()
+        if over or not following:
+            return
+        time.sleep(LOG_SECONDS)
+
+
+@jobs.command("results")
+@job_argument
+@options.output
+@options.service
+@options.as_json
+def results(service: Service, job_name: str, output: Path | None, as_json: bool) -> None:
+    """Print or save the results of a job."""
+    deliver(service, service.results(service.job(job_name)), output, as_json)
+
+
+@jobs.command("dismiss")
+@job_argument
+@options.service
+def dismiss(service: Service, job_name: str) -> None:
+    """Stop a job that has not ended; it stays in the list."""
+    job = service.job(job_name)
+    service.dismiss(job)
+    ended = follow(service, job)
+    click.echo(f"{job.job_id} {show.clean(ended.get('status'))}")
+
+
+@jobs.command("remove")
+@job_argument
+@options.service
+def remove(service: Service, job_name: str) -> None:
+    """Delete a job that has ended, with its results."""
+    job = service.job(job_name)
+    service.remove(job)
+    click.echo(f"{job.job_id} removed")

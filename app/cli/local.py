@@ -1,0 +1,70 @@
+"""The service over a home on this host: the server's own views, called in this process without a socket.
+
+So a job that a command makes is the job that a request would have made. Results and logs are read where they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from werkzeug.test import Client
+
+from geomill.app import create_app
+from geomill.app.cli.outputs import Output
+from geomill.app.cli.service import Job, Json, Reply, Service, ServiceError
+from geomill.app.config import Settings
+from geomill.jobstore import JobFailed, JobStore, NoSuchJob, Result, ResultNotAvailable, ResultNotReady
+
+
+class Local(Service):
+    """The jobs and processes of one home."""
+
+    def __init__(self, settings: Settings) -> None:
+        """settings: their host has to be a loopback one."""
+        super().__init__(f"http://127.0.0.1:{settings.port}")
+        self._app = create_app(settings)
+        self._store: JobStore = self._app.jobs
+        self._client = Client(self._app)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+        """One request to the views of this process."""
+        if not url.startswith(f"{self.url}/"):
+            raise ServiceError(f"{url}: not a part of this home")
+        reply = self._client.open(
+            url.removeprefix(self.url), method=method, base_url=self.url, headers=dict(headers), data=body
+        )
+        sent = {name.lower(): value for name, value in reply.headers.items()}
+        return Reply(reply.status_code, sent, reply.iter_encoded(), url)
+
+    def execute(self, process_id: str, request: Json, *, wait: bool) -> Job | list[Output]:
+        """Submit a job, and see that somebody starts it."""
+        self._app.engine.serve()
+        return super().execute(process_id, request, wait=wait)
+
+    def results(self, job: Job) -> list[Output]:
+        """The outputs of a successful job; files by where they lie."""
+        try:
+            found = self._store.results(job.job_id)
+        except (JobFailed, NoSuchJob, ResultNotAvailable, ResultNotReady) as error:
+            raise ServiceError(str(error)) from error
+        return [output for name, result in found.items() for output in self._outputs(job, name, result)]
+
+    def log(self, job: Job, start: int = 0) -> bytes:
+        """What the job has printed, from byte `start` on."""
+        try:
+            with open(self._store.log(job.job_id), "rb") as file:
+                file.seek(start)
+                return file.read()
+        except FileNotFoundError:
+            return b""
+        except NoSuchJob as error:
+            raise ServiceError(f"No such job: {error}") from error
+
+    def _outputs(self, job: Job, name: str, result: Result) -> Iterator[Output]:
+        for number, item in enumerate(result.items or ()):
+            yield from self._outputs(job, f"{name}.{number + 1}", item)
+        if result.file is not None:
+            path = self._store.output(job.job_id, result.file)
+            yield Output(name, href=path.as_uri(), media_type=result.media_type)
+        elif result.items is None:
+            yield Output(name, value=result.value, media_type=result.media_type)

@@ -1,0 +1,102 @@
+"""geomill processes: list, describe and execute them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from geomill.app.cli import inputs, options, outputs, show
+from geomill.app.cli.outputs import Output
+from geomill.app.cli.progress import follow
+from geomill.app.cli.service import Job, Json, Service, ServiceError
+
+LAST_LINES = 20  # of the log of a failed job
+
+
+@click.group()
+def processes() -> None:
+    """List, describe and execute processes."""
+
+
+@processes.command("ls")
+@options.service
+@options.as_json
+def ls(service: Service, as_json: bool) -> None:
+    """List the processes."""
+    found = list(service.processes())
+    if as_json:
+        click.echo(show.pretty(found))
+    elif found:
+        click.echo(show.table([process.get(name) for name in ("id", "version", "title")] for process in found))
+
+
+@processes.command("describe")
+@click.argument("process_id", metavar="ID")
+@options.service
+@options.as_json
+def describe(service: Service, process_id: str, as_json: bool) -> None:
+    """Show what a process takes and gives."""
+    description = service.describe(process_id)
+    click.echo(show.pretty(description) if as_json else show.process(description))
+
+
+@processes.command("execute")
+@click.argument("process_id", metavar="ID")
+@click.option("-i", "--input", "given", multiple=True, metavar="NAME=VALUE", help="An input; NAME=@PATH reads a file.")
+@click.option("--sync", is_flag=True, help="Let the server wait for the results.")
+@options.output
+@options.service
+@options.as_json
+def execute(
+    service: Service, process_id: str, given: tuple[str, ...], sync: bool, output: Path | None, as_json: bool
+) -> None:
+    """Run a process as a job, follow it and print its results."""
+    try:
+        values = inputs.parse(given, service.describe(process_id))
+    except inputs.InputError as error:
+        raise click.UsageError(str(error)) from error
+    found = service.execute(process_id, {"inputs": values, "response": "document"}, wait=sync)
+    if isinstance(found, Job):
+        click.echo(f"Job {found.job_id}", err=True)
+        found = _wait(service, found)
+    deliver(service, found, output, as_json)
+
+
+def deliver(service: Service, found: list[Output], folder: Path | None, as_json: bool) -> None:
+    """Save results to a folder if one is given, and print them."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        saved = [outputs.save(each, folder, lambda url: service.fetch(url).chunks) for each in found]
+        found = [
+            Output(each.name, href=path.resolve().as_uri(), media_type=each.media_type)
+            for each, path in zip(found, saved, strict=True)
+        ]
+    if as_json:
+        click.echo(show.pretty(outputs.document(found)))
+    elif found:
+        click.echo(show.table([each.name, outputs.line(each)] for each in found))
+
+
+def _wait(service: Service, job: Job) -> list[Output]:
+    try:
+        status = follow(service, job)
+    except KeyboardInterrupt:
+        name = job.job_id if service.job(job.job_id) == job else job.url
+        click.echo(f"\nThe job goes on. To stop it: geomill jobs dismiss {name}", err=True)
+        raise click.exceptions.Exit(130) from None
+    if status.get("status") != "successful":
+        _explain(service, job, status)
+    return service.results(job)
+
+
+def _explain(service: Service, job: Job, status: Json) -> None:
+    """Show the last lines of the log of a job that did not succeed. Raises ServiceError with its message."""
+    try:
+        lines = service.log(job).decode(errors="replace").splitlines()
+    except ServiceError:
+        lines = []
+    for text in lines[-LAST_LINES:]:
+        click.echo(f"  {text}", err=True)
+    message = show.clean(status.get("message"))
+    raise ServiceError(f"the job {status.get('status')}: {message}" if message else f"the job {status.get('status')}")

@@ -1,0 +1,65 @@
+"""geomill serve: the server, run by gunicorn in this process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import Any
+
+import click
+
+from geomill.app.cli import options
+from geomill.app.config import Settings, SettingsError
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", metavar="NUMBER", help="Port to listen on; 0 takes a free one.  [default: 8080]")
+@click.option("--workers", metavar="NUMBER", help="Web worker processes.")
+@click.option("--threads", metavar="NUMBER", help="Threads of a worker.")
+@options.home
+@options.processes
+def serve(**given: Any) -> None:
+    """Start the server. Every option is a setting as well; `geomill doctor` lists them all."""
+    if not sys.platform.startswith("linux"):
+        raise click.ClickException("Geomill runs on Linux (and WSL2): it needs its namespaces and file locks.")
+    settings = Settings.load(overrides=given)
+    settings.prepare_runtime_dir()
+    listener = listen(settings.host, settings.port)
+    told = lines(settings, listener.getsockname()[1])
+    from geomill.app.cli.web import Web
+
+    Web(settings, listener, "\n".join(told)).run()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to host and port. Raises ClickException in one line, where gunicorn would try for seconds."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)  # at once: two sockets may be bound to an address that nobody listens on
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return listener
+
+
+def lines(settings: Settings, port: int) -> list[str]:
+    """Where the server is, where it keeps things, and what its settings cost."""
+    from geomill.app.security import is_loopback
+
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    told = [
+        f"Geomill listens on {settings.public_url or f'http://{host}:{port}'}/ and keeps its jobs in {settings.home}"
+    ]
+    if not is_loopback(settings.host):
+        told.append(
+            "This address is open to a network: without credentials changes are refused, so nothing can be executed."
+        )
+    if os.geteuid() == 0 and settings.job_user is None:
+        told.append(
+            "Running as root: so do the jobs, unlimited in processes and files; set GEOMILL_JOB_USER to change that."
+        )
+    return told

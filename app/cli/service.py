@@ -1,0 +1,228 @@
+"""An OGC API - Processes service as the commands see it, whichever way its requests travel."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+from geomill.app.cli import outputs
+from geomill.app.cli.outputs import Output
+
+Json = dict[str, Any]
+OPEN = {"created", "accepted", "running"}  # the states of a job that has not ended
+ACCEPT = "application/json, multipart/related;q=0.5, */*;q=0.1"
+
+
+class ServiceError(Exception):
+    """What the service answered instead of what was asked; one line."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer. headers: by names in lower case; chunks: the body, read once; url: where it came from."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+    url: str
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ServiceError."""
+        try:
+            return json.loads(b"".join(self.chunks))
+        except ValueError as error:
+            kind = self.headers.get("content-type", "no media type")
+            raise ServiceError(
+                f"{self.url}: expected JSON, found {kind}; is it an OGC API - Processes server?"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job: its URL, and the id to show to people."""
+
+    url: str
+    job_id: str
+
+
+class Service(ABC):
+    """The few things asked of a service, of version 1.0 or the 2.0 draft; members it leaves out are missed by nobody.
+
+    Jobs are named by id or by URL. All methods raise ServiceError.
+    """
+
+    def __init__(self, url: str) -> None:
+        """url: of the landing page, with or without a slash at the end."""
+        self.url = url.rstrip("/")
+
+    @abstractmethod
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+        """One request, whatever its answer. Raises ServiceError when there is none."""
+
+    def processes(self) -> Iterator[Json]:
+        """Summaries of all processes."""
+        return self._pages(f"{self.url}/processes", "processes")
+
+    def describe(self, process_id: str) -> Json:
+        """The description of a process."""
+        return self._document(f"{self.url}/processes/{quote(process_id, safe='')}")
+
+    def execute(self, process_id: str, request: Json, *, wait: bool) -> Job | list[Output]:
+        """Submit a job; the results themselves when the service waited for them, asked to (wait) or of itself."""
+        headers = {"Content-Type": "application/json"} | ({} if wait else {"Prefer": "respond-async"})
+        url = f"{self.url}/processes/{quote(process_id, safe='')}/execution"
+        reply = self._asked("POST", url, headers, json.dumps(request).encode())
+        if reply.status in (201, 202):
+            return self._submitted(reply)
+        found = outputs.read(b"".join(reply.chunks), reply.headers.get("content-type", ""), reply.url)
+        values = {output.name: output.value for output in found}
+        if not wait and {"jobID", "status"} <= set(values):  # 200 where 201 is due
+            return self.job(str(values["jobID"]))
+        return found
+
+    def job(self, name: str) -> Job:
+        """The job called so, by its id or its URL."""
+        if "://" in name:
+            return Job(name, _last_segment(name))
+        return Job(f"{self.url}/jobs/{quote(name, safe='')}", name)
+
+    def jobs(self, limit: int, status: str | None = None, process_id: str | None = None) -> Iterator[Json]:
+        """The status of at most limit jobs, in the order of the service."""
+        asked = {"limit": limit, "status": status, "processID": process_id}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        found = self._pages(f"{self.url}/jobs?{query}", "jobs")
+        wanted = (  # once more, for a service that knows no filters
+            job for job in found if status in (None, job.get("status")) and process_id in (None, job.get("processID"))
+        )
+        return islice(wanted, limit)
+
+    def status(self, job: Job) -> Json:
+        """The status of a job."""
+        return self._document(job.url)
+
+    def results(self, job: Job) -> list[Output]:
+        """The outputs of a successful job."""
+        url = self._link(job, "results") or f"{job.url}/results"
+        reply = self._asked("GET", url, {"Accept": ACCEPT})
+        return outputs.read(b"".join(reply.chunks), reply.headers.get("content-type", ""), reply.url)
+
+    def log(self, job: Job, start: int = 0) -> bytes:
+        """What the job has printed, from byte `start` on."""
+        url = self._link(job, "log") or f"{job.url}/logs"
+        offset = f"{'&' if '?' in url else '?'}offset={start}" if start else ""
+        reply = self.send("GET", url + offset, {"Accept": "text/plain"})
+        if reply.status >= 400 or not reply.headers.get("content-type", "").startswith("text/plain"):
+            raise ServiceError(f"{job.job_id}: no log is shown by this service")
+        content = b"".join(reply.chunks)
+        return content if "next-offset" in reply.headers else content[start:]
+
+    def dismiss(self, job: Job) -> None:
+        """Stop a job; it may take a while to end. Raises ServiceError for one that has ended."""
+        while True:  # every report of progress changes the ETag
+            status, etag = self._status_and_etag(job)
+            if is_over(status):
+                raise ServiceError(f"{job.job_id}: the job has ended ({status.get('status')}); `remove` deletes it")
+            if self._delete(job, etag):
+                return
+
+    def remove(self, job: Job) -> None:
+        """Delete a job that has ended. Raises ServiceError for one that has not."""
+        status, etag = self._status_and_etag(job)
+        if not is_over(status):
+            raise ServiceError(f"{job.job_id}: the job is {status.get('status')}; `dismiss` stops it")
+        if not self._delete(job, etag):
+            raise ServiceError(f"{job.job_id}: the job has changed meanwhile; look at it again")
+
+    def fetch(self, url: str) -> Reply:
+        """What lies behind a link."""
+        return self._asked("GET", url, {})
+
+    def _delete(self, job: Job, etag: str | None) -> bool:
+        """Whether the service deleted the job as it was: the one request serves to dismiss and to remove."""
+        reply = self.send("DELETE", job.url, {"Accept": "application/json"} | ({"If-Match": etag} if etag else {}))
+        if reply.status == 412:
+            return False
+        _check(reply)
+        return True
+
+    def _status_and_etag(self, job: Job) -> tuple[Json, str | None]:
+        reply = self._asked("GET", job.url, {"Accept": "application/json"})
+        return _object(reply), reply.headers.get("etag")
+
+    def _submitted(self, reply: Reply) -> Job:
+        """The job that a 201 names: by Location, else by the id in its body."""
+        try:
+            status = json.loads(b"".join(reply.chunks))
+        except ValueError:
+            status = None
+        job_id = (status.get("jobID") or status.get("id")) if isinstance(status, dict) else None
+        if location := reply.headers.get("location"):
+            url = urljoin(reply.url, location)
+            return Job(url, str(job_id or _last_segment(url)))
+        if job_id:
+            return self.job(str(job_id))
+        raise ServiceError(f"{reply.url}: answered {reply.status}, but names no job")
+
+    def _link(self, job: Job, relation: str) -> str | None:
+        """Where the status of a job says that its results or its log are; never a page for people."""
+        for link in self.status(job).get("links") or ():
+            if isinstance(link, dict) and link.get("href") and "html" not in str(link.get("type")):
+                if str(link.get("rel")).rsplit("/", 1)[-1] == relation:
+                    return urljoin(job.url, str(link["href"]))
+        return None
+
+    def _pages(self, url: str | None, member: str) -> Iterator[Json]:
+        seen: set[str] = set()
+        while url and url not in seen:
+            seen.add(url)
+            page = self._document(url)
+            yield from (item for item in page.get(member) or () if isinstance(item, dict))
+            links = [link for link in page.get("links") or () if isinstance(link, dict)]
+            following = next(
+                (str(link["href"]) for link in links if link.get("rel") == "next" and "href" in link), None
+            )
+            url = urljoin(url, following) if following else None
+
+    def _document(self, url: str) -> Json:
+        return _object(self._asked("GET", url, {"Accept": "application/json"}))
+
+    def _asked(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+        return _check(self.send(method, url, {"Accept": ACCEPT, **headers}, body))
+
+
+def is_over(status: Json) -> bool:
+    """Whether a job has ended, by its status document."""
+    return status.get("status") not in OPEN
+
+
+def _check(reply: Reply) -> Reply:
+    """The reply, if it is no error. Raises ServiceError with what the problem document says."""
+    if reply.status < 400:
+        return reply
+    text = b"".join(reply.chunks).decode(errors="replace")
+    try:
+        problem = json.loads(text)
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        raise ServiceError(f"{reply.url}: answered {reply.status}")
+    title = problem.get("title") or problem.get("code") or str(problem.get("type", "")).rsplit("/", 1)[-1]
+    detail = problem.get("detail") or problem.get("description")
+    said = [str(part) for part in (title, detail) if part]
+    raise ServiceError(": ".join(dict.fromkeys(said)) or f"{reply.url}: answered {reply.status}")
+
+
+def _object(reply: Reply) -> Json:
+    document = reply.json()
+    if not isinstance(document, dict):
+        raise ServiceError(f"{reply.url}: expected a JSON object")
+    return document
+
+
+def _last_segment(url: str) -> str:
+    return urlsplit(url).path.rstrip("/").rsplit("/", 1)[-1]

@@ -1,0 +1,92 @@
+"""Documents as text for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import zip_longest
+from typing import Any
+
+WIDTH = 60  # characters of a message in a table
+
+
+def clean(value: Any) -> str:
+    """Text on one line that cannot steer a terminal; nothing for None."""
+    text = "" if value is None else str(value)
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+
+
+def pretty(document: Any) -> str:
+    """A document as indented JSON."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def table(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows in columns as wide as need be."""
+    cells = [[clean(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip_longest(*cells, fillvalue="")]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def short(text: Any, width: int = WIDTH) -> str:
+    """Text of at most so many characters."""
+    line = clean(text)
+    return line if len(line) <= width else f"{line[: width - 4]} ..."
+
+
+def moment(text: Any) -> str:
+    """A time of a document in local time, to the second; as it came when it cannot be read."""
+    try:
+        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (TypeError, ValueError):
+        return clean(text)
+
+
+def size(count: float) -> str:
+    """Bytes with a unit that people read."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def job_row(status: dict[str, Any]) -> list[Any]:
+    """A job in a table."""
+    progress = status.get("progress")
+    percent = "" if progress is None else f"{progress} %"
+    job_id = status.get("jobID") or status.get("id")
+    return [
+        job_id,
+        status.get("processID"),
+        status.get("status"),
+        percent,
+        moment(status.get("created")),
+        short(status.get("message")),
+    ]
+
+
+def process(description: dict[str, Any]) -> str:
+    """A process description: what it is, what goes in, what comes out."""
+    head = f"{clean(description.get('id'))} {clean(description.get('version'))}  {clean(description.get('title'))}"
+    parts = [head.rstrip(), clean(description.get("description"))]
+    for name in ("inputs", "outputs"):
+        rows = [_port_row(port, described, name) for port, described in (description.get(name) or {}).items()]
+        parts.append(
+            f"{name.capitalize()}\n" + "\n".join(f"  {row}" for row in table(rows).splitlines()) if rows else ""
+        )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _port_row(name: str, described: dict[str, Any], side: str) -> list[str]:
+    schema = described.get("schema") if isinstance(described.get("schema"), dict) else {}
+    assert isinstance(schema, dict)
+    facts = [str(schema[key]) for key in ("type", "format", "contentMediaType") if schema.get(key)]
+    facts += [f"one of {', '.join(map(str, schema['enum']))}"] if schema.get("enum") else []
+    facts += [f"{label} {schema[key]}" for key, label in (("minimum", "from"), ("maximum", "to")) if key in schema]
+    facts += [f"default {json.dumps(schema['default'])}"] if "default" in schema else []
+    if side == "inputs":
+        facts += ["required" if described.get("minOccurs", 1) != 0 and "default" not in schema else "optional"]
+    return [name, ", ".join(facts), described.get("title") or described.get("description") or ""]

@@ -1,0 +1,49 @@
+"""gunicorn with our application in it."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+
+from geomill.app import create_app
+from geomill.app.config import Settings
+
+GRACEFUL_SECONDS = 10  # a worker that is told to stop lets its requests end; jobs go on anyway
+
+
+class Web(BaseApplication):  # type: ignore[misc]  # without types
+    """gunicorn with our settings instead of its own: it reads no file, variable or option."""
+
+    def __init__(self, settings: Settings, listener: socket.socket, welcome: str) -> None:
+        """listener: a socket that listens already; welcome: printed once workers are started."""
+        self.settings, self.listener, self.welcome = settings, listener, welcome
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn."""
+        values: dict[str, Any] = {
+            "bind": f"fd://{self.listener.fileno()}",
+            "worker_class": "gthread",
+            "workers": self.settings.workers,
+            "threads": self.settings.threads,
+            "graceful_timeout": GRACEFUL_SECONDS,
+            "loglevel": "warning",
+            "proc_name": "geomill",
+            "forwarded_allow_ips": "",  # the application itself decides whom it believes
+            "control_socket_disable": True,
+            "when_ready": self._welcome,
+        }
+        for name, value in values.items():
+            if name in self.cfg.settings:  # not every version has every one
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """The application of one worker."""
+        app = create_app(self.settings)
+        app.engine.serve()
+        return app
+
+    def _welcome(self, _: object) -> None:
+        print(self.welcome, flush=True)

@@ -1,0 +1,214 @@
+"""Settings: every knob of the server with its unit, its default and a sentence of help.
+
+A value comes from the command's option, else from the variable GEOMILL_<NAME>, else from geomill.toml (in the current
+directory, or where GEOMILL_CONFIG points), else from its default. An empty variable counts as not set.
+Standard library only: the dispatcher and every job import this module.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from geomill.app.setting_kinds import ALLOW, BYTES, FLAG, FOLDER, FOLDERS, SECONDS, TEXT, WEB_ADDRESS, Kind, integer
+
+PREFIX = "GEOMILL_"
+NOT_SETTINGS = ("GEOMILL_CONFIG", "GEOMILL_SERVER")  # where geomill.toml lies; the server that client commands talk to
+MAX_RUNTIME_DIR = 80  # bytes: leaves 19 for the name of a socket in it, whose path has to stay under 100
+
+
+class SettingsError(ValueError):
+    """A setting that is unknown, malformed or unusable; one sentence that names it."""
+
+
+def _setting(kind: Kind, help: str, **default: Any) -> Any:
+    return field(metadata={"kind": kind, "unit": kind.unit, "help": help, "web": False}, **default)
+
+
+def _web_setting(kind: Kind, help: str, **default: Any) -> Any:
+    """A setting that only web workers read: a dispatcher need not be replaced when it changes."""
+    return field(metadata={"kind": kind, "unit": kind.unit, "help": help, "web": True}, **default)
+
+
+def _processors() -> int:
+    return os.cpu_count() or 1
+
+
+def _physical_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings. Settings.load() reads them; one made by hand needs home and runtime_dir alone."""
+
+    home: Path = _setting(FOLDER, "Where jobs and deployed processes are kept, on a local disk.")
+    runtime_dir: Path = _setting(FOLDER, "Where sockets, locks and the index are kept, on this host; a short path.")
+    host: str = _web_setting(TEXT, "Address to listen on; only a loopback one allows changes.", default="127.0.0.1")
+    port: int = _web_setting(integer(0, 65535), "Port to listen on; 0 takes a free one.", default=8080)
+    workers: int = _web_setting(integer(1), "Web worker processes.", default=2)
+    threads: int = _web_setting(integer(2), "Threads of a worker; half may wait for synchronous jobs.", default=32)
+    public_url: str | None = _web_setting(WEB_ADDRESS, "Address that links start with, behind a proxy.", default=None)
+    trust_proxy: bool = _web_setting(FLAG, "Believe the X-Forwarded-* headers a proxy in front sets.", default=False)
+    title: str = _web_setting(TEXT, "Name on the landing page.", default="Geomill")
+    description: str = _web_setting(TEXT, "Text on the landing page.", default="Geospatial processes, run as jobs.")
+    sync_wait: float = _web_setting(SECONDS, "Longest wait for a synchronous job.", default=60.0)
+    max_body: int = _web_setting(BYTES, "Largest request body.", default=10_000_000)
+    processes: tuple[Path, ...] = _setting(FOLDERS, "Folders of process files, beside the shipped ones.", default=())
+    max_running: int = _setting(integer(1), "Jobs that run at the same time.", default_factory=_processors)
+    max_queued: int = _setting(integer(1), "Accepted jobs that may wait; more are refused.", default=10_000)
+    min_free_bytes: int = _setting(BYTES, "Free disk space below which no job is accepted.", default=256 * 1024**2)
+    min_free_inodes: int = _setting(integer(0), "Free inodes below which no job is accepted.", default=1000)
+    time_limit: float = _setting(SECONDS, "Longest run of a job, unless its process says less.", default=86400.0)
+    grace: float = _setting(SECONDS, "Time between asking a dismissed job to stop and killing it.", default=2.0)
+    memory: int = _setting(BYTES, "Memory that all running jobs share.", default_factory=_physical_memory)
+    max_fetch: int = _setting(BYTES, "Largest input fetched by reference.", default=2 * 1024**3)
+    allow: tuple[str, ...] = _setting(ALLOW, "Private hosts and local files that inputs may come from.", default=())
+    job_user: str | None = _setting(TEXT, "User that jobs run as when the server runs as root.", default=None)
+    describe_limit: float = _setting(SECONDS, "Longest time a process file may take to describe itself.", default=10.0)
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+        """Settings from overrides (options of a command; None is not given), environ, geomill.toml and the defaults.
+
+        environ: os.environ when left out. Raises SettingsError for an unknown name or a malformed value.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for name, value, source, base in _given(environ, overrides or {}):
+            values[name], sources[name] = _read(name, value, source, base), source
+        # one folder has one runtime directory, whatever links lead to it
+        values["home"] = Path(os.path.realpath(values.get("home") or _default_home(environ)))
+        values.setdefault("runtime_dir", _default_runtime_dir(environ, values["home"]))
+        if len(os.fsencode(values["runtime_dir"])) > MAX_RUNTIME_DIR:
+            source = sources.get("runtime_dir", "default")
+            expected = f"a path of at most {MAX_RUNTIME_DIR} bytes, for sockets"
+            raise SettingsError(f"{_label('runtime_dir', source)}: expected {expected}, found {values['runtime_dir']}")
+        return cls(**values, sources=sources)
+
+    def origins(self) -> dict[str, str]:
+        """Where each value came from: "default", "GEOMILL_PORT", "geomill.toml" or "--port"."""
+        return {each.name: self.sources.get(each.name, "default") for each in known()}
+
+    def digest(self) -> str:
+        """16 hex digits over what matters to jobs: equal for two servers that differ in port or title alone."""
+        from hashlib import sha256
+
+        jobs = {each.name: getattr(self, each.name) for each in known() if not each.metadata["web"]}
+        return sha256(json.dumps(jobs, default=str, sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """For a child process; from_json gives the same settings back."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """What to_json wrote."""
+        given = json.loads(text)
+        sources = given.pop("sources")
+        values = {name: _read(name, value, "json", Path("/")) for name, value in given.items() if value is not None}
+        return cls(**values, sources=sources)
+
+    def prepare_runtime_dir(self) -> Path:
+        """The runtime directory, made if need be and safe to trust: a real folder of ours that nobody else may enter.
+
+        Raises SettingsError otherwise.
+        """
+        path = self.runtime_dir
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not os.path.lexists(path):
+                path.mkdir(mode=0o700, exist_ok=True)
+            found = path.lstat()
+        except OSError as error:
+            raise SettingsError(f"runtime_dir: {path}: {error.strerror}") from error
+        if not stat.S_ISDIR(found.st_mode):
+            raise SettingsError(f"runtime_dir: {path} is a link or a file; expected a folder")
+        if found.st_uid != os.geteuid():
+            raise SettingsError(f"runtime_dir: {path} belongs to user {found.st_uid}, not to user {os.geteuid()}")
+        if found.st_mode & 0o077:
+            raise SettingsError(f"runtime_dir: {path} is open to others; chmod 700 it, or choose another")
+        return path
+
+
+def known() -> list[Field[Any]]:
+    """The settings, in order; metadata holds kind, unit, help and web (only web workers read it)."""
+    return [each for each in fields(Settings) if each.metadata]
+
+
+def _given(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, Path]]:
+    """(name, value, where it was said, folder its relative paths start from), the strongest last."""
+    here = Path.cwd()
+    chosen = environ.get("GEOMILL_CONFIG")
+    file = here / (os.path.expanduser(chosen) if chosen else "geomill.toml")
+    if chosen or file.exists():
+        for name, value in _toml(file).items():
+            yield _known_name(name, "geomill.toml"), value, "geomill.toml", file.parent
+    for variable, text in sorted(environ.items()):
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
+            name = _known_name(variable.removeprefix(PREFIX), variable)
+            if text.strip():
+                yield name, text, variable, here
+    for option, value in overrides.items():
+        if value is not None and value != ():
+            source = "--" + option.replace("_", "-")
+            yield _known_name(option, source), value, source, here
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _known_name(name: str, source: str) -> str:
+    """The setting called name, in capitals in a variable. Raises SettingsError with the nearest when there is none."""
+    spelled = {each.name.upper() if source.startswith(PREFIX) else each.name: each.name for each in known()}
+    if name in spelled:
+        return spelled[name]
+    from difflib import get_close_matches
+
+    (nearest,) = get_close_matches(name.lower(), [each.name for each in known()], n=1, cutoff=0.0)
+    if source.startswith(PREFIX):
+        nearest = PREFIX + nearest.upper()
+    label = source if source.startswith(PREFIX) else f"{source}: {name}"
+    raise SettingsError(f"{label}: expected the name of a setting, the nearest is {nearest}")
+
+
+def _read(name: str, value: Any, source: str, base: Path) -> Any:
+    kind: Kind = next(each.metadata["kind"] for each in known() if each.name == name)
+    try:
+        return kind.parse(value, base)
+    except (ValueError, TypeError, KeyError) as error:
+        raise SettingsError(f"{_label(name, source)}: expected {kind.expected}, found {value!r}") from error
+
+
+def _label(name: str, source: str) -> str:
+    return source if source.startswith(("--", PREFIX)) else f"{source}: {name}"
+
+
+def _default_home(environ: Mapping[str, str]) -> Path:
+    shared = environ.get("XDG_DATA_HOME", "")
+    if not os.path.isabs(shared):  # the XDG specification: a relative one is ignored
+        shared = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".local", "share")
+    return Path(shared) / "geomill"
+
+
+def _default_runtime_dir(environ: Mapping[str, str], home: Path) -> Path:
+    from hashlib import sha256
+
+    mark = sha256(os.fsencode(home)).hexdigest()[:8]
+    session = Path(environ.get("XDG_RUNTIME_DIR") or ".") / f"geomill-{mark}"
+    if session.is_absolute() and session.parent.is_dir() and len(os.fsencode(session)) <= MAX_RUNTIME_DIR:
+        return session
+    return Path(f"/run/geomill-{mark}") if os.geteuid() == 0 else Path(f"/tmp/geomill-{os.geteuid()}-{mark}")

@@ -1,0 +1,52 @@
+"""What a job child says to its supervisor: JSON lines through a pipe. The child may be hostile; nothing it says is trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+LONGEST = 64 * 1024 * 1024  # bytes of one line; larger values were written to files
+
+
+class Channel:
+    """The supervisor's end of the pipe."""
+
+    def __init__(self, descriptor: int) -> None:
+        """descriptor: the pipe's reading end."""
+        self.descriptor = descriptor
+        os.set_blocking(descriptor, False)
+        self._buffer = bytearray()
+
+    def read(self) -> tuple[list[dict[str, Any]], bool]:
+        """The messages that are there, and whether more may come."""
+        is_open = True
+        while True:
+            try:
+                content = os.read(self.descriptor, 1 << 20)
+            except BlockingIOError:
+                break
+            if not content:
+                is_open = False
+                break
+            self._buffer += content
+            if len(self._buffer) > LONGEST and b"\n" not in content:
+                self._buffer.clear()
+        *lines, rest = self._buffer.split(b"\n") if b"\n" in self._buffer else [self._buffer]
+        self._buffer = bytearray(rest)
+        return [message for line in lines if (message := _parse(line)) is not None], is_open
+
+
+def say(descriptor: int, message: dict[str, Any]) -> None:
+    """The child's side: send one message."""
+    view = memoryview(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _parse(line: bytes | bytearray) -> dict[str, Any] | None:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None

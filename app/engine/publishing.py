@@ -1,0 +1,79 @@
+"""From work/ to outputs/: what a job gave becomes its results. Files first, then results.json; the status comes after."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Any
+
+from geomill.jobstore import Result, files
+from geomill.jobstore.records import dump
+
+
+class Unpublishable(Exception):
+    """A result that cannot be kept; cause: as in StatusInfo."""
+
+    def __init__(self, message: str, cause: str = "result") -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+def publish(folder: Path, results: dict[str, Any], *, durable: bool) -> None:
+    """Move a job's files to outputs/ and write results.json.
+
+    results: output id -> {"value", "media_type"} or {"file" (path below work/), "media_type"} or {"items": [...]}.
+    Raises Unpublishable for a file that is missing, no regular file, or outside work/.
+    """
+    names: set[str] = set()
+    published = {output_id: _publish(folder, output_id, result, names, durable) for output_id, result in results.items()}
+    if names and durable:
+        files.sync(folder / "outputs")
+    content = {output_id: dump(result) for output_id, result in published.items()}
+    files.write_json(folder / "results.json", content, durable=durable)
+
+
+def _publish(folder: Path, output_id: str, result: dict[str, Any], names: set[str], durable: bool) -> Result:
+    if "items" in result:
+        items = tuple(_publish(folder, output_id, item, names, durable) for item in result["items"])
+        return Result(items=items, media_type="application/json")
+    if "file" not in result:
+        return Result(value=result.get("value"), media_type=result["media_type"])
+    source = _inside(folder / "work", output_id, str(result["file"]))
+    name = _free_name(output_id, source.name, names)
+    target = folder / "outputs" / name
+    target.parent.mkdir(exist_ok=True, mode=0o711)
+    try:
+        os.rename(source, target)
+    except OSError:  # the job wrote it through a mount of its own
+        shutil.copyfile(source, target)
+    if os.geteuid() == 0:
+        os.chown(target, 0, 0)
+    os.chmod(target, files.OWNER_ONLY)
+    if durable:
+        files.sync(target)
+    return Result(file=name, media_type=result["media_type"], size=target.stat().st_size)
+
+
+def _inside(work: Path, output_id: str, name: str) -> Path:
+    """The file that the job named; it must be one, and its own."""
+    path = Path(os.path.abspath(work / name))
+    try:
+        found = path.lstat()
+    except OSError:
+        raise Unpublishable(f"output {output_id!r}: there is no file {name!r}") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise Unpublishable(f"output {output_id!r}: {name!r} is not a regular file")
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(work)):
+        raise Unpublishable(f"output {output_id!r}: {name!r} does not lie in the job's working directory")
+    return path
+
+
+def _free_name(output_id: str, name: str, names: set[str]) -> str:
+    candidate, number = name, 1
+    while candidate in names:
+        candidate = f"{output_id}-{name}" if number == 1 else f"{output_id}-{number}-{name}"
+        number += 1
+    names.add(candidate)
+    return candidate

@@ -1,0 +1,103 @@
+"""Warm processes that supervisors are forked from: the libraries are in memory before the job is.
+
+A template is forked from the dispatcher while that is free of libraries, imports what its jobs need, and then only
+forks. It never runs a user's code, and has no thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+from geomill.app.config import Settings
+from geomill.app.engine import isolation, reaper
+from geomill.app.engine.supervisor import supervise
+from geomill.jobstore import JobStore
+
+# what each template has in memory; a library that is not installed is left out
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    "base": (),
+    "geo": ("numpy", "rasterio", "rasterio.warp", "rasterio.features", "shapely", "pyproj", "skimage.filters"),
+}
+# while a library is loaded: one thread each, since a forked process would inherit locks of others
+_ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+_MESSAGE = 4096
+
+
+class Template:
+    """The dispatcher's end of one template process."""
+
+    def __init__(self, name: str, store: JobStore, settings: Settings) -> None:
+        """Fork it. name: a key of LIBRARIES."""
+        self.name = name
+        self.socket, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.pid = os.fork()
+        if self.pid == 0:
+            _guarded(lambda: _serve(name, inside, store, settings))
+        inside.close()
+        self.socket.setblocking(False)
+
+    def start(self, job_id: str) -> None:
+        """Ask for a supervisor of this job; the answer comes by `socket`. Raises OSError when the template is gone."""
+        self.socket.send(json.dumps({"start": job_id}).encode())
+
+    def answer(self) -> tuple[str, int, int] | None:
+        """(job, pid, start time) of a supervisor that began, or None when the template has ended."""
+        content = self.socket.recv(_MESSAGE)
+        return tuple(json.loads(content)) if content else None  # type: ignore[return-value]
+
+
+def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) -> None:
+    """Be a template until the dispatcher is gone."""
+    isolation.close_all_but([0, 1, 2, link.fileno()])
+    isolation.set_name(f"geomill-{name}")
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
+    preload(name)
+    gc.collect()
+    gc.freeze()
+    while message := link.recv(_MESSAGE):
+        job_id = json.loads(message)["start"]
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        pid = os.fork()
+        if pid == 0:
+            link.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _guarded(lambda: supervise(store, settings, job_id))  # noqa: B023  # called at once
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        link.send(json.dumps([job_id, pid, reaper.start_time(pid) or 0]).encode())
+
+
+def preload(name: str) -> None:
+    """Import a template's libraries, and what every job needs."""
+    kept = {key: os.environ.get(key) for key in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
+    importlib.import_module("geomill.app.engine.child").warm_up()
+    for library in LIBRARIES[name]:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
+    for key, value in kept.items():
+        if value is None:
+            del os.environ[key]
+        else:
+            os.environ[key] = value
+
+
+def _guarded(run: Callable[[], None]) -> None:
+    """The whole life of a forked process: it never returns into its parent's code."""
+    code = 1
+    try:
+        run()
+        code = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)

@@ -1,0 +1,186 @@
+"""What an error looks like: one table from exceptions to problems (RFC 9457), one handler.
+
+Code raises a plain exception that knows no HTTP; its text becomes `detail`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, jsonify, request
+from werkzeug.exceptions import HTTPException, PreconditionFailed
+
+from geomill.app import links, security
+from geomill.app.exchange import InvalidRequest, NotAcceptable
+from geomill.app.guard import Refused
+from geomill.app.negotiation import JSON, PROBLEM, accepted
+from geomill.jobstore import (
+    IdempotencyConflict,
+    JobFailed,
+    NoSuchJob,
+    NoSuchOutput,
+    QueueFull,
+    ResultNotAvailable,
+    ResultNotReady,
+    StatusChanged,
+    StoreFull,
+)
+from geomill.processes import BadInput
+from geomill.processes.registry import NoSuchProcess
+
+PART_1 = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
+
+
+class InvalidQuery(ValueError):
+    """A query parameter has a value that it cannot have."""
+
+
+class ServerBusy(Exception):
+    """As many requests wait for synchronous jobs as may wait; the process cannot be executed otherwise."""
+
+    retry_after = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A kind of error. type: an OGC URI, or the name of a page below /problems; text: what that page says."""
+
+    status: int
+    type: str
+    title: str
+    text: str = ""
+
+
+FAILED = Problem(500, "process-failed", "Process failed", "The process itself failed; the log of the job says more.")
+BAD_INPUT = Problem(400, "bad-input", "Bad input", "An input is missing, unknown, or not as the process describes it.")
+LOST = Problem(503, "job-lost", "Job lost", "The host or the program that ran the job went away before it ended.")
+TOO_LATE = Problem(504, "time-limit", "Time limit exceeded", "The job ran longer than it may and was stopped.")
+DISK_FULL = Problem(503, "disk-full", "Disk full", "The disk filled up while the job ran.")
+STALE = Problem(412, "precondition-failed", "Precondition failed", "The job has changed since its status was read.")
+UNWANTED = Problem(406, "not-acceptable", "Not acceptable", "There is no media type here that the client accepts.")
+BUSY = Problem(503, "busy", "Server busy", "The server cannot take this request now; it says when to try again.")
+
+PROBLEMS: dict[type[Exception], Problem] = {
+    NoSuchProcess: Problem(404, PART_1 + "no-such-process", "No such process"),
+    NoSuchJob: Problem(404, PART_1 + "no-such-job", "No such job"),
+    ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
+    ResultNotAvailable: Problem(404, PART_1 + "result-not-available", "Results not available"),
+    NoSuchOutput: Problem(400, PART_1 + "no-such-output", "No such output"),
+    InvalidQuery: Problem(400, PART_1 + "invalid-query-parameter-value", "Invalid query parameter value"),
+    InvalidRequest: Problem(400, "invalid-request", "Invalid request", "The body is not an execute request."),
+    BadInput: BAD_INPUT,
+    Refused: BAD_INPUT,
+    NotAcceptable: UNWANTED,
+    IdempotencyConflict: Problem(
+        422, "idempotency-conflict", "Idempotency-Key in use", "The Idempotency-Key came before with another request."
+    ),
+    QueueFull: BUSY,
+    ServerBusy: BUSY,
+    StoreFull: Problem(507, "store-full", "Store full", "Too little disk space is left to accept a job."),
+    StatusChanged: STALE,
+    PreconditionFailed: STALE,
+    security.ForeignHost: Problem(
+        421, "foreign-host", "Foreign host", "A server on a loopback address answers only to a loopback host name."
+    ),
+    security.ForeignOrigin: Problem(
+        403, "foreign-origin", "Foreign origin", "A web page of another site may read from this server, not change it."
+    ),
+    security.ChangesRefused: Problem(
+        403, "changes-refused", "Changes refused", "A server open to a network changes nothing without credentials."
+    ),
+}
+FAILURES = {  # by StatusInfo.cause
+    "bad-input": BAD_INPUT,
+    "time-limit": TOO_LATE,
+    "lost": LOST,
+    "rebooted": LOST,
+    "disk-full": DISK_FULL,
+}
+UNEXPECTED = Problem(500, "server-error", "Server error", "Something failed that should not; the server's log has it.")
+PLAIN = {  # what the web framework finds, by status
+    400: Problem(400, "bad-request", "Bad request", "The request cannot be understood."),
+    404: Problem(404, "not-found", "Not found", "Nothing is served at this address."),
+    405: Problem(405, "method-not-allowed", "Method not allowed", "The resource is there, and does not do this."),
+    406: UNWANTED,
+    413: Problem(413, "content-too-large", "Content too large", "The body is larger than the server accepts."),
+    416: Problem(416, "range-not-satisfiable", "Range not satisfiable", "The file is shorter than the range."),
+}
+
+
+def everything() -> list[Problem]:
+    """All kinds of error that an answer can be."""
+    return [*PROBLEMS.values(), *FAILURES.values(), *PLAIN.values(), FAILED, UNEXPECTED]
+
+
+def pages() -> dict[str, Problem]:
+    """Those that have a page of ours, by name."""
+    return {problem.type: problem for problem in everything() if problem.text}
+
+
+def problem_of(error: Exception) -> Problem:
+    """The row of an exception: its own, or that of the nearest class above it."""
+    if isinstance(error, JobFailed):
+        return FAILURES.get(error.status_info.cause or "", FAILED)
+    for kind in type(error).__mro__:
+        if kind in PROBLEMS:
+            return PROBLEMS[kind]
+    if isinstance(error, HTTPException) and error.code:
+        return PLAIN.get(error.code) or _unnamed(error.code)
+    return UNEXPECTED
+
+
+def init_app(app: Flask) -> None:
+    """Answer every exception with a problem document."""
+    app.register_error_handler(Exception, answer)
+
+
+def answer(error: Exception) -> Response:
+    """An exception as a problem document. exception.yaml, RFC 9457"""
+    problem = problem_of(error)
+    if problem is UNEXPECTED:
+        current_app.logger.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
+    # starts from the framework's own answer, which has Allow for 405
+    begun = error.get_response() if isinstance(error, HTTPException) else None
+    body = jsonify(document(problem, error))
+    response = current_app.response_class(body.get_data(), problem.status, mimetype=_media_type())
+    if begun is not None:
+        response.headers.extend((name, value) for name, value in begun.headers if name in ("Allow", "Content-Range"))
+    if retry_after := getattr(error, "retry_after", None):
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def document(problem: Problem, error: Exception) -> dict[str, Any]:
+    """The members of a problem document; an unexpected error keeps its text to itself."""
+    members = {
+        "type": uri(problem),
+        "title": problem.title,
+        "status": problem.status,
+        "detail": _detail(problem, error),
+        "instance": links.to("jobs.show", job_id=error.status_info.job_id) if isinstance(error, JobFailed) else None,
+    }
+    return {key: value for key, value in members.items() if value is not None}
+
+
+def uri(problem: Problem) -> str:
+    """What `type` says: the standard's name for the problem, or the address of its page."""
+    return links.to("problems.show", name=problem.type) if problem.text else problem.type
+
+
+def _detail(problem: Problem, error: Exception) -> str:
+    if problem is UNEXPECTED:
+        return problem.text
+    if isinstance(error, HTTPException):
+        return error.description or problem.text
+    return str(error) or problem.text or problem.title
+
+
+def _unnamed(status: int) -> Problem:
+    """What the web framework finds and no row names. about:blank: RFC 9457, 4.2.1"""
+    return Problem(status, "about:blank", HTTPStatus(status).phrase)
+
+
+def _media_type() -> str:
+    return PROBLEM if accepted(request).names(PROBLEM) else JSON

@@ -1,0 +1,317 @@
+"""From the results of a job to an answer: which form, by value or by reference, inline or as links.
+
+Sources: OGC 18-062r2, 7.11.2.4 (raw, document) for a request that says `response` or `transmissionMode`;
+the 2.0 draft, /req/core/process-execute-sync-one and -many, for any other.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from geomill.jobstore import NoSuchOutput, Result, ResultNotAvailable
+
+from . import NotAcceptable, multipart
+from .accept import Accept
+from .media_types import essence, is_json, is_text
+from .prefer import Preference
+from .request import ExecuteRequest, OutputRequest
+from .wording import listed, meant
+
+Json = Any
+Link = Callable[[str, int | None], str]
+Read = Callable[[Result], bytes]
+
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+MULTIPART = "multipart/related"
+RESULTS_PROFILE = "https://www.opengis.net/def/profile/OGC/0/ogc-results"
+PROFILE_LINK = ("Link", f'<{RESULTS_PROFILE}>; rel="profile"')
+SMALL = 2**20  # bytes of JSON that a document holds unasked
+MAX_INLINE = 64 * 2**20  # bytes of files, all outputs together, that an answer holds when asked; beyond it they are links
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to send. file: stream this output instead of `body`; honoured: preferences for Preference-Applied."""
+
+    status: int = 200
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    media_type: str | None = None
+    body: bytes | None = None
+    file: Result | None = None
+    honoured: tuple[str, ...] = ()
+
+
+def answer(
+    results: Mapping[str, Result],
+    request: ExecuteRequest,
+    preference: Preference,
+    accept: Accept,
+    *,
+    described: Sequence[str],
+    sync: bool,
+    link: Link,
+    read: Read,
+    profile: bool = False,
+) -> Answer:
+    """The answer to an execution (sync) or to GET .../results.
+
+    described: ids of the process's outputs; link: absolute address of an output, or of its n-th value;
+    read: the bytes of an output that is a file; profile: the ogc-results profile was asked for in the query.
+    Raises ResultNotAvailable, NotAcceptable.
+    """
+    if request.wants_nothing:
+        if sync:
+            return Answer(204)
+        raise ResultNotAvailable("The request asked for no outputs.")
+    wanted = _wanted(request, described)
+    produced = {output_id: results[output_id] for output_id in wanted if _is_there(results.get(output_id))}
+    if len(wanted) == 1 and not produced:
+        raise ResultNotAvailable(f'The process produced no output "{wanted[0]}".')
+    reply = _Reply(produced, request, preference, link, read)
+    if request.style_1_0:
+        raw = request.response != "document" and wanted
+        return reply.raw(alone=len(wanted) == 1) if raw else reply.document()
+    if sync and len(wanted) == 1 and not (profile or accept.profile(RESULTS_PROFILE)):
+        return reply.bare(accept)
+    return reply.negotiated(accept)
+
+
+def single(
+    results: Mapping[str, Result],
+    request: ExecuteRequest,
+    accept: Accept,
+    output_id: str,
+    index: int | None = None,
+    *,
+    described: Sequence[str],
+    link: Link,
+    read: Read,
+) -> Answer:
+    """The answer to GET .../results/{output_id} and .../{index}: the bare value. Raises as `pick` does, and NotAcceptable."""
+    result = pick(results, request, described, output_id, index)
+    if result.items is not None:
+        reply = _Reply({output_id: result}, request, Preference(), link, read)
+        return _encoded([(JSON, _dumps(reply.entry(output_id, result, "auto")))], accept)
+    return _bare(result, accept)
+
+
+def pick(
+    results: Mapping[str, Result],
+    request: ExecuteRequest,
+    described: Sequence[str],
+    output_id: str,
+    index: int | None = None,
+) -> Result:
+    """One output, or the index-th value of one that has several.
+
+    Raises NoSuchOutput for an id that the process does not have, ResultNotAvailable for what was not requested,
+    not produced, or lies behind the last value.
+    """
+    if output_id not in described:
+        raise NoSuchOutput(f'The process has no output "{output_id}".{meant(output_id, described)}')
+    if request.wants_nothing or output_id not in _wanted(request, described):
+        raise ResultNotAvailable(f'The output "{output_id}" was not requested.')
+    result = results.get(output_id)
+    if result is None or not _is_there(result):
+        raise ResultNotAvailable(f'The process produced no output "{output_id}".')
+    if index is None:
+        return result
+    values: Sequence[Result] = result.items if result.items is not None else [result]
+    if isinstance(result.value, list):
+        values = [Result(value=value) for value in result.value]
+    if not 0 <= index < len(values):
+        raise ResultNotAvailable(f'The output "{output_id}" has {len(values)} values, counted from 0.')
+    return values[index]
+
+
+def narrow(request: ExecuteRequest, described: Sequence[str], output_ids: Sequence[str]) -> ExecuteRequest:
+    """The request as if it had asked for these outputs only: the query parameter `outputs` of GET .../results.
+
+    Raises NoSuchOutput, ResultNotAvailable.
+    """
+    wanted = [] if request.wants_nothing else _wanted(request, described)
+    for output_id in output_ids:
+        if output_id not in described:
+            raise NoSuchOutput(f'The process has no output "{output_id}".{meant(output_id, described)}')
+        if output_id not in wanted:
+            raise ResultNotAvailable(f'The output "{output_id}" was not requested.')
+    stated = request.outputs or {}
+    return replace(request, outputs={output_id: stated.get(output_id, OutputRequest()) for output_id in output_ids})
+
+
+def _wanted(request: ExecuteRequest, described: Sequence[str]) -> list[str]:
+    """The outputs asked for; none named means all."""
+    return list(request.outputs or described)
+
+
+def _is_there(result: Result | None) -> bool:
+    return result is not None and not (result.value is None and result.file is None and result.items is None)
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """The outputs that were asked for and produced, and how the client wants them."""
+
+    results: Mapping[str, Result]
+    request: ExecuteRequest
+    preference: Preference
+    link: Link
+    read: Read
+
+    def bare(self, accept: Accept) -> Answer:
+        """The only output as it is; a client that reads JSON alone gets a file as a results document."""
+        (output_id, result), *_ = self.results.items()
+        stated = (self.request.outputs or {}).get(output_id, OutputRequest())
+        if result.items is None:
+            try:
+                return _bare(result, accept, stated.media_type)
+            except NotAcceptable:
+                if not accept.quality(JSON):
+                    raise
+        return self.negotiated(accept)
+
+    def negotiated(self, accept: Accept) -> Answer:
+        """A results document of version 2.0; multipart where the client names it and likes it better."""
+        if self.results and accept.names(MULTIPART) and accept.quality(MULTIPART) > accept.quality(JSON):
+            media_type, body = multipart.join(list(self.parts()))
+            return Answer(media_type=media_type, body=body)
+        if not accept.quality(JSON):
+            raise NotAcceptable(f"The results can be given as {JSON} or {MULTIPART}.")
+        return replace(self.document(), headers=[PROFILE_LINK])
+
+    def document(self) -> Answer:
+        """The results document: output ids and their values. Source: results.yaml."""
+        entries = {output_id: self.entry(output_id, result, self.how(output_id)) for output_id, result in self.results.items()}
+        return Answer(media_type=JSON, body=_dumps(entries), honoured=("return",) if self.preference.returns else ())
+
+    def raw(self, alone: bool) -> Answer:
+        """The answer of version 1.0 to `response: raw`. alone: one output was asked for."""
+        values = [output_id for output_id in self.results if self.how(output_id) != "reference"]
+        if not values:
+            return Answer(204, headers=[("Link", target) for target in self.targets()])
+        if alone and (result := self.results[values[0]]).items is None:
+            return _bare(result, Accept(), (self.request.outputs or {}).get(values[0], OutputRequest()).media_type)
+        media_type, body = multipart.join(list(self.parts()))
+        return Answer(media_type=media_type, body=body)
+
+    def targets(self) -> Iterator[str]:
+        """A Link header's value for each output."""
+        for output_id, index, result in self.flat():
+            title = quote(output_id, safe=" /:+,@()[]")
+            yield f'<{self.link(output_id, index)}>; rel="related"; type="{essence(_own_type(result))}"; title="{title}"'
+
+    def parts(self) -> Iterator[multipart.Part]:
+        """A part for each output; empty where it is given by reference."""
+        for output_id, index, result in self.flat():
+            content_id = output_id if index is None else f"{output_id}/{index}"
+            media_type, body = _representations(result)[0]
+            if self.how(output_id) == "reference" or (result.file is not None and not self.files_fit):
+                yield multipart.Part(content_id, media_type, location=self.link(output_id, index))
+            else:
+                yield multipart.Part(content_id, media_type, self.read(result) if result.file is not None else body)
+
+    def flat(self) -> Iterator[tuple[str, int | None, Result]]:
+        """Each output with its id; one that has several values as its values, numbered."""
+        for output_id, result in self.results.items():
+            if result.items is None:
+                yield output_id, None, result
+            else:
+                yield from ((output_id, index, item) for index, item in enumerate(result.items))
+
+    def how(self, output_id: str) -> str:
+        """The stated way of an output, else the preferred one: value, reference, minimal or auto."""
+        stated = (self.request.outputs or {}).get(output_id, OutputRequest()).transmission_mode
+        return stated or {"representation": "value", "minimal": "minimal"}.get(self.preference.returns or "", "auto")
+
+    @property
+    def files_fit(self) -> bool:
+        """Whether all files together are small enough to stand in one answer."""
+        return sum(result.size or 0 for _, _, result in self.flat()) <= MAX_INLINE
+
+    def entry(self, output_id: str, result: Result, how: str, index: int | None = None) -> Json:
+        """An output in a results document: bare, `{"value": ...}` or a link."""
+        if result.items is not None:
+            return [self.entry(output_id, item, how, number) for number, item in enumerate(result.items)]
+        if self.is_link(result, how):
+            return {"href": self.link(output_id, index), "rel": "related", "type": _own_type(result)}
+        if result.file is None:
+            return _qualified(result.value, result.media_type)
+        return _inlined(self.read(result), result.media_type)
+
+    def is_link(self, result: Result, how: str) -> bool:
+        """Whether an output is linked rather than written out."""
+        if how == "value":
+            return result.file is not None and not self.files_fit
+        if how == "auto":
+            return result.file is not None or (result.size or 0) > SMALL
+        return how == "reference" or isinstance(result.value, dict | list) or result.file is not None
+
+
+def _inlined(data: bytes, media_type: str) -> Json:
+    """The content of a file inside a results document."""
+    try:
+        if is_json(media_type):
+            return _qualified(json.loads(data), media_type)
+        if is_text(media_type):
+            text = data.decode()
+            return text if essence(media_type) == "text/plain" else {"value": text, "mediaType": media_type}
+    except ValueError:  # not what it claims to be
+        pass
+    return {"value": base64.b64encode(data).decode(), "encoding": "base64", "mediaType": media_type}
+
+
+def _qualified(value: Json, media_type: str) -> Json:
+    """Scalars, arrays and bounding boxes bare, objects qualified; their media type only where it says more."""
+    if not isinstance(value, dict) or _is_bbox(value):
+        return value
+    return {"value": value} if essence(media_type) == JSON else {"value": value, "mediaType": media_type}
+
+
+def _is_bbox(value: Mapping[str, Json]) -> bool:
+    numbers = value.get("bbox")
+    return set(value) <= {"bbox", "crs"} and isinstance(numbers, list) and len(numbers) in (4, 6)
+
+
+def _own_type(result: Result) -> str:
+    """The media type an output is served as unless another is asked for."""
+    return JSON if result.items is not None else _representations(result)[0][0]
+
+
+def _representations(result: Result) -> list[tuple[str, bytes]]:
+    """The media types a value can be had in, its own first, each with the body; a file has its own only, and no body."""
+    value, media_type = result.value, result.media_type
+    if result.file is not None:
+        return [(media_type, b"")]
+    if isinstance(value, str):
+        text = TEXT if essence(media_type) in (JSON, "text/plain") else media_type
+        return [(text, value.encode()), (JSON, _dumps(value))]
+    if isinstance(value, dict | list):
+        return list(dict.fromkeys([(media_type, _dumps(value)), (JSON, _dumps(value))]))
+    return [(JSON, _dumps(value)), (TEXT, _dumps(value))]
+
+
+def _bare(result: Result, accept: Accept, media_type: str | None = None) -> Answer:
+    """An output as it is, in the media type that the request names or else the client likes best."""
+    choices = _representations(result)
+    if media_type and any(essence(name) == essence(media_type) for name, _ in choices):
+        choices.sort(key=lambda choice: essence(choice[0]) != essence(media_type))
+    found = _encoded(choices, accept)
+    return replace(found, body=None, file=result) if result.file is not None else found
+
+
+def _encoded(choices: Sequence[tuple[str, bytes]], accept: Accept) -> Answer:
+    """The choice that the client likes best, the first of equals."""
+    name, body = max(choices, key=lambda choice: accept.quality(choice[0]))
+    if not accept.quality(name):
+        raise NotAcceptable(f"The output can be given as {listed(name for name, _ in choices)}.")
+    return Answer(media_type=name, body=body)
+
+
+def _dumps(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

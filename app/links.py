@@ -1,0 +1,86 @@
+"""Links: absolute, each with rel, type and title, in the relations of the standard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import request, url_for
+
+from geomill.app.negotiation import HTML, JSON, OPENAPI
+from geomill.jobstore import Status, StatusInfo
+from geomill.processes.registry import Process
+
+OGC = "http://www.opengis.net/def/rel/ogc/1.0/"
+PROFILE = "https://www.opengis.net/def/profile/OGC/0/"
+
+Link = dict[str, str]
+
+
+def to(endpoint: str, **values: Any) -> str:
+    """The absolute address of a view."""
+    return url_for(endpoint, _external=True, **values)
+
+
+def link(href: str, rel: str, title: str, media_type: str = JSON) -> Link:
+    """One link. link.yaml"""
+    return {"href": href, "rel": rel, "type": media_type, "title": title}
+
+
+def of_landing() -> list[Link]:
+    """Where everything is. /req/core/landingpage-success"""
+    return [
+        link(to("landing.show"), "self", "This document"),
+        link(to("definition.show"), "service-desc", "The API definition", OPENAPI),
+        link(to("definition.show", f="html"), "service-doc", "The API definition as a page", HTML),
+        link(to("conformance.show"), OGC + "conformance", "The conformance classes met"),
+        link(to("processes.index"), OGC + "processes", "The processes"),
+        link(to("jobs.index"), OGC + "job-list", "The jobs"),
+    ]
+
+
+def of_process(process: Process) -> list[Link]:
+    """A process and where it is executed. /req/core/process-summary-links"""
+    return [
+        link(to("processes.show", process_id=process.id), "self", "The description of the process"),
+        link(to("execution.execute", process_id=process.id), OGC + "execute", "Where the process is executed"),
+        link(PROFILE + "ogc-process-description", "profile", "What this description follows", HTML),
+        link(to("processes.index"), "up", "The processes"),
+    ]
+
+
+def of_job(status: StatusInfo) -> list[Link]:
+    """A job and what there is to see of it; results only once they exist. /rec/core/job-links"""
+    job_id = status.job_id
+    links = [link(to("jobs.show", job_id=job_id), "self", "The status of the job")]
+    if not status.status.final:
+        links.append(link(to("jobs.show", job_id=job_id), "monitor", "The status of the job"))
+    if status.status is Status.SUCCESSFUL:
+        links.append(link(to("results.show", job_id=job_id), OGC + "results", "The results of the job"))
+    if status.status is Status.FAILED:
+        links.append(link(to("results.show", job_id=job_id), OGC + "exceptions", "Why the job failed"))
+    links.append(link(to("logs.show", job_id=job_id), OGC + "log", "What the job printed", "text/plain"))
+    return [*links, up_to_jobs()]
+
+
+def up_to_jobs() -> Link:
+    """From a job to the list of jobs."""
+    return link(to("jobs.index"), "up", "The jobs")
+
+
+def of_page(endpoint: str, following: dict[str, Any] | None) -> list[Link]:
+    """Links of one page of a list: itself and, where there is more, the next one.
+
+    following: the query parameters that the next page changes, None on the last page.
+    """
+    asked = request.args.to_dict(flat=False)
+    links = [link(_page(endpoint, asked), "self", "This page")]
+    if following is not None:
+        links.append(link(_page(endpoint, {**asked, **following}), "next", "The next page"))
+    return links
+
+
+def _page(endpoint: str, asked: Mapping[str, Any]) -> str:
+    query = urlencode(asked, doseq=True)
+    return to(endpoint) + (f"?{query}" if query else "")

@@ -1,0 +1,34 @@
+"""Which media type an answer has: what the client accepts against what a resource offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Request
+
+from geomill.app.exchange.accept import Accept
+
+JSON = "application/json"
+HTML = "text/html"
+TEXT = "text/plain"
+ANY = "*/*"
+PROBLEM = "application/problem+json"
+OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
+SHORT_NAMES = {"json": JSON, "html": HTML}  # ?f=json
+
+
+def best(accept: Accept, offered: Sequence[str]) -> str | None:
+    """The offered media type with the highest weight, the first of equals; None where none is acceptable."""
+    first = max(offered, key=accept.quality)
+    return first if accept.quality(first) > 0 else None
+
+
+def accepted(request: Request) -> Accept:
+    """What the client accepts."""
+    return Accept.parse(request.headers.get("Accept"))
+
+
+def chosen(request: Request, offered: Sequence[str]) -> str | None:
+    """As `best`, where a query parameter `f` (json, html) wins over the Accept header."""
+    asked = SHORT_NAMES.get(request.args.get("f", ""))
+    return asked if asked in offered else best(accepted(request), offered)

@@ -1,0 +1,150 @@
+"""The API definition: OpenAPI 3.0, made from what the views say of themselves."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
+
+from geomill.app import errors, operations
+from geomill.app.negotiation import ANY, HTML, JSON, PROBLEM
+from geomill.app.operations import Answer, Operation
+from geomill.app.schemas import ExceptionSchema
+
+if TYPE_CHECKING:
+    from geomill.app.server import Geomill
+
+Json = dict[str, Any]
+
+OPENAPI_VERSION = "3.0.3"
+TEXT_SCHEMA: Json = {"type": "string"}
+PARAMETERS: dict[str, tuple[str, str, Json]] = {  # in the rules of the views: (in the standard, meaning, schema)
+    "process_id": ("processID", "The id of a process.", TEXT_SCHEMA),
+    "job_id": ("jobID", "The id of a job.", TEXT_SCHEMA),
+    "output_id": ("outputID", "The id of an output.", TEXT_SCHEMA),
+    "number": ("N", "Which value of an output with several, from 0.", {"type": "integer", "minimum": 0}),
+    "name": ("name", "The last part of a problem's type.", TEXT_SCHEMA),
+}
+REQUEST_HEADERS = {
+    "Prefer": "respond-async, wait=<seconds>, return=minimal or return=representation. RFC 7240",
+    "Idempotency-Key": "Names this request, so that sending it again does not execute it again.",
+    "If-Match": "The ETag that the status of the job still has to have.",
+    "Range": "The bytes to give. RFC 9110, 14.2",
+}
+RESPONSE_HEADERS = {
+    "Location": "The address of the job.",
+    "Link": "Links, as RFC 8288 writes them.",
+    "Preference-Applied": "The preferences that were honoured. RFC 7240",
+    "ETag": "Names this state of the resource.",
+    "Retry-After": "When to try again, in seconds.",
+    "Allow": "The methods that the resource has.",
+    "Next-Offset": "Where to go on reading, in bytes.",
+    "Content-Disposition": "The name of the file.",
+    "Content-Range": "Which bytes these are.",
+}
+EVERYWHERE = (400, 405, 406, 421, 500)  # problems that any operation can answer
+PROBLEM_STATUSES = sorted({problem.status for problem in errors.everything()} | {*EVERYWHERE})
+HEADERS_OF_PROBLEMS = {405: ("Allow",), 416: ("Content-Range",), 503: ("Retry-After",)}
+
+
+@lru_cache(maxsize=4)
+def document(app: Geomill, root: str) -> Json:
+    """The definition of the API, as served below root."""
+    spec = APISpec(
+        title=app.settings.title,
+        version=version("geomill"),
+        openapi_version=OPENAPI_VERSION,
+        plugins=[MarshmallowPlugin()],
+        info={"description": app.settings.description},
+        servers=[{"url": root.rstrip("/")}],
+    )
+    spec.components.schema("Exception", schema=ExceptionSchema)
+    for name, text in RESPONSE_HEADERS.items():
+        spec.components.header(name, {"description": text, "schema": TEXT_SCHEMA})
+    for status in PROBLEM_STATUSES:
+        spec.components.response(_name(status), _problem(status))
+    for path, methods in paths(app).items():
+        spec.path(path, operations={method: _operation(spec, path, each) for method, each in methods.items()})
+    return {"openapi": OPENAPI_VERSION, **spec.to_dict()}
+
+
+def paths(app: Flask) -> dict[str, dict[str, Operation]]:
+    """The documented operations by path and method, in the order of the resources."""
+    found: dict[str, dict[str, Operation]] = {}
+    for rule in app.url_map.iter_rules():
+        documented = operations.of(app, rule.endpoint)
+        if documented:
+            path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: f"{{{PARAMETERS[part[1]][0]}}}", rule.rule)
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                found.setdefault(path, {})[method.lower()] = documented
+    return found
+
+
+def _operation(spec: APISpec, path: str, documented: Operation) -> Json:
+    problems = {*EVERYWHERE, *documented.problems}
+    described: Json = {
+        "operationId": documented.id,
+        "summary": next(iter(documented.answers.values())).text,
+        "parameters": _parameters(path, documented),
+        "responses": {
+            **{str(status): _answer(answer, documented) for status, answer in sorted(documented.answers.items())},
+            **{str(status): _name(status) for status in sorted(problems)},
+        },
+    }
+    if documented.body:
+        content = {JSON: {"schema": documented.body}}
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _parameters(path: str, documented: Operation) -> list[Json]:
+    of_path = [
+        {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
+        for name, text, schema in PARAMETERS.values()
+        if f"{{{name}}}" in path
+    ]
+    of_query = [{"in": "query", "schema": documented.query}] if documented.query else []
+    of_header = [
+        {"name": name, "in": "header", "description": REQUEST_HEADERS[name], "schema": TEXT_SCHEMA}
+        for name in documented.headers
+    ]
+    return [*of_path, *of_query, *of_header]
+
+
+def _answer(answer: Answer, documented: Operation) -> Json:
+    media_types = answer.media_types if answer.media_types is not None else documented.offers
+    described = {"description": answer.text, **_headers(answer.headers)}
+    if media_types:
+        described["content"] = {media_type: _content(media_type, answer) for media_type in media_types}
+    return described
+
+
+def _content(media_type: str, answer: Answer) -> Json:
+    if media_type == ANY:
+        return {}
+    if answer.schema and media_type == JSON:
+        return {"schema": answer.schema}
+    return {"schema": TEXT_SCHEMA if media_type == HTML or media_type.startswith("text/") else {}}
+
+
+def _name(status: int) -> str:
+    """What the answers with a problem of this status are called: NotFound."""
+    return re.sub(r"\W", "", HTTPStatus(status).phrase.title())
+
+
+def _problem(status: int) -> Json:
+    return {
+        "description": HTTPStatus(status).phrase,
+        **_headers(HEADERS_OF_PROBLEMS.get(status, ())),
+        "content": {media_type: {"schema": "Exception"} for media_type in (JSON, PROBLEM)},
+    }
+
+
+def _headers(names: tuple[str, ...]) -> Json:
+    return {"headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names}} if names else {}

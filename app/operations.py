@@ -1,0 +1,81 @@
+"""What a view says of itself: its operation, from which negotiation and the API definition both follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import Flask, Response, g, request
+from marshmallow import Schema
+from werkzeug.exceptions import NotAcceptable
+
+from geomill.app import negotiation
+from geomill.app.negotiation import JSON
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of an operation.
+
+    schema: of a JSON body; media_types: where it is not that of the operation, () for an answer without a body;
+    headers: names in openapi.HEADERS.
+    """
+
+    text: str
+    schema: type[Schema] | None = None
+    media_types: tuple[str, ...] | None = None
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path. offers: its media types, best first; () where the process decides about them."""
+
+    id: str
+    answers: dict[int, Answer]
+    problems: tuple[int, ...] = ()
+    query: type[Schema] | None = None
+    headers: tuple[str, ...] = ()
+    body: type[Schema] | None = None
+    offers: tuple[str, ...] = (JSON,)
+
+
+def operation(id: str, answers: dict[int, Answer], **more: Any) -> Callable[[View], View]:
+    """Document a view, and hold its clients to the media types it offers. more: as in Operation."""
+
+    def mark(view: View) -> View:
+        view.operation = Operation(id, answers, **more)  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def of(app: Flask, endpoint: str | None) -> Operation | None:
+    """The operation of a view, if it has one."""
+    return getattr(app.view_functions.get(endpoint or ""), "operation", None)
+
+
+def init_app(app: Flask) -> None:
+    """Negotiate before each view, and answer 304 where the client has the body already."""
+
+    def negotiate() -> None:
+        current = of(app, request.endpoint)
+        if current and current.offers and request.method != "OPTIONS":
+            g.media_type = negotiation.chosen(request, current.offers)
+            if g.media_type is None:
+                raise NotAcceptable(f"This resource is offered as {' or '.join(current.offers)}.")
+
+    def validate(response: Response) -> Response:
+        current = of(app, request.endpoint)
+        if current and len(current.offers) > 1:
+            response.vary.add("Accept")
+        if request.method in ("GET", "HEAD") and response.status_code == 200 and not response.is_streamed:
+            response.add_etag()
+            response.make_conditional(request)
+        return response
+
+    app.before_request(negotiate)
+    app.after_request(validate)

@@ -1,0 +1,78 @@
+"""Runs a Python process: in this warm process, or in the interpreter that the process names."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from geomill.app.runners.task import Task
+from geomill.processes import BadInput, process
+from geomill.processes.call import call, files_from_json
+from geomill.processes.describe import load
+
+
+def warm_up() -> None:
+    """Take the paths of a first run, so that no job does."""
+    import geomill.app.guard  # noqa: F401
+
+    call(_lesson, {"number": 1}, lambda *_: None, lambda *_: Path())  # type: ignore[arg-type]
+
+
+@process
+def _lesson(number: int) -> int:
+    """What the templates warm up with."""
+    return number
+
+
+def run(task: Task) -> dict[str, Any]:
+    """The results to publish. Raises what the function raises, and BadInput."""
+    arguments = task.arguments()
+    if task.job.interpreter:
+        return task.results(_call_elsewhere(task, task.job.interpreter, arguments))
+    module = load(task.source, Path(task.job.path))
+    return task.results(call(getattr(module, task.job.entry), arguments, task.progress, task.fetch))
+
+
+def _call_elsewhere(task: Task, interpreter: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Call the function in another interpreter, and serve its requests until it has answered."""
+    orders_out, orders_in = os.pipe()
+    answers_out, answers_in = os.pipe()
+    command = [interpreter, "-m", "geomill.processes.call", str(orders_out), str(answers_in)]
+    environment = {**os.environ, "PYTHONPATH": str(task.library)}
+    process = subprocess.Popen(command, pass_fds=(orders_out, answers_in), env=environment)
+    os.close(orders_out)
+    os.close(answers_in)
+    order = {"source": task.source.decode(), "path": task.job.path, "entry": task.job.entry, "arguments": arguments}
+    with open(orders_in, "w", encoding="utf-8") as orders, open(answers_out, encoding="utf-8") as answers:
+        outputs = _converse(task, order, orders, answers)
+    code = process.wait()
+    if outputs is None:
+        if code < 0:
+            os.kill(os.getpid(), -code)
+        sys.exit(code or 1)
+    return outputs
+
+
+def _converse(task: Task, order: dict[str, Any], orders: Any, answers: Any) -> dict[str, Any] | None:
+    def tell(message: dict[str, Any]) -> None:
+        orders.write(json.dumps(message) + "\n")
+        orders.flush()
+
+    tell(order)
+    outputs: dict[str, Any] | None = None
+    for line in answers:
+        message = json.loads(line)
+        if "progress" in message:
+            task.progress(message["progress"], message.get("message"))
+        elif "fetch" in message:
+            try:
+                tell({"path": str(task.fetch(message["fetch"], message.get("type")))})
+            except BadInput as error:
+                tell({"refused": str(error)})
+        elif "outputs" in message:
+            outputs = files_from_json(message["outputs"])
+    return outputs

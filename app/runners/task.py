@@ -1,0 +1,123 @@
+"""What a runner is given, and how the values of a process become results to publish."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geomill.app.config import Settings
+from geomill.app.exchange import inputs
+from geomill.app.exchange.request import ExecuteRequest, read
+from geomill.app.guard import Guard, Refused
+from geomill.jobstore import Job, JobStore
+from geomill.jobstore.files import read_json
+from geomill.processes import BadInput
+from geomill.processes.packages import Packages
+
+INLINE = 1 << 20  # bytes of JSON that results.json holds; a larger value becomes a file beside it
+_SAY_EVERY = 0.05  # seconds between two reports of progress
+_MEDIA_TYPES = {"stac": "application/geo+json", "geojson": "application/geo+json", "wkt2": "text/plain"}
+
+
+@dataclass
+class Task:
+    """One run: everything a runner needs, read before the rights of the server were dropped."""
+
+    job: Job
+    request: ExecuteRequest
+    description: Mapping[str, Any]
+    source: bytes
+    library: Path
+    work: Path
+    guard: Guard
+    say: Callable[[dict[str, Any]], None]
+    said: float = 0.0
+
+    @classmethod
+    def of(cls, store: JobStore, settings: Settings, job: Job, say: Callable[[dict[str, Any]], None]) -> Task:
+        """The task of a job. say: sends a message to the supervisor."""
+        package = store.home / "packages" / job.package
+        described = next(
+            each["description"]
+            for each in read_json(package / job.described)["processes"]
+            if each["function"] == job.entry
+        )
+        return cls(
+            job=job,
+            request=read(store.request(job.job_id)),
+            description=described,
+            source=(package / "package.py").read_bytes(),
+            library=Packages(package.parent, settings.describe_limit).library(),
+            work=store.folder(job.job_id) / "work",
+            guard=Guard(settings.allow, settings.max_fetch),
+            say=say,
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """The inputs, fetched and checked; files lie in work/inputs. Raises BadInput."""
+        folder = self.work / "inputs"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return inputs.stage(self.request, self.description, self.guard.fetch, folder)
+
+    def progress(self, percent: float, message: str | None = None) -> None:
+        """Report 0 to 100 per cent; more often than is of use costs nothing."""
+        if not 0 <= percent <= 100:
+            raise ValueError(f"progress is {percent}, not 0 to 100 per cent")
+        if percent >= 100 or time.monotonic() - self.said >= _SAY_EVERY:
+            self.said = time.monotonic()
+            self.say({"progress": int(percent), "message": message and str(message)[:1000]})
+
+    def fetch(self, href: str, media_type: str | None = None) -> Path:
+        """Download through the guard, into work/inputs. Raises BadInput for an address that is refused."""
+        try:
+            return self.guard.fetch(href, self.work / "inputs", media_type).path
+        except Refused as error:
+            raise BadInput(str(error)) from error
+
+    def results(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What a process gave, of what was requested, as results to publish."""
+        wanted = self.request.outputs if self.request.outputs or self.request.wants_nothing else None
+        described = self.description.get("outputs", {})
+        return {
+            output_id: self._result(output_id, value, described.get(output_id, {}).get("schema", {}))
+            for output_id, value in outputs.items()
+            if wanted is None or output_id in wanted
+        }
+
+    def _result(self, output_id: str, value: Any, schema: Mapping[str, Any]) -> dict[str, Any]:
+        if isinstance(value, list) and value and all(isinstance(item, Path) for item in value):
+            items = [self._result(output_id, item, schema.get("items", schema)) for item in value]
+            return {"items": items}
+        media_type = _media_type(schema, value)
+        if isinstance(value, Path):
+            return {"file": str(value), "media_type": media_type}
+        content = json.dumps(value, separators=(",", ":"))
+        if len(content) <= INLINE:
+            return {"value": value, "media_type": media_type}
+        large = self.work / f".{output_id}-large"
+        large.mkdir(exist_ok=True)
+        file = large / f"{output_id}.{'geojson' if 'geo+json' in media_type else 'json'}"
+        file.write_text(content)
+        return {"file": str(file), "media_type": media_type if "json" in media_type else "application/json"}
+
+
+def _media_type(schema: Mapping[str, Any], value: Any) -> str:
+    """What a value is served as: as described, else by its kind."""
+    branches = [schema, *schema.get("oneOf", ()), *schema.get("allOf", ()), *schema.get("anyOf", ())]
+    for branch in branches:
+        if "contentMediaType" in branch and isinstance(value, (str, Path)):
+            return str(branch["contentMediaType"])
+    if isinstance(value, Path):
+        return mimetypes.guess_type(value.name)[0] or "application/octet-stream"
+    if isinstance(value, str):
+        return "text/plain"
+    for branch in branches:
+        kind = str(branch.get("format", "")).rpartition("/")[2].partition("-")[0]
+        if kind in _MEDIA_TYPES and isinstance(value, dict):
+            return _MEDIA_TYPES[kind]
+    return "application/json"

@@ -1,0 +1,77 @@
+"""What every resource uses: links, the landing page, the conformance classes, exceptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import EXCLUDE, INCLUDE, Schema, fields, post_dump
+
+
+class Document(Schema):
+    """A document of the standard: open for further members, and never with a null."""
+
+    class Meta:
+        """Written to the API definition as additionalProperties."""
+
+        unknown = INCLUDE
+
+    @post_dump
+    def without_nulls(self, members: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """An unset member is left out."""
+        return {name: value for name, value in members.items() if value is not None}
+
+
+class Query(Schema):
+    """The query parameters of a resource; unknown ones are ignored."""
+
+    class Meta:
+        """What is not declared is not read."""
+
+        unknown = EXCLUDE
+
+
+class LinkSchema(Document):
+    """link.yaml."""
+
+    href = fields.String(required=True)
+    rel = fields.String(required=True)
+    type = fields.String()
+    title = fields.String()
+
+
+def links() -> fields.List:
+    """The member `links` of a document."""
+    return fields.List(fields.Nested(LinkSchema), required=True)
+
+
+class LandingPageSchema(Document):
+    """landingPage.yaml."""
+
+    title = fields.String()
+    description = fields.String()
+    links = links()
+
+
+class ConfClassesSchema(Document):
+    """confClasses.yaml."""
+
+    conforms_to = fields.List(fields.String(), data_key="conformsTo", required=True)
+
+
+class ExceptionSchema(Document):
+    """exception.yaml, RFC 9457."""
+
+    type = fields.String(required=True)
+    title = fields.String()
+    status = fields.Integer()
+    detail = fields.String()
+    instance = fields.String()
+
+
+class ProblemTypeSchema(Document):
+    """What a type of problem means; of ours alone."""
+
+    name = fields.String(attribute="type", required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    description = fields.String(attribute="text", required=True)

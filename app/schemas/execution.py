@@ -1,0 +1,55 @@
+"""The execute request and the results document."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+from marshmallow.validate import OneOf
+
+from geomill.app.schemas.core import Document
+
+
+class FormatSchema(Document):
+    """format.yaml."""
+
+    media_type = fields.String(data_key="mediaType", allow_none=True)
+    encoding = fields.String(allow_none=True)
+
+
+class OutputSelectionSchema(Document):
+    """output.yaml of 1.0, outputSelection.yaml of 2.0."""
+
+    transmission_mode = fields.String(
+        data_key="transmissionMode", validate=OneOf(["value", "reference"]), allow_none=True
+    )
+    format = fields.Nested(FormatSchema, allow_none=True)
+
+
+class SubscriberSchema(Document):
+    """subscriber.yaml. Accepted; callbacks are not sent."""
+
+    success_uri = fields.String(data_key="successUri", allow_none=True)
+    in_progress_uri = fields.String(data_key="inProgressUri", allow_none=True)
+    failed_uri = fields.String(data_key="failedUri", allow_none=True)
+
+
+class ExecuteSchema(Document):
+    """execute.yaml. Documents the body; the exchange reads it."""
+
+    inputs = fields.Dict(
+        keys=fields.String(),
+        values=fields.Raw(),
+        allow_none=True,
+        metadata={"description": "A value, or an array of them, by input: bare, qualified {value}, or a link {href}."},
+    )
+    outputs = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(OutputSelectionSchema),
+        allow_none=True,
+        metadata={"description": "The outputs to give; all of them when left out, none when empty."},
+    )
+    response = fields.String(validate=OneOf(["raw", "document"]), allow_none=True)
+    subscriber = fields.Nested(SubscriberSchema, allow_none=True)
+
+
+class ResultsSchema(Document):
+    """results.yaml: a value, a qualified value or a link by output."""

@@ -1,0 +1,55 @@
+"""The status of a job and the list of jobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import fields
+from marshmallow.validate import OneOf, Range
+
+from geomill.app import links
+from geomill.app.schemas import core
+from geomill.jobstore import Status
+
+
+class Timestamp(fields.DateTime):
+    """A time in UTC, as 2026-01-31T12:00:00.123Z. RFC 3339"""
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_: Any) -> str | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class StatusInfoSchema(core.Document):
+    """statusInfo.yaml, with the members of both versions of the standard."""
+
+    job_id = fields.String(data_key="jobID", required=True)
+    id = fields.String(required=True)
+    type = fields.Constant("process", required=True, validate=OneOf(["process"]), metadata={"type": "string"})
+    process_id = fields.String(data_key="processID", required=True)
+    processing_entity_type = fields.Constant(
+        "ogc-api-processes", data_key="processingEntityType", required=True, metadata={"type": "string"}
+    )
+    status = fields.Enum(Status, by_value=fields.String, required=True)
+    message = fields.String()
+    progress = fields.Integer(validate=Range(0, 100))
+    created = Timestamp(required=True)
+    started = Timestamp()
+    finished = Timestamp()
+    updated = Timestamp()
+    links = core.links()
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """The links of a job follow from its status; its id has two names."""
+        if attr == "links":
+            return links.of_job(obj)
+        return super().get_attribute(obj, "job_id" if attr == "id" else attr, default)
+
+
+class JobListSchema(core.Document):
+    """jobList.yaml."""
+
+    jobs = fields.List(fields.Nested(StatusInfoSchema), required=True)
+    links = core.links()

@@ -1,0 +1,145 @@
+"""Query parameters: what they mean and what they may be, for the views and for the API definition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import request
+from marshmallow import Schema, ValidationError, fields, validate
+from werkzeug.datastructures import MultiDict
+
+from geomill.app.errors import InvalidQuery
+from geomill.app.schemas.core import Query
+from geomill.jobstore import Status
+
+LARGEST_PAGE = 10_000
+OPEN = ("", "..")
+
+
+class Limit(fields.Integer):
+    """How many items a page has at most; more than the maximum counts as the maximum."""
+
+    def __init__(self, default: int) -> None:
+        """default: where the client does not say."""
+        page = f"The most items to give; more than {LARGEST_PAGE} counts as {LARGEST_PAGE}."
+        metadata = {"description": page, "maximum": LARGEST_PAGE}
+        super().__init__(load_default=default, validate=validate.Range(min=1), metadata=metadata)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int | None:
+        number = super()._deserialize(value, attr, data, **options)
+        return None if number is None else min(number, LARGEST_PAGE)
+
+
+class Listed(fields.List):
+    """Several values: a repeated parameter, a comma list, or both."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
+        items = [item for text in value for item in text.split(",")]
+        return super()._deserialize(items, attr, data, **options)
+
+
+class Interval(fields.String):
+    """An RFC 3339 instant or an interval of two, either end open: (since, until), both inclusive."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **options) or ""
+        begin, slash, end = text.partition("/")
+        if not slash:
+            return instant(begin)
+        since = None if begin in OPEN else instant(begin)[0]
+        until = None if end in OPEN else instant(end)[1]
+        if since is not None and until is not None and since > until:
+            raise ValidationError("the interval ends before it begins")
+        return since, until
+
+
+def instant(text: str) -> tuple[datetime, datetime]:
+    """The first and last moment of an RFC 3339 time: the same, or a whole second apart without a fraction."""
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + in a query is a blank
+    except ValueError:
+        raise ValidationError(f"{text!r} is no RFC 3339 time") from None
+    if moment.tzinfo is None or "T" not in text.upper():
+        raise ValidationError(f"{text!r} has no time zone; write it as 2026-01-31T12:00:00Z")
+    whole = timedelta(seconds=1, microseconds=-1) if "." not in text else timedelta(0)
+    return moment.astimezone(UTC), moment.astimezone(UTC) + whole
+
+
+def seconds(name: str, text: str) -> fields.Float:
+    """A length of time."""
+    zero = validate.Range(min=0)
+    return fields.Float(data_key=name, load_default=None, validate=zero, metadata={"description": text})
+
+
+class ProcessesQuery(Query):
+    """What GET /processes understands."""
+
+    limit = Limit(1000)
+    offset = fields.Integer(
+        load_default=0, validate=validate.Range(min=0), metadata={"description": "How many processes to pass over."}
+    )
+
+
+class JobsQuery(Query):
+    """What GET /jobs understands."""
+
+    type = Listed(fields.String(), load_default=list, metadata={"description": "Kinds of job; there is only process."})
+    process_id = Listed(
+        fields.String(), data_key="processID", load_default=list, metadata={"description": "Processes of the jobs."}
+    )
+    status = Listed(fields.Enum(Status, by_value=fields.String), load_default=list, metadata={"description": "States of the jobs."})
+    datetime = Interval(
+        load_default=(None, None),
+        metadata={"description": "When the jobs were created: an RFC 3339 time, or two with a slash between."},
+    )
+    min_duration = seconds("minDuration", "Jobs that took, or have been running, as many seconds or more.")
+    max_duration = seconds("maxDuration", "Jobs that took, or have been running, as many seconds or less.")
+    limit = Limit(100)
+    cursor = fields.String(load_default=None, metadata={"description": "Continues a list; from the link rel=next."})
+
+
+class ResultsQuery(Query):
+    """What GET /jobs/{jobID}/results understands."""
+
+    outputs = Listed(fields.String(), load_default=None, metadata={"description": "The outputs to give; else all."})
+
+
+class LogsQuery(Query):
+    """What GET /jobs/{jobID}/logs understands."""
+
+    offset = fields.Integer(
+        load_default=0, validate=validate.Range(min=0), metadata={"description": "The first byte to give."}
+    )
+
+
+def read(schema: type[Query]) -> dict[str, Any]:
+    """The query parameters of the request. Raises InvalidQuery."""
+    loader = schema()
+    try:
+        loaded: dict[str, Any] = loader.load(_members(loader, request.args))
+    except ValidationError as error:
+        raise InvalidQuery(_sentence(error.normalized_messages())) from None
+    return loaded
+
+
+def _members(schema: Schema, given: MultiDict[str, str]) -> dict[str, Any]:
+    """The parameters by name, lists where the schema has one."""
+    members: dict[str, Any] = {}
+    for name, field in schema.fields.items():
+        key = field.data_key or name
+        if key in given:
+            members[key] = given.getlist(key) if isinstance(field, fields.List) else given[key]
+    return members
+
+
+def _sentence(messages: Mapping[str, Any]) -> str:
+    """All that is wrong with the parameters: "limit: Not a valid integer"."""
+    return "; ".join(f"{name}: {_first(found)}" for name, found in messages.items())
+
+
+def _first(found: Any) -> str:
+    while not isinstance(found, str):
+        found = next(iter(found.values() if isinstance(found, Mapping) else found))
+    return found.rstrip(".")

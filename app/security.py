@@ -1,0 +1,100 @@
+"""Who may ask for what while nobody has to log in: a loopback server serves this host and no foreign web page."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+
+from geomill.app.addresses import RECEIVED_HOST
+from geomill.app.config import Settings
+
+if TYPE_CHECKING:
+    from geomill.app.server import Geomill
+
+CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
+READS = {"GET", "HEAD"}
+EXPOSED = "location, link, preference-applied, etag, next-offset, content-disposition"
+SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'"}  # for what a user or a process wrote
+
+
+class ForeignHost(Exception):
+    """The Host header names another host than this one."""
+
+
+class ForeignOrigin(Exception):
+    """A web page of another site asks for a change."""
+
+
+class ChangesRefused(Exception):
+    """The server is open to a network and knows nobody."""
+
+
+def init_app(app: Geomill) -> None:
+    """Check every request before anything else, and say in every answer what web pages may read."""
+    app.before_request(lambda: check(app.settings))
+    app.after_request(add_headers)
+
+
+def check(settings: Settings) -> None:
+    """Raises ForeignHost, ForeignOrigin or ChangesRefused."""
+    if not (is_loopback(settings.host) and is_loopback(local_address(request.environ))):
+        if request.method in CHANGES:
+            raise ChangesRefused("This server listens beyond the loopback interface and knows no users: it only reads.")
+        return
+    host = request.environ[RECEIVED_HOST]
+    public = urlsplit(settings.public_url or "")
+    if not is_loopback(host_name(host)) and host != public.netloc:
+        raise ForeignHost(f"Host {host!r} is not a loopback name; set a public URL to serve under this name.")
+    origin = request.headers.get("Origin")
+    if request.method in CHANGES and origin is not None and origin not in own_origins(settings):
+        raise ForeignOrigin(f"A page of {origin} may not change anything here.")
+
+
+def own_origins(settings: Settings) -> set[str]:
+    """The origins that pages of this server have: as the request came, and as the public sees them."""
+    public = urlsplit(settings.public_url or "")
+    return {f"{request.scheme}://{request.host}", f"{public.scheme}://{public.netloc}"}
+
+
+def local_address(environ: dict[str, Any]) -> str:
+    """The address of ours that the request came to, where the server tells; else a loopback one."""
+    connection = environ.get("gunicorn.socket")
+    if not isinstance(connection, socket.socket) or connection.family == socket.AF_UNIX:
+        return "127.0.0.1"
+    return str(connection.getsockname()[0])
+
+
+def host_name(host: str) -> str:
+    """A Host header without its port; "" for one that is malformed."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a name or address is this host itself."""
+    if name.lower().rstrip(".").endswith(".localhost") or name.lower() == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def add_headers(response: Response) -> Response:
+    """Any web page may read (CORS); nobody guesses a media type. /rec/core/cross-origin"""
+    if request.method in READS or request.headers.get("Access-Control-Request-Method") in READS:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED
+    if request.method == "OPTIONS":
+        response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(READS))
+        response.headers["Access-Control-Allow-Headers"] = "accept, prefer, if-none-match, range"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,60 @@
+"""The Flask application and the parts that its views ask."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import cast
+
+import flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from geomill.app import errors, operations, security
+from geomill.app.addresses import Addresses
+from geomill.app.config import Settings
+from geomill.app.engine.client import Engine, open_store
+from geomill.app.guard import Guard
+from geomill.processes.registry import HERE, Folder, Limits, Registry
+
+
+class Geomill(flask.Flask):
+    """An OGC API - Processes server over one home.
+
+    waiting: held by each request that waits for a synchronous job; half of the threads stay free for other requests.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the home and wire the parts; nothing is started."""
+        super().__init__("geomill.app", static_folder=None, instance_path=os.path.abspath(settings.home))
+        self.settings = settings
+        self.jobs = open_store(settings)
+        self.processes = open_registry(settings)
+        self.guard = Guard(settings.allow, settings.max_fetch)
+        self.engine = Engine(settings, self.jobs)
+        self.waiting = threading.BoundedSemaphore(max(1, settings.threads // 2))
+        self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order
+        self.config["MAX_CONTENT_LENGTH"] = settings.max_body
+        for part in (security, operations, errors):
+            part.init_app(self)
+        self._register()
+        self.wsgi_app = Addresses(self.wsgi_app, settings.public_url)  # type: ignore[method-assign]
+        if settings.trust_proxy:
+            proxied = ProxyFix(self.wsgi_app, x_for=1, x_proto=1, x_host=1, x_port=1, x_prefix=1)
+            self.wsgi_app = proxied  # type: ignore[method-assign]
+
+    def _register(self) -> None:
+        """One blueprint for each row of the resource table."""
+        from geomill.app.api import BLUEPRINTS
+
+        for blueprint in BLUEPRINTS:
+            self.register_blueprint(blueprint)
+
+
+def open_registry(settings: Settings) -> Registry:
+    """The processes that the settings name: the shipped ones, then those of each folder."""
+    folders = [Folder(HERE), *map(Folder, settings.processes)]
+    defaults = Limits(seconds=settings.time_limit, grace=settings.grace)
+    return Registry(folders, settings.home / "packages", settings.describe_limit, defaults)
+
+
+current_app = cast(Geomill, flask.current_app)

@@ -1,0 +1,106 @@
+"""How the values of settings are read: numbers with units, folders, lists. Pure; standard library only."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SIZES = {f"{prefix}b": 1000.0**power for power, prefix in enumerate(("", "k", "m", "g", "t"))}
+SIZES |= {f"{prefix}ib": 1024.0**power for power, prefix in enumerate("kmgt", 1)}
+DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """parse(value, base) reads text or a TOML value, base being where relative paths start.
+
+    It raises ValueError, TypeError or KeyError for what is not as expected says.
+    """
+
+    expected: str
+    parse: Callable[[Any, Path], Any]
+    unit: str = ""
+
+
+def _number(value: Any, units: Mapping[str, float]) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number, unit = float(value), ""
+    else:
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", value)
+        if match is None:
+            raise ValueError(value)
+        number, unit = float(match[1]), match[2].lower()
+    number *= units[unit] if unit else 1
+    if not 0 <= number < float("inf"):
+        raise ValueError(value)
+    return number
+
+
+def _whole(number: float, least: int = 0, most: int | None = None) -> int:
+    if number != int(number) or number < least or (most is not None and number > most):
+        raise ValueError(number)
+    return int(number)
+
+
+def _text(value: Any, base: Path) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(value)
+    return value.strip()
+
+
+def _flag(value: Any, base: Path) -> bool:
+    return value if isinstance(value, bool) else FLAGS[_text(value, base).lower()]
+
+
+def _folder(value: Any, base: Path) -> Path:
+    text = _text(value, base)
+    if not text:
+        raise ValueError(value)
+    return Path(os.path.abspath(base / os.path.expanduser(text)))
+
+
+def _many(value: Any, separator: str) -> list[Any]:
+    return [part for part in value.split(separator) if part.strip()] if isinstance(value, str) else list(value)
+
+
+def _allow(value: Any, base: Path) -> tuple[str, ...]:
+    entries = tuple(_text(entry, base) for entry in _many(value, ","))
+    for entry in entries:
+        if not re.fullmatch(r"file:///.*|(\*\.)?[\w.-]+(:\d+)?|\[[0-9a-fA-F:.]+\](:\d+)?", entry):
+            raise ValueError(entry)
+    return entries
+
+
+def _web_address(value: Any, base: Path) -> str:
+    text = _text(value, base)
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", text):
+        raise ValueError(value)
+    return text.rstrip("/")
+
+
+def integer(least: int, most: int | None = None) -> Kind:
+    """Whole numbers from least to most."""
+    limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+    return Kind(f"a whole number {limits}", lambda value, base: _whole(_number(value, {}), least, most))
+
+
+TEXT = Kind("text", _text)
+FLAG = Kind("true or false", _flag)
+FOLDER = Kind("a folder", _folder)
+FOLDERS = Kind(
+    f'folders (a list in geomill.toml, "{os.pathsep}" between them in the environment)',
+    lambda value, base: tuple(_folder(part, base) for part in _many(value, os.pathsep)),
+)
+ALLOW = Kind('hosts ("example.org", "*.example.org", "localhost:9000") or file prefixes ("file:///data/")', _allow)
+WEB_ADDRESS = Kind("an http or https address without a query", _web_address)
+SECONDS = Kind(
+    'seconds, or a duration such as "30 s", "5 min" or "2 h"', lambda value, base: _number(value, DURATIONS), unit="s"
+)
+BYTES = Kind(
+    'bytes, or a size such as "512 MB" or "2 GiB"', lambda value, base: _whole(_number(value, SIZES)), unit="bytes"
+)

@@ -1,0 +1,54 @@
+"""Files that are replaced, never edited: a reader sees the old content or the new, whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+OWNER_ONLY = 0o600
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises FileNotFoundError, or ValueError when it is torn."""
+    with open(path, "rb") as file:
+        return json.loads(file.read())
+
+
+def write_json(path: Path, content: Any, *, durable: bool) -> None:
+    """Replace a JSON file by a sibling; durable: its bytes are on disk before the name is."""
+    write_bytes(path, json.dumps(content, separators=(",", ":")).encode(), durable=durable)
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool) -> None:
+    """Replace a file by a sibling; durable: its bytes are on disk before the name is."""
+    sibling = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        create(sibling, content, durable=durable)
+        os.replace(sibling, path)
+    except BaseException:
+        sibling.unlink(missing_ok=True)
+        raise
+
+
+def create(path: Path, content: bytes, *, durable: bool) -> None:
+    """Write a new file, readable by its owner alone. Raises FileExistsError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync(path: Path) -> None:
+    """Bring a file's bytes, or a folder's names, to disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

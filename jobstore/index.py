@@ -1,0 +1,210 @@
+"""The listing index: derived from the job folders, in SQLite, on the host.
+
+Nothing is lost with it. It never fails a job: whatever goes wrong while writing leaves the mark `stale`, and a stale,
+missing or corrupt index is repaired from the folders.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from .records import StatusInfo
+from .status import Status
+
+# synchronous=OFF: a crash of ours cannot tear the file, and after a power cut boot_id differs and it is made anew
+_SCHEMA = """
+PRAGMA journal_mode=WAL;
+PRAGMA synchronous=OFF;
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, created REAL NOT NULL, process TEXT NOT NULL, owner TEXT NOT NULL, status TEXT NOT NULL,
+    started REAL, finished REAL, updated REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS newest ON jobs (created, id);
+CREATE INDEX IF NOT EXISTS by_status ON jobs (status, created, id);
+CREATE INDEX IF NOT EXISTS by_process ON jobs (process, created, id);
+CREATE TABLE IF NOT EXISTS boot (boot_id TEXT NOT NULL);
+"""
+# an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time
+_PUT = """
+INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET status=excluded.status, started=excluded.started, finished=excluded.finished,
+    updated=excluded.updated WHERE excluded.updated >= jobs.updated
+"""
+_BUSY_SECONDS = 0.25
+# a forked child must neither use nor close its parent's connections: the descriptors may be somebody else's by now
+_inherited: list[sqlite3.Connection] = []
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which jobs a list shows. Durations in seconds, bounds inclusive. Source: /req/job-list, 1.0 and 2.0."""
+
+    process_ids: tuple[str, ...] = ()
+    statuses: tuple[Status, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    min_duration: float | None = None
+    max_duration: float | None = None
+    types: tuple[str, ...] = ()
+
+
+class Index:
+    """The index of one job store."""
+
+    def __init__(self, path: Path) -> None:
+        """path: the SQLite file, on a local file system."""
+        self.path = path
+        self._local = threading.local()
+
+    def put(self, info: StatusInfo) -> None:
+        """Note where a job stands; never fails."""
+        updated = info.updated or info.created
+        row = (info.job_id, info.created.timestamp(), info.process_id, info.owner, info.status.value)
+        row += (_seconds(info.started), _seconds(info.finished), updated.timestamp())  # type: ignore[assignment]
+        self._write(_PUT, row)
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job; never fails."""
+        self._write("DELETE FROM jobs WHERE id = ?", (job_id,))
+
+    def page(self, filters: Filters, limit: int, after: tuple[float, str] | None, now: float) -> list[tuple[float, str]]:
+        """(created, id) of at most `limit` jobs, newest first, older than `after`. Raises sqlite3.Error."""
+        where, values = _conditions(filters, after, now)
+        branches: list[tuple[str, list[str]]] = [("", [])]
+        # one ordered walk for each wanted status and process: `IN` would sort the whole table
+        if filters.statuses:
+            branches = [("status = ?", [status.value]) for status in dict.fromkeys(filters.statuses)]
+        if filters.process_ids:
+            branches = [
+                (f"{text} AND process = ?" if text else "process = ?", [*given, process_id])
+                for text, given in branches
+                for process_id in dict.fromkeys(filters.process_ids)
+            ]
+        parts, arguments = [], []
+        for text, given in branches:
+            conditions = " AND ".join(filter(None, [text, *where])) or "1"
+            parts.append(
+                f"SELECT * FROM (SELECT created, id FROM jobs WHERE {conditions} ORDER BY created DESC, id DESC LIMIT ?)"
+            )
+            arguments += [*given, *values, limit]
+        query = " UNION ALL ".join(parts) + " ORDER BY created DESC, id DESC LIMIT ?"
+        return list(self._connection().execute(query, [*arguments, limit]))
+
+    def ids(self, status: Status) -> list[tuple[str, str]]:
+        """(id, owner) of the jobs in this state, oldest first. Raises sqlite3.Error."""
+        query = "SELECT id, owner FROM jobs WHERE status = ? ORDER BY created, id"
+        return list(self._connection().execute(query, (status.value,)))
+
+    def knows(self, job_id: str) -> bool:
+        """Whether a job is in it. Raises sqlite3.Error."""
+        return self._connection().execute("SELECT 1 FROM jobs WHERE id = ?", (job_id,)).fetchone() is not None
+
+    def known(self) -> set[str]:
+        """The ids of all jobs in it. Raises sqlite3.Error."""
+        return {job_id for (job_id,) in self._connection().execute("SELECT id FROM jobs")}
+
+    def holds_more_than(self, count: int, status: Status) -> bool:
+        """Whether more than `count` jobs are in this state; False when the index cannot tell."""
+        try:
+            query = "SELECT 1 FROM jobs WHERE status = ? LIMIT 1 OFFSET ?"
+            return self._connection().execute(query, (status.value, count)).fetchone() is not None
+        except sqlite3.Error:
+            return False
+
+    def sound(self, boot_id: str) -> bool:
+        """Whether it can be believed: there, whole, of this boot, and nothing failed to be written."""
+        try:
+            boot = self._connection().execute("SELECT boot_id FROM boot").fetchone()
+            return not self._stale.exists() and boot is not None and boot[0] == boot_id
+        except sqlite3.Error:
+            return False
+
+    def rebuild(self, infos: Iterable[StatusInfo], boot_id: str) -> None:
+        """Make it say what the folders say; jobs may come, move and go meanwhile."""
+        try:
+            before = self.known()
+        except sqlite3.Error:
+            self._discard()
+            before = set()
+        self._stale.unlink(missing_ok=True)
+        for info in infos:
+            before.discard(info.job_id)
+            self.put(info)
+        for job_id in before:
+            self.delete(job_id)
+        self._write("DELETE FROM boot", ())
+        self._write("INSERT INTO boot VALUES (?)", (boot_id,))
+
+    @property
+    def _stale(self) -> Path:
+        return self.path.with_suffix(".stale")
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        try:
+            self._connection().execute(statement, values)
+        except sqlite3.Error:
+            with suppress(OSError):
+                self._stale.touch()
+
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's connection, opened again when the file was replaced."""
+        held = getattr(self._local, "held", None)
+        try:
+            inode = os.stat(self.path).st_ino
+        except FileNotFoundError:
+            inode = 0
+        if held and held[0] == inode and held[1] == os.getpid():
+            return held[2]  # type: ignore[no-any-return]
+        if held and held[1] == os.getpid():
+            held[2].close()
+        elif held:
+            _inherited.append(held[2])
+        try:
+            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+            connection.executescript(_SCHEMA)
+        except sqlite3.Error:
+            self._local.held = None
+            raise
+        self._local.held = (os.stat(self.path).st_ino, os.getpid(), connection)
+        return connection
+
+    def _discard(self) -> None:
+        """Away with a corrupt one; whoever has it open notices by the inode."""
+        self._local.held = None
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+
+def _conditions(
+    filters: Filters, after: tuple[float, str] | None, now: float
+) -> tuple[list[str], list[float | str]]:
+    where: list[str] = []
+    values: list[float | str] = []
+
+    def add(text: str, *given: float | str) -> None:
+        where.append(text)
+        values.extend(given)
+
+    if after:
+        add("(created, id) < (?, ?)", *after)
+    if filters.since:
+        add("created >= ?", filters.since.timestamp())
+    if filters.until:
+        add("created <= ?", filters.until.timestamp())
+    if filters.min_duration is not None or filters.max_duration is not None:
+        add("started IS NOT NULL AND (finished IS NOT NULL OR status = 'running')")
+    if filters.min_duration is not None:
+        add("coalesce(finished, ?) - started >= ?", now, filters.min_duration)
+    if filters.max_duration is not None:
+        add("coalesce(finished, ?) - started <= ?", now, filters.max_duration)
+    return where, values
+
+
+def _seconds(time: datetime | None) -> float | None:
+    return time.timestamp() if time else None

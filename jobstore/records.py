@@ -1,0 +1,162 @@
+"""The records of a job: what its JSON files say, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from .status import Status
+
+Json = Any
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a job may use. seconds: wall clock; grace: between asking it to end and killing it, seconds; memory: bytes."""
+
+    seconds: float = 86400.0
+    grace: float = 2.0
+    cpus: float = 1.0
+    memory: int = 0
+    max_running: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """job.json: what was asked, written once.
+
+    package: sha256 of the package's content, kept in <home>/packages/<package>/; described: the file in there that
+    says what it takes and gives; path: where it was dropped in; entry: the function to call; template: the warm
+    process it starts from; prefer: the request's preferences, which the results still follow;
+    request_digest: sha256 of the body, which an Idempotency-Key is held against.
+    """
+
+    job_id: str
+    process_id: str
+    version: str
+    owner: str
+    created: datetime
+    package: str
+    described: str
+    path: str
+    entry: str
+    runner: str = "python"
+    template: str = "base"
+    interpreter: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    key: str | None = None
+    request_digest: str | None = None
+    prefer: str | None = None
+
+
+@dataclass(frozen=True)
+class StatusInfo:
+    """status.json: where a job stands, replaced whole at every change. Source: statusInfo.yaml.
+
+    progress: percent. pid, start_time (clock ticks since boot) and boot_id name the supervisor beyond doubt.
+    cause: why it failed: exception, exit, signal, time-limit, bad-input, lost, rebooted, disk-full, result, terminated.
+    durable: False while a synchronous client still waits, whose answer makes the promise.
+    """
+
+    job_id: str
+    process_id: str
+    owner: str
+    created: datetime
+    status: Status = Status.ACCEPTED
+    updated: datetime | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    progress: int | None = None
+    message: str | None = None
+    cause: str | None = None
+    pid: int | None = None
+    start_time: int | None = None
+    boot_id: str | None = None
+    dismissing: bool = False
+    durable: bool = True
+
+    @property
+    def etag(self) -> str:
+        """A name for exactly this state of the job."""
+        return hashlib.blake2b(json.dumps(dump(self)).encode(), digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True)
+class Result:
+    """One output in results.json: a value, a file in outputs/, or several of either (items).
+
+    media_type: what the bare value is served as; size: bytes of the file.
+    """
+
+    value: Json = None
+    file: str | None = None
+    media_type: str = "application/json"
+    size: int | None = None
+    items: tuple[Result, ...] | None = None
+
+
+def now() -> datetime:
+    """The time, in UTC, to the millisecond that the files keep."""
+    return datetime.fromtimestamp(int(time.time() * 1000) / 1000, UTC)
+
+
+def new_job_id() -> str:
+    """A UUIDv7: 48 bits of milliseconds, then random. Source: RFC 9562, 5.7."""
+    value = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10))
+    value = value & ~(0xF << 76) | 7 << 76
+    value = value & ~(0x3 << 62) | 2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def dump(record: Job | StatusInfo | Result) -> dict[str, Json]:
+    """A record as JSON members; unset ones are left out."""
+    return {name: _plain(value) for name, value in asdict(record).items() if value is not None}
+
+
+def load_job(data: Mapping[str, Json]) -> Job:
+    """job.json as a record; members of a later version are ignored."""
+    known = _known(Job, data)
+    return Job(**{**known, "limits": Limits(**_known(Limits, known.get("limits", {})))})
+
+
+def load_status(data: Mapping[str, Json]) -> StatusInfo:
+    """status.json (or the job.json it begins as) as a record."""
+    known = _known(StatusInfo, data)
+    return StatusInfo(**{**known, "status": Status(known.get("status", "accepted"))})
+
+
+def load_result(data: Mapping[str, Json]) -> Result:
+    """A member of results.json as a record."""
+    known = _known(Result, data)
+    if "items" in known:
+        known["items"] = tuple(load_result(item) for item in known["items"])
+    return Result(**known)
+
+
+_TIMES = {"created", "updated", "started", "finished"}
+
+
+def _known(record: type[Any], data: Mapping[str, Json]) -> dict[str, Json]:
+    names = {item.name for item in fields(record)}
+    return {
+        name: datetime.fromisoformat(value) if name in _TIMES else value
+        for name, value in data.items()
+        if name in names
+    }
+
+
+def _plain(value: Json) -> Json:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, Status):
+        return value.value
+    if isinstance(value, tuple):
+        return [{name: member for name, member in item.items() if member is not None} for item in value]
+    return value

@@ -1,0 +1,85 @@
+"""The five states of a job, the table of moves between them, and what can go wrong at the store's door."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .records import StatusInfo
+
+
+class Status(str, Enum):
+    """State of a job, in the standard's words. Source: statusCode.yaml."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    DISMISSED = "dismissed"
+
+    @property
+    def final(self) -> bool:
+        """Whether a job in this state stays in it."""
+        return not MOVES[self]
+
+
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.ACCEPTED: frozenset({Status.RUNNING, Status.DISMISSED, Status.FAILED}),
+    Status.RUNNING: frozenset({Status.SUCCESSFUL, Status.FAILED, Status.DISMISSED}),
+    Status.SUCCESSFUL: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.DISMISSED: frozenset(),
+}
+
+
+class NoSuchJob(LookupError):
+    """No job has this id, or it was removed."""
+
+
+class InvalidTransition(Exception):
+    """The table of moves does not lead there; `current` is what the winner of the race wrote."""
+
+    def __init__(self, current: StatusInfo, to: Status) -> None:
+        super().__init__(f"job {current.job_id} is {current.status.value} and cannot become {to.value}")
+        self.current = current
+
+
+class StatusChanged(Exception):
+    """The job is no longer in the state that the caller named."""
+
+
+class ResultNotReady(Exception):
+    """The job has not finished; its results may still come."""
+
+
+class ResultNotAvailable(Exception):
+    """The job has ended, and there are no results to be had."""
+
+
+class NoSuchOutput(LookupError):
+    """The process has no output with this id."""
+
+
+class JobFailed(Exception):
+    """Results were asked for and the job had failed; `status_info` says why."""
+
+    def __init__(self, status_info: StatusInfo) -> None:
+        super().__init__(status_info.message or "the job failed")
+        self.status_info = status_info
+
+
+class QueueFull(Exception):
+    """As many jobs wait as may wait; `retry_after` in seconds."""
+
+    def __init__(self, limit: int, retry_after: int = 30) -> None:
+        super().__init__(f"{limit} jobs are waiting already; try again in about {retry_after} s")
+        self.retry_after = retry_after
+
+
+class StoreFull(Exception):
+    """Too little disk space or too few inodes are left to accept a job."""
+
+
+class IdempotencyConflict(Exception):
+    """The Idempotency-Key was used before, with another request."""

@@ -1,0 +1,397 @@
+"""The job store: create, read, move and remove jobs; the only door to a status.
+
+    <home>/<tenant>/jobs/<first 7 hex digits>/<jobID>/
+        job.json  request.json  status.json  lock  log  results.json  outputs/  work/
+    <home>/<tenant>/keys/<sha256 of owner and Idempotency-Key> -> jobID
+    <runtime>/  index.sqlite  locks/00..ff         host-local: SQLite and flock do not belong on NFS
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from . import files, records
+from .index import Filters, Index
+from .records import Job, Result, StatusInfo
+from .status import (
+    MOVES,
+    IdempotencyConflict,
+    InvalidTransition,
+    JobFailed,
+    NoSuchJob,
+    QueueFull,
+    ResultNotAvailable,
+    ResultNotReady,
+    Status,
+    StatusChanged,
+    StoreFull,
+)
+
+__all__ = ["Admission", "Filters", "JobStore", "Page"]
+
+_JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_NEW, _OLD = ".new-", ".old-"
+PASSABLE = 0o711  # a job that runs as another user can reach its work/, and list nothing on the way
+
+
+@dataclass(frozen=True)
+class Admission:
+    """When a new job is refused. max_queued: jobs waiting; min_free: bytes and inodes left on the home's disk."""
+
+    max_queued: int = 10_000
+    min_free_bytes: int = 0
+    min_free_inodes: int = 0
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a job list; `next` continues it and stays right while jobs arrive."""
+
+    jobs: list[StatusInfo]
+    next: str | None
+
+
+class JobStore:
+    """The jobs of one tenant of one home."""
+
+    def __init__(
+        self, home: Path, runtime: Path, tenant: str = "default", admission: Admission | None = None
+    ) -> None:
+        """home: where jobs live; runtime: a folder on this host, for what is derived or only locks."""
+        self.home, self.runtime, self.tenant = home, runtime, tenant
+        self.admission = admission or Admission()
+        self.jobs = home / tenant / "jobs"
+        self._keys = home / tenant / "keys"
+        self._locks = runtime / "locks"
+        for folder in (self.jobs, self._keys):
+            folder.mkdir(parents=True, exist_ok=True, mode=PASSABLE)
+        self._locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.index = Index(runtime / f"{tenant}.sqlite")
+
+    # ---- reading: no lock, one file
+
+    def status(self, job_id: str) -> StatusInfo:
+        """Where a job stands; one that has lost its supervisor is failed. Raises NoSuchJob."""
+        info = self._read_status(job_id)
+        if info.status is Status.RUNNING and self.lost(info):
+            return self.fail_lost(info)
+        return info
+
+    def job(self, job_id: str) -> Job:
+        """What was asked. Raises NoSuchJob."""
+        try:
+            return records.load_job(files.read_json(self.folder(job_id) / "job.json"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoSuchJob(job_id) from None
+
+    def request(self, job_id: str) -> bytes:
+        """The execute request as received. Raises NoSuchJob."""
+        try:
+            return (self.folder(job_id) / "request.json").read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoSuchJob(job_id) from None
+
+    def results(self, job_id: str) -> dict[str, Result]:
+        """The outputs by id. Raises NoSuchJob, ResultNotReady, ResultNotAvailable, JobFailed."""
+        info = self.status(job_id)
+        if not info.status.final:
+            raise ResultNotReady(f"job {job_id} is {info.status.value}; ask again when it is successful")
+        if info.status is Status.FAILED:
+            raise JobFailed(info)
+        if info.status is Status.DISMISSED:
+            raise ResultNotAvailable(f"job {job_id} was dismissed")
+        try:
+            content = files.read_json(self.folder(job_id) / "results.json")
+        except FileNotFoundError:
+            raise NoSuchJob(job_id) from None
+        return {name: records.load_result(member) for name, member in content.items()}
+
+    def output(self, job_id: str, name: str) -> Path:
+        """A published file. name: as in Result.file."""
+        return self.folder(job_id) / "outputs" / Path(name).name
+
+    def log(self, job_id: str) -> Path:
+        """What the job printed; the file is missing when that was nothing. Raises NoSuchJob."""
+        folder = self.folder(job_id)
+        if not folder.is_dir():
+            raise NoSuchJob(job_id)
+        return folder / "log"
+
+    def list(self, filters: Filters, limit: int, after: str | None = None) -> Page:
+        """Jobs newest first. after: the `next` of the page before. Raises ValueError for one that is not."""
+        if filters.types and "process" not in filters.types:
+            return Page([], None)
+        self.repair_index()
+        rows = self.index.page(filters, limit + 1, _decode(after) if after else None, time.time())
+        jobs = []
+        for _, job_id in rows[:limit]:
+            try:
+                info = self.status(job_id)
+            except NoSuchJob:
+                self.index.delete(job_id)
+                continue
+            if not filters.statuses or info.status in filters.statuses:
+                jobs.append(info)
+        return Page(jobs, _encode(rows[limit - 1]) if len(rows) > limit else None)
+
+    def folder(self, job_id: str) -> Path:
+        """Where a job with this id would be. Raises NoSuchJob for what cannot be an id."""
+        if not _JOB_ID.fullmatch(job_id):
+            raise NoSuchJob(job_id)
+        return self.jobs / job_id[:7] / job_id
+
+    def walk(self) -> Iterator[str]:
+        """The ids of all jobs in the folders, oldest shard first."""
+        for shard in sorted(os.listdir(self.jobs)):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                for name in os.listdir(self.jobs / shard):
+                    if _JOB_ID.fullmatch(name):
+                        yield name
+
+    # ---- a job appears and disappears whole
+
+    def create(self, job: Job, request: bytes, *, durable: bool = True) -> StatusInfo:
+        """Accept a job. With a key that was used before: the job of that time, if its request was the same.
+
+        durable: on disk when this returns, in three fsyncs. Raises QueueFull, StoreFull, IdempotencyConflict.
+        """
+        if job.key is None:
+            return self._create(job, request, durable)
+        name = hashlib.sha256(f"{job.owner}\0{job.key}".encode()).hexdigest()
+        with FileLock(self._locks / f"key-{name[:2]}"):
+            known = self._job_of_key(name)
+            if known is None:
+                (self._keys / name).unlink(missing_ok=True)
+                os.symlink(job.job_id, self._keys / name)
+                return self._create(job, request, durable)
+        if known.request_digest != job.request_digest or known.process_id != job.process_id:
+            raise IdempotencyConflict(f"Idempotency-Key {job.key!r} was used for another request: job {known.job_id}")
+        return self.status(known.job_id)
+
+    def _create(self, job: Job, request: bytes, durable: bool) -> StatusInfo:
+        self._admit()
+        folder = self.folder(job.job_id)
+        building = folder.with_name(_NEW + job.job_id)
+        info = StatusInfo(job.job_id, job.process_id, job.owner, job.created, updated=job.created, durable=durable)
+        while True:
+            folder.parent.mkdir(exist_ok=True, mode=PASSABLE)
+            with suppress(FileNotFoundError):  # the last job of the shard was removed this moment
+                building.mkdir(mode=PASSABLE)
+                break
+        files.create(building / "request.json", request, durable=durable)
+        # one file under two names until the first move, so that one fsync serves both
+        content = files.json.dumps({**records.dump(job), **records.dump(info)}, separators=(",", ":")).encode()
+        files.create(building / "job.json", content, durable=durable)
+        os.link(building / "job.json", building / "status.json")
+        os.rename(building, folder)
+        if durable:
+            files.sync(folder.parent)
+        self.index.put(info)
+        return info
+
+    def make_durable(self, job_id: str) -> StatusInfo:
+        """Promise a job that began with a synchronous client waiting. Raises NoSuchJob."""
+        folder = self.folder(job_id)
+        with self._moving(job_id):
+            info = replace(self._read_status(job_id), durable=True)
+            for name in ("job.json", "request.json", "results.json"):
+                with suppress(FileNotFoundError):
+                    files.sync(folder / name)
+            if (folder / "outputs").is_dir():
+                for path in (*(folder / "outputs").iterdir(), folder / "outputs"):
+                    files.sync(path)
+            files.write_json(folder / "status.json", records.dump(info), durable=True)
+            files.sync(folder)
+            files.sync(folder.parent)
+        return info
+
+    def remove(self, job_id: str, match: str | None = None) -> StatusInfo:
+        """Remove a finished job whole. match: only in the state of this etag.
+
+        Raises NoSuchJob, StatusChanged, InvalidTransition when it has not finished.
+        """
+        folder = self.folder(job_id)
+        with self._moving(job_id):
+            info = self._read_status(job_id)
+            if match is not None and info.etag != match:
+                raise StatusChanged(f"job {job_id} is {info.status.value} now")
+            if not info.status.final:
+                raise InvalidTransition(info, Status.DISMISSED)
+            key, owner = self.job(job_id).key, info.owner
+            gone = folder.with_name(_OLD + job_id)
+            os.rename(folder, gone)
+        self.index.delete(job_id)
+        if key is not None:
+            self._forget_key(hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest(), job_id)
+        shutil.rmtree(gone, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()
+        return info
+
+    # ---- the state machine
+
+    def move(self, job_id: str, to: Status, **changes: Any) -> StatusInfo:
+        """Move a job along the table. changes: other members of StatusInfo.
+
+        Raises NoSuchJob, and InvalidTransition for the loser of a race.
+        """
+        with self._moving(job_id):
+            info = self._read_status(job_id)
+            if to not in MOVES[info.status]:
+                raise InvalidTransition(info, to)
+            if info.dismissing and to.final and to is not Status.DISMISSED:
+                to, changes = Status.DISMISSED, {"finished": changes.get("finished"), "message": "dismissed"}
+            moment = records.now()
+            changes.setdefault("finished", moment if to.final else None)
+            info = replace(info, status=to, updated=moment, **changes)
+            self._write_status(info, durable=info.durable and to.final)
+        self.index.put(info)
+        return info
+
+    def report(self, job_id: str, progress: int | None, message: str | None) -> None:
+        """Note how far a running job is; nothing for one that is not running."""
+        with self._moving(job_id):
+            info = self._read_status(job_id)
+            if info.status is Status.RUNNING and not info.dismissing:
+                changed = replace(info, progress=progress, message=message, updated=records.now())
+                self._write_status(changed, durable=False)
+
+    def ask_dismissal(self, job_id: str, match: str | None = None) -> StatusInfo:
+        """Dismiss an accepted job; mark a running one, whose supervisor then ends it.
+
+        match: only in the state of this etag. A finished job is left as it is. Raises NoSuchJob, StatusChanged.
+        """
+        with self._moving(job_id):
+            info = self._read_status(job_id)
+            if match is not None and info.etag != match:
+                raise StatusChanged(f"job {job_id} is {info.status.value} now")
+            moment = records.now()
+            if info.status is Status.ACCEPTED:
+                info = replace(
+                    info, status=Status.DISMISSED, updated=moment, finished=moment, message="dismissed before it began"
+                )
+                self._write_status(info, durable=info.durable)
+                self.index.put(info)
+            elif info.status is Status.RUNNING and not info.dismissing:
+                info = replace(info, dismissing=True, updated=moment, message="being dismissed")
+                self._write_status(info, durable=False)
+        return info
+
+    # ---- liveness
+
+    def lost(self, info: StatusInfo) -> bool:
+        """Whether a job that says running has no supervisor any more."""
+        if info.boot_id != boot_id():
+            return True
+        try:
+            descriptor = os.open(self.folder(info.job_id) / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(descriptor)
+
+    def fail_lost(self, info: StatusInfo) -> StatusInfo:
+        """Fail a job whose supervisor is gone, unless it ended properly in the meantime."""
+        rebooted = info.boot_id != boot_id()
+        message = "the host was restarted while the job ran" if rebooted else "the job's supervisor was lost"
+        try:
+            return self.move(info.job_id, Status.FAILED, cause="rebooted" if rebooted else "lost", message=message)
+        except InvalidTransition as race:
+            return race.current
+
+    # ---- the index is derived
+
+    def repair_index(self) -> None:
+        """Make the index anew when it cannot be believed. One does it, the others wait a little."""
+        if self.index.sound(boot_id()):
+            return
+        with suppress(Timeout), FileLock(self._locks / "index", timeout=5):
+            if not self.index.sound(boot_id()):
+                self.index.rebuild(self._all(), boot_id())
+
+    def _all(self) -> Iterator[StatusInfo]:
+        for job_id in self.walk():
+            with suppress(NoSuchJob, ValueError, TypeError):
+                yield self._read_status(job_id)
+
+    # ---- inside
+
+    def _read_status(self, job_id: str) -> StatusInfo:
+        try:
+            return records.load_status(files.read_json(self.folder(job_id) / "status.json"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoSuchJob(job_id) from None
+
+    def _write_status(self, info: StatusInfo, *, durable: bool) -> None:
+        folder = self.folder(info.job_id)
+        files.write_json(folder / "status.json", records.dump(info), durable=durable)
+        if durable:
+            files.sync(folder)
+
+    def _moving(self, job_id: str) -> FileLock:
+        """The lock that moves of this job are made under: one of 256, by the random end of the id."""
+        return FileLock(self._locks / self.folder(job_id).name[-2:])
+
+    def _admit(self) -> None:
+        limits = self.admission
+        disk = os.statvfs(self.home)
+        if disk.f_bavail * disk.f_frsize < limits.min_free_bytes:
+            raise StoreFull(f"less than {limits.min_free_bytes} bytes are free where jobs are kept")
+        if disk.f_files and disk.f_favail < limits.min_free_inodes:
+            raise StoreFull(f"fewer than {limits.min_free_inodes} inodes are free where jobs are kept")
+        if self.index.holds_more_than(limits.max_queued - 1, Status.ACCEPTED):
+            raise QueueFull(limits.max_queued)
+
+    def _job_of_key(self, name: str) -> Job | None:
+        try:
+            return self.job(os.readlink(self._keys / name))
+        except (FileNotFoundError, NoSuchJob):
+            return None
+
+    def _forget_key(self, name: str, job_id: str) -> None:
+        with FileLock(self._locks / f"key-{name[:2]}"), suppress(FileNotFoundError):
+            if os.readlink(self._keys / name) == job_id:
+                (self._keys / name).unlink()
+
+
+def boot_id() -> str:
+    """Names this boot of this host."""
+    global _boot_id
+    if _boot_id is None:
+        _boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return _boot_id
+
+
+_boot_id: str | None = None
+
+
+def _encode(row: tuple[float, str]) -> str:
+    return base64.urlsafe_b64encode(f"{row[0]!r} {row[1]}".encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[float, str]:
+    try:
+        created, job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
+        return float(created), job_id
+    except ValueError:
+        raise ValueError(f"{cursor!r} is not a cursor that this server gave") from None
+

@@ -1,0 +1,78 @@
+"""One run of a process: JSON arguments in, JSON outputs out, the function's own types in between.
+
+Also the program that runs a process in an interpreter of its own, which has the authoring modules on its path and
+nothing else of the server: requests and answers are JSON lines on the descriptors named by its two arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from geomill.processes import Fetch, Progress
+from geomill.processes.hints import injected
+from geomill.processes.values import decode, encode
+
+
+def call(
+    function: Callable[..., Any], arguments: Mapping[str, Any], progress: Progress, fetch: Fetch
+) -> dict[str, Any]:
+    """The outputs by id; a file is a Path. Raises what the function raises, BadInput, and TypeError for its outputs."""
+    keywords = decode(function, arguments)
+    for name, kind in injected(function).items():
+        keywords[name] = progress if kind is Progress else fetch
+    return encode(function, function(**keywords))
+
+
+def files_to_json(value: Any) -> Any:
+    """Outputs in which a file is {"$file": path}, for JSON."""
+    if isinstance(value, Path):
+        return {"$file": str(value)}
+    if isinstance(value, dict):
+        return {name: files_to_json(inner) for name, inner in value.items()}
+    return [files_to_json(inner) for inner in value] if isinstance(value, list) else value
+
+
+def files_from_json(value: Any) -> Any:
+    """The reverse of files_to_json."""
+    if isinstance(value, dict):
+        if set(value) == {"$file"}:
+            return Path(value["$file"])
+        return {name: files_from_json(inner) for name, inner in value.items()}
+    return [files_from_json(inner) for inner in value] if isinstance(value, list) else value
+
+
+def main() -> None:
+    """Run one process in this interpreter: task from the first descriptor, messages to the second."""
+    from geomill.processes.describe import load
+
+    with open(int(sys.argv[1]), encoding="utf-8") as orders, open(int(sys.argv[2]), "w", encoding="utf-8") as answers:
+        os.set_inheritable(orders.fileno(), False)
+        os.set_inheritable(answers.fileno(), False)
+        task = json.loads(orders.readline())
+
+        def say(message: dict[str, Any]) -> None:
+            answers.write(json.dumps(message) + "\n")
+            answers.flush()
+
+        def progress(percent: float, message: str | None = None) -> None:
+            say({"progress": percent, "message": message})
+
+        def fetch(href: str, media_type: str | None = None) -> Path:
+            say({"fetch": href, "type": media_type})
+            answer = json.loads(orders.readline())
+            if "refused" in answer:
+                raise ValueError(answer["refused"])
+            return Path(answer["path"])
+
+        module = load(task["source"].encode(), Path(task["path"]))
+        outputs = call(getattr(module, task["entry"]), task["arguments"], progress, fetch)
+        say({"outputs": files_to_json(outputs)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The contents of process files, each kept once under its digest, and what describing them gave."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from filelock import FileLock, Timeout
+
+HERE = Path(__file__).parent
+# what an interpreter needs to import, describe and call processes
+LIBRARY = ("__init__.py", "hints.py", "values.py", "description.py", "describe.py", "call.py")
+CODE = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in LIBRARY)).hexdigest()
+SPARE = 10.0  # seconds beyond the limit for starting, ending and sweeping
+MOST = 16 * 2**20  # bytes of a description that are read
+KEPT_VARIABLES = {"HOME", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER"}
+KEPT_PREFIXES = ("GDAL_", "LC_", "PROJ_")
+
+
+class Record(TypedDict, total=False):
+    """What describing a file gave: its processes, or an error."""
+
+    processes: list[dict[str, Any]]
+    error: str
+    missing: bool  # a library or an interpreter was: it may be there later
+    late: bool  # time or memory ran out, which may be the host's fault
+    when: float
+    siblings: int  # of the newest file in the folder, its time: a neighbour that was at fault may be mended
+
+
+class Packages:
+    """A folder of contents: `<digest>/package.py`, beside it a record for each interpreter and path it was read at."""
+
+    def __init__(self, root: Path, limit: float) -> None:
+        """root: the folder, made when needed; limit: seconds that describing a file may take."""
+        self.root, self.limit = root, limit
+
+    def path(self, digest: str) -> Path:
+        """Where the content with a digest is kept."""
+        return self.root / digest / "package.py"
+
+    def keep(self, content: bytes) -> str:
+        """Keep a content and give its digest; durable when this returns. Raises OSError."""
+        digest = hashlib.sha256(content).hexdigest()
+        if not self.path(digest).exists():
+            self.path(digest).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _replace(self.path(digest), content, durable=True)
+        return digest
+
+    def recall(self, digest: str, interpreter: str | None, path: Path) -> Record | None:
+        """What describing a content gave before, if it was."""
+        try:
+            return cast(Record, json.loads(self._record(digest, interpreter, path).read_bytes()))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def describe(self, digest: str, interpreter: str | None, path: Path, siblings: int) -> Record:
+        """Describe a content as the file at `path`; whoever else does it at the same time is waited for."""
+        asked = time.time()
+        try:
+            with FileLock(self.root / f"{digest}.lock", timeout=2 * (self.limit + SPARE)):
+                known = self.recall(digest, interpreter, path)
+                if known is not None and known.get("when", 0) >= asked:
+                    return known
+                record = self._describe(digest, interpreter, path)
+                record["when"], record["siblings"] = time.time(), siblings
+                _replace(self._record(digest, interpreter, path), json.dumps(record).encode(), durable=False)
+                return record
+        except (OSError, Timeout) as error:
+            problem = f"could not be described: {error.strerror or error}"
+            return Record(error=problem, missing=True, when=time.time(), siblings=siblings)
+
+    def library(self) -> Path:
+        """A folder for the PYTHONPATH of a foreign interpreter: `geomill.processes` as authors use it, nothing else."""
+        tree = self.root / f".library-{CODE[:16]}"
+        if not tree.exists():
+            made = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
+            (made / "geomill" / "processes").mkdir(parents=True)
+            for name in LIBRARY:
+                shutil.copyfile(HERE / name, made / "geomill" / "processes" / name)
+            made.chmod(0o755)
+            try:
+                made.rename(tree)
+            except OSError:  # somebody else made it
+                shutil.rmtree(made)
+        return tree
+
+    def _record(self, digest: str, interpreter: str | None, path: Path) -> Path:
+        return self.root / digest / self.record_name(interpreter, path)
+
+    @staticmethod
+    def record_name(interpreter: str | None, path: Path) -> str:
+        """The name, beside a content, of the file that says what it is when it is read at `path`."""
+        key = hashlib.sha256("\0".join((CODE, interpreter or "", str(path))).encode()).hexdigest()[:16]
+        return f"{key}.json"
+
+    def _describe(self, digest: str, interpreter: str | None, path: Path) -> Record:
+        """Run describe.py in a child of its own, and read the last line it prints."""
+        environment = {n: v for n, v in os.environ.items() if n in KEPT_VARIABLES or n.startswith(KEPT_PREFIXES)}
+        script = HERE / "describe.py"
+        if interpreter:
+            environment["PYTHONPATH"] = str(self.library())
+            script = self.library() / "geomill" / "processes" / "describe.py"
+        command = [sys.executable, "-I", "-S", str(HERE / "describe.py"), "--isolated", str(self.limit)]
+        command += [interpreter or sys.executable, str(script), str(self.path(digest)), str(path)]
+        with tempfile.TemporaryFile(dir=self.root) as answer:  # a file: what a pipe holds open may never end
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=answer,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env=environment,
+                start_new_session=True,
+            )
+            try:
+                child.wait(self.limit + SPARE)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+            answer.seek(0)
+            return _last(answer.read(MOST))
+
+
+def _last(printed: bytes) -> Record:
+    """The record in the last line that a describer printed."""
+    with contextlib.suppress(ValueError, IndexError):
+        record = json.loads(printed.splitlines()[-1])
+        if isinstance(record, dict) and ("processes" in record or "error" in record):
+            return cast(Record, record)
+    return Record(error="ended with exit code 0 while being loaded")
+
+
+def _replace(path: Path, content: bytes, durable: bool) -> None:
+    """Write a file whole or not at all, readable for its owner alone."""
+    descriptor, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.rename(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+    if durable:
+        for folder in (path.parent, path.parent.parent):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
