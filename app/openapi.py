@@ -49,6 +49,8 @@ RESPONSE_HEADERS = {
     "Content-Range": "Which bytes these are.",
 }
 EVERYWHERE = (400, 405, 406, 421, 500)  # problems that any operation can answer
+CHANGES = (403,)  # and what any change can
+UNCHANGED = Answer("The client has this already.", media_types=(), headers=("ETag",))
 PROBLEM_STATUSES = sorted({problem.status for problem in errors.everything()} | {*EVERYWHERE})
 HEADERS_OF_PROBLEMS = {405: ("Allow",), 416: ("Content-Range",), 503: ("Retry-After",)}
 
@@ -70,7 +72,7 @@ def document(app: Geomill, root: str) -> Json:
     for status in PROBLEM_STATUSES:
         spec.components.response(_name(status), _problem(status))
     for path, methods in paths(app).items():
-        spec.path(path, operations={method: _operation(spec, path, each) for method, each in methods.items()})
+        spec.path(path, operations={method: _operation(path, method, each) for method, each in methods.items()})
     return {"openapi": OPENAPI_VERSION, **spec.to_dict()}
 
 
@@ -86,14 +88,15 @@ def paths(app: Flask) -> dict[str, dict[str, Operation]]:
     return found
 
 
-def _operation(spec: APISpec, path: str, documented: Operation) -> Json:
-    problems = {*EVERYWHERE, *documented.problems}
+def _operation(path: str, method: str, documented: Operation) -> Json:
+    problems = {*EVERYWHERE, *documented.problems, *(CHANGES if method != "get" else ())}
+    answers = {**documented.answers, **({304: UNCHANGED} if method == "get" else {})}
     described: Json = {
         "operationId": documented.id,
         "summary": next(iter(documented.answers.values())).text,
         "parameters": _parameters(path, documented),
         "responses": {
-            **{str(status): _answer(answer, documented) for status, answer in sorted(documented.answers.items())},
+            **{str(status): _answer(answer, documented) for status, answer in sorted(answers.items())},
             **{str(status): _name(status) for status in sorted(problems)},
         },
     }

@@ -43,11 +43,13 @@ class Operation:
     offers: tuple[str, ...] = (JSON,)
 
 
-def operation(id: str, answers: dict[int, Answer], **more: Any) -> Callable[[View], View]:
+def operation(
+    id: str, answers: dict[int, Answer], problems: tuple[int, ...] = (), **more: Any
+) -> Callable[[View], View]:
     """Document a view, and hold its clients to the media types it offers. more: as in Operation."""
 
     def mark(view: View) -> View:
-        view.operation = Operation(id, answers, **more)  # type: ignore[attr-defined]
+        view.operation = Operation(id, answers, problems, **more)  # type: ignore[attr-defined]
         return view
 
     return mark

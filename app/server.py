@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 from typing import cast
 
 import flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from geomill import processes
 from geomill.app import errors, operations, security
 from geomill.app.addresses import Addresses
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
 from geomill.app.guard import Guard
-from geomill.processes.registry import HERE, Folder, Limits, Registry
+from geomill.processes.registry import Folder, Limits, Registry
 
 
 class Geomill(flask.Flask):
@@ -52,7 +54,7 @@ class Geomill(flask.Flask):
 
 def open_registry(settings: Settings) -> Registry:
     """The processes that the settings name: the shipped ones, then those of each folder."""
-    folders = [Folder(HERE), *map(Folder, settings.processes)]
+    folders = [Folder(Path(processes.__file__).parent), *map(Folder, settings.processes)]
     defaults = Limits(seconds=settings.time_limit, grace=settings.grace)
     return Registry(folders, settings.home / "packages", settings.describe_limit, defaults)
 

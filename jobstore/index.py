@@ -37,8 +37,6 @@ ON CONFLICT (id) DO UPDATE SET status=excluded.status, started=excluded.started,
     updated=excluded.updated WHERE excluded.updated >= jobs.updated
 """
 _BUSY_SECONDS = 0.25
-# a forked child must neither use nor close its parent's connections: the descriptors may be somebody else's by now
-_inherited: list[sqlite3.Connection] = []
 
 
 @dataclass(frozen=True)
@@ -141,6 +139,12 @@ class Index:
         self._write("DELETE FROM boot", ())
         self._write("INSERT INTO boot VALUES (?)", (boot_id,))
 
+    def close(self) -> None:
+        """Let go of the file. To be called before a fork: SQLite must not be carried into a child."""
+        held, self._local.held = getattr(self._local, "held", None), None
+        if held:
+            held[1].close()
+
     @property
     def _stale(self) -> Path:
         return self.path.with_suffix(".stale")
@@ -159,24 +163,21 @@ class Index:
             inode = os.stat(self.path).st_ino
         except FileNotFoundError:
             inode = 0
-        if held and held[0] == inode and held[1] == os.getpid():
-            return held[2]  # type: ignore[no-any-return]
-        if held and held[1] == os.getpid():
-            held[2].close()
-        elif held:
-            _inherited.append(held[2])
+        if held and held[0] == inode:
+            return held[1]  # type: ignore[no-any-return]
+        self.close()
         try:
             connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
             connection.executescript(_SCHEMA)
         except sqlite3.Error:
             self._local.held = None
             raise
-        self._local.held = (os.stat(self.path).st_ino, os.getpid(), connection)
+        self._local.held = (os.stat(self.path).st_ino, connection)
         return connection
 
     def _discard(self) -> None:
         """Away with a corrupt one; whoever has it open notices by the inode."""
-        self._local.held = None
+        self.close()
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 

@@ -94,9 +94,10 @@ def described(package: Path, path: Path) -> list[dict[str, Any]]:
     from geomill.processes.description import describe
 
     source = package.read_bytes()
+    module = load_source(source, path)
     suited = template(source)
     found: list[dict[str, Any]] = []
-    for name, function in functions(load_source(source, path)).items():
+    for name, function in functions(module).items():
         try:
             made: dict[str, Any] = {**describe(function), "function": name}
         except TypeError as error:
@@ -104,7 +105,7 @@ def described(package: Path, path: Path) -> list[dict[str, Any]]:
             raise TypeError(f"{error} (line {line})") from None
         made["template"] = made["template"] or suited
         if any(made["description"]["id"] == other["description"]["id"] for other in found):
-            raise TypeError(f"{name}: the id {made['description']['id']!r} is used twice in this file")
+            raise TypeError(f"{name}: the id {made['description']['id']!r} is used twice here")
         found.append(made)
     return found
 
@@ -112,15 +113,15 @@ def described(package: Path, path: Path) -> list[dict[str, Any]]:
 def reason(error: BaseException, path: Path) -> str:
     """An exception in one line, with the line of the file that it comes from."""
     text = " ".join(str(error).split())[:500]
-    line = None
-    if isinstance(error, SyntaxError):
-        text = str(error.msg)
-        line = error.lineno if error.filename == str(path) else f"{error.lineno} of {Path(str(error.filename)).name}"
+    line: int | str | None = None
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == str(path):
-            line = line or trace.tb_lineno
+            line = trace.tb_lineno
         trace = trace.tb_next
+    if isinstance(error, SyntaxError):
+        text = str(error.msg)
+        line = error.lineno if error.filename == str(path) else f"{error.lineno} of {Path(str(error.filename)).name}"
     return f"{type(error).__name__}{': ' if text else ''}{text}{f' (line {line})' if line else ''}"
 
 
@@ -161,7 +162,11 @@ def isolated(limit: float, command: list[str]) -> None:
     if child == 0:
         _first(libc, command) if separate else _run(command)
     status = _wait(child, deadline)
-    _sweep()
+    if not separate:
+        _sweep()
+    elif status is None:
+        os.kill(child, signal.SIGKILL)
+        _wait(child, time.monotonic() + PATIENCE)
     if status is None:
         _print(1, json.dumps({"error": f"was still loading after {limit:g} s", "late": True}))
     else:

@@ -64,13 +64,15 @@ class Packages:
         except (FileNotFoundError, ValueError):
             return None
 
-    def describe(self, digest: str, interpreter: str | None, path: Path, siblings: int) -> Record:
-        """Describe a content as the file at `path`; whoever else does it at the same time is waited for."""
-        asked = time.time()
+    def describe(self, digest: str, interpreter: str | None, path: Path, siblings: int, older: float) -> Record:
+        """Describe a content as the file at `path`; whoever else does it at the same time is waited for.
+
+        older: the time of the record that is no longer good enough, or 0.
+        """
         try:
             with FileLock(self.root / f"{digest}.lock", timeout=2 * (self.limit + SPARE)):
                 known = self.recall(digest, interpreter, path)
-                if known is not None and known.get("when", 0) >= asked:
+                if known is not None and known.get("when", 0) > older:
                     return known
                 record = self._describe(digest, interpreter, path)
                 record["when"], record["siblings"] = time.time(), siblings

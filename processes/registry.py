@@ -12,17 +12,16 @@ import os
 import re
 import threading
 import time
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from geomill.processes.packages import LIBRARY, SPARE, Packages, Record
+from geomill.processes.folders import Broken, Folder, Folders, Found
+from geomill.processes.packages import SPARE, Packages, Record
 
-HERE = Path(__file__).parent
-OURS = {*LIBRARY, "packages.py", "registry.py"}
-SETTINGS = "processes.toml"  # in a folder: python = "/opt/venv/bin/python"
+__all__ = ["Broken", "Folder", "Limits", "NoSuchProcess", "Process", "Registry"]
+
 NAMED = re.compile(rb"\A(?:[^\n]*\n){0,4}?#\s*geomill:\s*python\s*=\s*([^\n]+?)\s*(?:\n|\Z)")
 PATIENCE = 3.0  # seconds that a listing waits for new files
 AGAIN = {"missing": 10.0, "late": 300.0}  # seconds after which an error that may pass is looked at again
@@ -32,15 +31,6 @@ SLOTS = 4  # files described at a time
 
 class NoSuchProcess(LookupError):
     """No process has this id."""
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A folder of process files; interpreter: what runs them, if not the server's; mutable: they are deployed ones."""
-
-    path: Path
-    interpreter: str | None = None
-    mutable: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,25 +66,6 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A file that is no process, though it should be one, and why."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A file as a scan saw it."""
-
-    path: Path
-    folder: Folder
-    interpreter: str | None
-    signature: tuple[int, ...]
-    siblings: int
-
-
-@dataclass(frozen=True)
 class _Known:
     """What was read from a file, and what describing it gave, if it was described."""
 
@@ -123,11 +94,10 @@ class Registry:
         self, folders: Sequence[Folder], packages: Path, limit: float = 10.0, defaults: Limits | None = None
     ) -> None:
         """packages: where contents are kept; limit: seconds for loading a file; defaults: of what no process says."""
-        self._folders = tuple(dataclasses.replace(folder, path=folder.path.absolute()) for folder in folders)
+        self._folders = Folders(folders)
         self._packages = Packages(packages.absolute(), limit)
         self._defaults = defaults or Limits()
         self._memo: dict[Path, _Known] = {}
-        self._settings: dict[Path, tuple[tuple[int, ...], str | Broken | None]] = {}
         self._pending = _Pending()
 
     def list(self) -> builtins.list[Process]:
@@ -140,7 +110,7 @@ class Registry:
 
     def get(self, process_id: str) -> Process:
         """The process with an id; new files are waited for only if it is not among the others. Raises NoSuchProcess."""
-        found, _ = self._scan()
+        found, _ = self._folders.scan()
         deadline = time.monotonic() + self._packages.limit + SPARE
         waiting: set[concurrent.futures.Future[None]] | None = None
         while True:
@@ -156,12 +126,12 @@ class Registry:
             )
 
     def _survey(self) -> tuple[builtins.list[Process], builtins.list[Broken]]:
-        found, misconfigured = self._scan()
+        found, misconfigured = self._folders.scan()
         concurrent.futures.wait(self._describe_new(found), PATIENCE)
         processes, broken = self._collect(found)
         return processes, misconfigured + broken
 
-    def _collect(self, found: Sequence[_Found]) -> tuple[builtins.list[Process], builtins.list[Broken]]:
+    def _collect(self, found: Sequence[Found]) -> tuple[builtins.list[Process], builtins.list[Broken]]:
         """What is known of the files, without waiting."""
         processes: dict[str, Process] = {}
         broken = []
@@ -178,7 +148,7 @@ class Registry:
                     broken.append(Broken(file.path, f"the id {process.id!r} is already taken by {first.path}"))
         return list(processes.values()), broken
 
-    def _process(self, file: _Found, known: _Known, described: dict[str, Any]) -> Process:
+    def _process(self, file: Found, known: _Known, described: dict[str, Any]) -> Process:
         description = described["description"]
         said = {name: described[name] for name in ("cpus", "memory", "max_running") if described[name] is not None}
         if described["time_limit"] is not None:
@@ -189,7 +159,6 @@ class Registry:
             description=description,
             package=known.digest,
             described=self._packages.record_name(known.interpreter, file.path),
-            described=self._packages.record_name(known.interpreter, file.path),
             path=file.path,
             folder=file.folder.path,
             function=described["function"],
@@ -199,39 +168,7 @@ class Registry:
             limits=dataclasses.replace(self._defaults, **said),
         )
 
-    def _scan(self) -> tuple[builtins.list[_Found], builtins.list[Broken]]:
-        """The process files in all folders now, and the folders whose settings cannot be read."""
-        found: builtins.list[_Found] = []
-        broken = []
-        for folder in self._folders:
-            stats = dict(_python_files(folder.path))
-            interpreter = self._interpreter(folder, stats.pop(SETTINGS, None))
-            if isinstance(interpreter, Broken):
-                broken.append(interpreter)
-                continue
-            newest = max((stat.st_mtime_ns for stat in stats.values()), default=0)
-            for name, stat in stats.items():
-                if not name.startswith(("_", ".", "test_")) and not (folder.path == HERE and name in OURS):
-                    found.append(_Found(folder.path / name, folder, interpreter, _signature(stat), newest))
-        return found, broken
-
-    def _interpreter(self, folder: Folder, stat: os.stat_result | None) -> str | Broken | None:
-        """What runs the files of a folder: its settings file says so, or the server's settings."""
-        if stat is None:
-            return folder.interpreter
-        path, signature = folder.path / SETTINGS, _signature(stat)
-        if self._settings.get(path, ((), None))[0] != signature:
-            try:
-                python = tomllib.loads(path.read_text(encoding="utf-8")).get("python", folder.interpreter)
-                value = Broken(path, "python is no text") if not isinstance(python, str | None) else python
-                self._settings[path] = signature, str(folder.path / value) if isinstance(value, str) else value
-            except FileNotFoundError:
-                return folder.interpreter
-            except (OSError, ValueError) as error:
-                self._settings[path] = signature, Broken(path, " ".join(str(error).split()))
-        return self._settings[path][1]
-
-    def _known(self, file: _Found) -> _Known | None:
+    def _known(self, file: Found) -> _Known | None:
         """What is known of a file: remembered, or read and described before; None when it has vanished."""
         known = self._memo.get(file.path)
         if known and known.settled and (known.signature, known.offered) == (file.signature, file.interpreter):
@@ -253,7 +190,7 @@ class Registry:
         self._memo[file.path] = known
         return known
 
-    def _describe_new(self, found: Sequence[_Found]) -> set[concurrent.futures.Future[None]]:
+    def _describe_new(self, found: Sequence[Found]) -> set[concurrent.futures.Future[None]]:
         """Begin to describe what is due, and give what is worth waiting for: not an error looked at once more."""
         waiting = set()
         for file in found:
@@ -264,16 +201,17 @@ class Registry:
                     waiting.add(future)
         return waiting
 
-    def _begin(self, file: _Found, known: _Known) -> concurrent.futures.Future[None]:
+    def _begin(self, file: Found, known: _Known) -> concurrent.futures.Future[None]:
         """Describe a file in the background, unless that is under way."""
         if self._pending.owner != os.getpid():  # threads do not survive a fork
             self._pending = _Pending()
         pending, key = self._pending, (known.digest, known.interpreter, file.path)
+        older = known.record.get("when", 0.0) if known.record else 0.0
 
         def work() -> None:
             try:
                 with pending.slots:
-                    record = self._packages.describe(*key, siblings=file.siblings)
+                    record = self._packages.describe(*key, file.siblings, older)
                 self._memo[file.path] = dataclasses.replace(known, record=record)
             finally:
                 with pending.lock:
@@ -286,29 +224,9 @@ class Registry:
             return pending.futures[key]
 
 
-def _due(record: Record | None, file: _Found) -> bool:
+def _due(record: Record | None, file: Found) -> bool:
     """Whether a file is to be described: it is new, or its error may have passed."""
     if record is None or "error" not in record:
         return record is None
     age = time.time() - record.get("when", 0)
     return record.get("siblings") != file.siblings or any(record.get(kind) and age > AGAIN[kind] for kind in AGAIN)
-
-
-def _python_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The names and stats of the Python files in a folder, and of its settings, by name."""
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entries, key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in names:
-        try:
-            if (entry.name.endswith(".py") or entry.name == SETTINGS) and entry.is_file():
-                yield entry.name, entry.stat()
-        except FileNotFoundError:
-            continue
-
-
-def _signature(stat: os.stat_result) -> tuple[int, ...]:
-    """What changes when a file does."""
-    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino

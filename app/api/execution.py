@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 
 from geomill.app import links
 from geomill.app.api.jobs import status_answer
-from geomill.app.api.results import DELIVERED, delivered
+from geomill.app.api.results import WHOLE, delivered
 from geomill.app.errors import ServerBusy
 from geomill.app.exchange import inputs, prefer
 from geomill.app.operations import Answer, operation
@@ -30,8 +30,8 @@ ACCEPTED = Answer("The job is accepted.", StatusInfoSchema, ("application/json",
 @bp.post("/processes/<process_id>/execution")
 @operation(
     "execute",
-    {**DELIVERED, 201: ACCEPTED},
-    problems=(403, 404, 413, 422, 503, 504, 507),
+    {**WHOLE, 201: ACCEPTED},
+    problems=(404, 413, 422, 503, 504, 507),
     headers=("Prefer", "Idempotency-Key"),
     body=ExecuteSchema,
     offers=(),
@@ -47,7 +47,7 @@ def execute(process_id: str) -> Any:
         status = current_app.jobs.create(_job(process, body), body, durable=not seated)
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
-    return delivered(status.job_id) if seated and status.status.final else _accepted(status)
+    return delivered(status.job_id, sync=True) if seated and status.status.final else _accepted(status)
 
 
 def _accepted(status: StatusInfo) -> Response:
@@ -58,7 +58,7 @@ def _accepted(status: StatusInfo) -> Response:
         status = current_app.jobs.make_durable(status.job_id)
     answer = status_answer(status, 201)
     answer.headers["Location"] = links.to("jobs.show", job_id=status.job_id)
-    if applied := prefer.applied(request.headers.get("Prefer"), "respond-async"):
+    if applied := prefer.applied(request.headers.get("Prefer"), "respond-async", "wait", "return"):
         answer.headers["Preference-Applied"] = applied
     return answer
 

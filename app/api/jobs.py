@@ -32,7 +32,7 @@ def index() -> Any:
 
 
 @bp.get("/jobs/<job_id>")
-@operation("getStatus", {200: STATUS, 304: Answer("The status has not changed.", media_types=())}, problems=(404,))
+@operation("getStatus", {200: STATUS}, problems=(404,))
 def show(job_id: str) -> Any:
     """Status of one job. /req/core/job-op"""
     return status_answer(current_app.jobs.status(job_id))
@@ -42,7 +42,7 @@ def show(job_id: str) -> Any:
 @operation(
     "dismiss",
     {200: Answer("The job is dismissed.", StatusInfoSchema), 202: Answer("The job is being dismissed.", StatusInfoSchema)},
-    problems=(403, 404, 412),
+    problems=(404, 412),
     headers=("If-Match",),
 )
 def dismiss(job_id: str) -> Any:

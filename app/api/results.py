@@ -1,5 +1,132 @@
-"""Results."""
-from flask import Blueprint
+"""Results: /jobs/{jobID}/results, one output of them, one value of an output."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, request, send_file
+
+from geomill.app import links
+from geomill.app.exchange import outputs, prefer
+from geomill.app.exchange.request import ExecuteRequest, read
+from geomill.app.negotiation import ANY, JSON, accepted
+from geomill.app.operations import Answer, operation
+from geomill.app.schemas import ResultsQuery, ResultsSchema
+from geomill.app.schemas.queries import read as read_query
+from geomill.app.security import SANDBOX
+from geomill.app.server import current_app
+from geomill.jobstore import Job, Result
+from geomill.jobstore.files import read_json
+
 bp = Blueprint("results", __name__)
+
+HEADERS = ("Link", "Location", "Preference-Applied")
+WHOLE = {
+    200: Answer("The results.", ResultsSchema, (JSON, outputs.MULTIPART, ANY), (*HEADERS, "Content-Disposition")),
+    204: Answer("Nothing, or links to the outputs in the header.", media_types=(), headers=HEADERS),
+}
+PARTS = {206: Answer("A part of the file.", media_types=(ANY,), headers=("Content-Range",))}
+VALUE = {200: Answer("The value.", media_types=(ANY,), headers=("Content-Disposition", "ETag")), **PARTS}
+FAILURES = (404, 416, 503, 504)
+
+
 @bp.get("/jobs/<job_id>/results")
-def show(job_id: str): return {}
+@operation("getResult", {**WHOLE, **PARTS}, FAILURES, query=ResultsQuery, headers=("Prefer", "Range"), offers=())
+def show(job_id: str) -> Any:
+    """The results of a job. /req/core/job-results-op"""
+    return delivered(job_id, sync=False)
+
+
+@bp.get("/jobs/<job_id>/results/<output_id>")
+@operation("getOutput", VALUE, FAILURES, headers=("Range",), offers=())
+def output(job_id: str, output_id: str) -> Any:
+    """One output of a job. /req/core/job-result-op"""
+    return _one(job_id, output_id)
+
+
+@bp.get("/jobs/<job_id>/results/<output_id>/<int:number>")
+@operation("getOutputValue", VALUE, FAILURES, headers=("Range",), offers=())
+def item(job_id: str, output_id: str, number: int) -> Any:
+    """One value of an output that has several, counted from 0."""
+    return _one(job_id, output_id, number)
+
+
+def delivered(job_id: str, *, sync: bool) -> Response:
+    """The results of a job, as its request and this one want them. sync: this is the execution itself."""
+    results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
+    described = _outputs_of(job)
+    chosen = read_query(ResultsQuery)["outputs"]
+    if chosen is not None and not sync:
+        execution = outputs.narrow(execution, described, chosen)
+    header = request.headers.get("Prefer")
+    preference = prefer.parse(header)
+    if preference.returns is None:
+        preference = prefer.parse(job.prefer)
+    reply = outputs.answer(
+        results, execution, preference, accepted(request), described=described, sync=sync, **_reach(job_id)
+    )
+    response = _response(job_id, reply)
+    if honoured := prefer.applied(header, *reply.honoured, *(("wait",) if sync else ())):
+        response.headers["Preference-Applied"] = honoured
+    if sync:
+        _name_job(response, job_id, execution)
+    return response
+
+
+def _one(job_id: str, output_id: str, number: int | None = None) -> Response:
+    results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
+    reply = outputs.single(
+        results, execution, accepted(request), output_id, number, described=_outputs_of(job), **_reach(job_id)
+    )
+    return _response(job_id, reply)
+
+
+def _asked(job_id: str) -> tuple[Job, ExecuteRequest]:
+    return current_app.jobs.job(job_id), read(current_app.jobs.request(job_id))
+
+
+def _outputs_of(job: Job) -> list[str]:
+    """The ids of the outputs that the process had when the job was accepted."""
+    record = read_json(current_app.settings.home / "packages" / job.package / job.described)
+    process = next(each for each in record["processes"] if each["description"]["id"] == job.process_id)
+    return list(process["description"].get("outputs", {}))
+
+
+def _reach(job_id: str) -> dict[str, Any]:
+    """How an answer gets at outputs: by address and by content."""
+    return {"link": partial(_address, job_id), "read": lambda result: _file(job_id, result).read_bytes()}
+
+
+def _address(job_id: str, output_id: str, number: int | None = None) -> str:
+    if number is None:
+        return links.to("results.output", job_id=job_id, output_id=output_id)
+    return links.to("results.item", job_id=job_id, output_id=output_id, number=number)
+
+
+def _file(job_id: str, result: Result) -> Path:
+    return current_app.jobs.output(job_id, result.file or "")
+
+
+def _response(job_id: str, reply: outputs.Answer) -> Response:
+    """An answer of the exchange as Flask's; what a process wrote runs no script of ours."""
+    if reply.file is not None:
+        path = _file(job_id, reply.file)
+        response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
+    else:
+        response = Response(reply.body, reply.status, content_type=reply.media_type)
+    response.headers.extend([*reply.headers, *SANDBOX.items()])
+    return response
+
+
+def _name_job(response: Response, job_id: str, execution: ExecuteRequest) -> None:
+    """Say which job a synchronous answer came from. /req/core/job-results-success-sync
+
+    In Location for version 1.0, whose test suite cannot read a Link; in a Link for 2.0.
+    """
+    monitor = links.to("jobs.show", job_id=job_id)
+    if execution.style_1_0:
+        response.headers["Location"] = monitor
+    else:
+        response.headers.add("Link", f'<{monitor}>; rel="monitor"; type="{JSON}"')

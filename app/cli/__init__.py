@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from geomill.app.cli import show
 from geomill.app.cli.doctor import doctor, fsck
 from geomill.app.cli.jobs import jobs
 from geomill.app.cli.processes import processes
@@ -23,8 +24,11 @@ class OneLine(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise
-        except (ServiceError, SettingsError) as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
+        except SettingsError as error:
+            usage = str(error).startswith("--")  # an option, not a variable or a file
+            raise (click.UsageError if usage else click.ClickException)(str(error)) from error
+        except ServiceError as error:
+            raise click.ClickException(show.clean(error)) from error
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from error

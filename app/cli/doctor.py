@@ -44,6 +44,7 @@ Rows = Iterator[tuple[str, ...]]
 @options.processes
 def doctor(**given: Any) -> None:
     """Say what this host allows, which process files are broken, and where every setting comes from."""
+    options.need_linux()
     settings = Settings.load(overrides=given)
     for title, rows in (
         ("Isolation of jobs", isolation()),
@@ -61,6 +62,7 @@ def doctor(**given: Any) -> None:
 @options.home
 def fsck(**given: Any) -> None:
     """Check what lies in the home against what it promises; the status is 1 when something is wrong."""
+    options.need_linux()
     from geomill.app.engine.client import open_store
     from geomill.jobstore.fsck import check
 
@@ -114,10 +116,10 @@ def versions() -> Rows:
 
 def broken(settings: Settings) -> Rows:
     """Process files that describe nothing, and why."""
-    from geomill.processes.registry import Registry
+    from geomill.app.server import open_registry
 
-    for each in Registry(settings).broken():
-        yield str(each.path), str(each.text)
+    for each in open_registry(settings).broken():
+        yield str(each.path), each.reason
 
 
 def of_settings(settings: Settings) -> Rows:

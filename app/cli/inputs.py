@@ -63,7 +63,7 @@ def _value(name: str, text: str, schema: Schema) -> Any:
     """One value, of the form that the standard sends it in. Source: 18-062r2, inlineOrRefData.yaml."""
     types = set(_types(schema))
     if _is_binary(schema):
-        return _binary(text, schema)
+        return _binary(name, text, schema)
     content: str | bytes = (
         _content(text[1:]) if _is_file(text) else text.removeprefix("@") if text[:2] == "@@" else text
     )
@@ -88,10 +88,13 @@ def _qualified(value: Any, schema: Schema) -> Any:
     return value if "value" in value and set(value) <= {"value", "mediaType"} else {"value": value}
 
 
-def _binary(text: str, schema: Schema) -> Any:
+def _binary(name: str, text: str, schema: Schema) -> Any:
     """A file by its content, anything else by reference."""
     if text.startswith("{"):
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise InputError(f"-i {name}: expected JSON, found {text}") from None
     if not _is_file(text):
         return {"href": text} if "://" in text else text
     kind = schema.get("contentMediaType") or mimetypes.guess_type(text)[0] or "application/octet-stream"

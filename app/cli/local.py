@@ -65,6 +65,6 @@ class Local(Service):
             yield from self._outputs(job, f"{name}.{number + 1}", item)
         if result.file is not None:
             path = self._store.output(job.job_id, result.file)
-            yield Output(name, href=path.as_uri(), media_type=result.media_type)
+            yield Output(name, path=path, media_type=result.media_type)
         elif result.items is None:
             yield Output(name, value=result.value, media_type=result.media_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def service(command: Callable[..., None]) -> Callable[..., None]:
     return with_service
 
 
+def need_linux() -> None:
+    """Stop a command that works on this host, where this host cannot do it."""
+    if not sys.platform.startswith("linux"):
+        raise click.ClickException(
+            "Jobs run on Linux (WSL2, too), by its namespaces and file locks; elsewhere name a --server."
+        )
+
+
 def _remote(url: str) -> Service:
     from geomill.app.cli.remote import Remote
 
@@ -53,6 +62,7 @@ def _remote(url: str) -> Service:
 
 
 def _local(home: str | None, processes: tuple[str, ...]) -> Service:
+    need_linux()
     from geomill.app.cli.local import Local
     from geomill.app.config import Settings
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from geomill.app.cli import show
 
@@ -30,19 +30,17 @@ SUFFIXES = {  # where the standard library has none, or another than people expe
 
 @dataclass(frozen=True)
 class Output:
-    """One output, or one item of an output that has several: a value, content, or a link."""
+    """One output, or one item of an output that has several: a value, content, a link or a file.
+
+    path: on this host; a link that a service gives never becomes one.
+    """
 
     name: str
     value: Any = None
     content: bytes | None = None
     href: str | None = None
+    path: Path | None = None
     media_type: str | None = None
-
-    @property
-    def path(self) -> Path | None:
-        """Where it lies on this host, if it does."""
-        parts = urlsplit(self.href or "")
-        return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def read(body: bytes, content_type: str, url: str) -> list[Output]:
@@ -74,12 +72,13 @@ def document(outputs: list[Output]) -> dict[str, Any]:
     """The outputs as a results document. Source: OGC 18-062r2, results.yaml."""
     members: dict[str, Any] = {}
     for output in outputs:
-        link = {"href": output.href, "type": output.media_type}
-        if output.href is not None:
-            members[output.name] = {name: value for name, value in link.items() if value}
+        href = output.href if output.path is None else output.path.absolute().as_uri()
+        if href is not None:
+            members[output.name] = {"href": href} | ({"type": output.media_type} if output.media_type else {})
         elif output.content is not None:
             text = base64.b64encode(output.content).decode()
-            members[output.name] = {"value": text, "encoding": "base64", "mediaType": output.media_type}
+            kind = {"mediaType": output.media_type} if output.media_type else {}
+            members[output.name] = {"value": text, "encoding": "base64"} | kind
         else:
             members[output.name] = {"value": output.value} if isinstance(output.value, dict) else output.value
     return members
@@ -132,11 +131,11 @@ def _suffix(output: Output) -> str:
     kind = (output.media_type or "").partition(";")[0].strip().lower()
     if isinstance(output.value, str) and kind in ("", "application/json"):
         return ".txt"
-    named = PurePosixPath(urlsplit(output.href or "").path).suffix
+    named = PurePosixPath(output.path or urlsplit(output.href or "").path).suffix
     if named and re.fullmatch(r"\.[A-Za-z0-9]{1,10}", named):
         return named
     if not kind:
-        return ".json" if output.content is None and output.href is None else ""
+        return ".json" if (output.content, output.href, output.path) == (None, None, None) else ""
     return SUFFIXES.get(kind) or mimetypes.guess_extension(kind) or ""
 
 

@@ -69,7 +69,7 @@ def deliver(service: Service, found: list[Output], folder: Path | None, as_json:
         folder.mkdir(parents=True, exist_ok=True)
         saved = [outputs.save(each, folder, lambda url: service.fetch(url).chunks) for each in found]
         found = [
-            Output(each.name, href=path.resolve().as_uri(), media_type=each.media_type)
+            Output(each.name, path=path.absolute(), media_type=each.media_type)
             for each, path in zip(found, saved, strict=True)
         ]
     if as_json:

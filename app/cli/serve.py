@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from typing import Any
 
 import click
@@ -22,19 +21,19 @@ from geomill.app.config import Settings, SettingsError
 @options.processes
 def serve(**given: Any) -> None:
     """Start the server. Every option is a setting as well; `geomill doctor` lists them all."""
-    if not sys.platform.startswith("linux"):
-        raise click.ClickException("Geomill runs on Linux (and WSL2): it needs its namespaces and file locks.")
+    options.need_linux()
+    from geomill.app.cli.web import Web
+    from geomill.app.engine.client import open_store
+
     settings = Settings.load(overrides=given)
-    settings.prepare_runtime_dir()
+    open_store(settings)  # what is wrong with the home is said here, not by a worker
     listener = listen(settings.host, settings.port)
     told = lines(settings, listener.getsockname()[1])
-    from geomill.app.cli.web import Web
-
     Web(settings, listener, "\n".join(told)).run()
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to host and port. Raises ClickException in one line, where gunicorn would try for seconds."""
+    """A socket bound to host and port. Raises SettingsError at once, where gunicorn would try for seconds."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)

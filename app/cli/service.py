@@ -31,10 +31,14 @@ class Reply:
     chunks: Iterator[bytes]
     url: str
 
+    def body(self) -> bytes:
+        """All of the body."""
+        return b"".join(self.chunks)
+
     def json(self) -> Any:
         """The body as JSON. Raises ServiceError."""
         try:
-            return json.loads(b"".join(self.chunks))
+            return json.loads(self.body())
         except ValueError as error:
             kind = self.headers.get("content-type", "no media type")
             raise ServiceError(
@@ -79,7 +83,7 @@ class Service(ABC):
         reply = self._asked("POST", url, headers, json.dumps(request).encode())
         if reply.status in (201, 202):
             return self._submitted(reply)
-        found = outputs.read(b"".join(reply.chunks), reply.headers.get("content-type", ""), reply.url)
+        found = outputs.read(reply.body(), reply.headers.get("content-type", ""), reply.url)
         values = {output.name: output.value for output in found}
         if not wait and {"jobID", "status"} <= set(values):  # 200 where 201 is due
             return self.job(str(values["jobID"]))
@@ -109,16 +113,16 @@ class Service(ABC):
         """The outputs of a successful job."""
         url = self._link(job, "results") or f"{job.url}/results"
         reply = self._asked("GET", url, {"Accept": ACCEPT})
-        return outputs.read(b"".join(reply.chunks), reply.headers.get("content-type", ""), reply.url)
+        return outputs.read(reply.body(), reply.headers.get("content-type", ""), reply.url)
 
     def log(self, job: Job, start: int = 0) -> bytes:
         """What the job has printed, from byte `start` on."""
         url = self._link(job, "log") or f"{job.url}/logs"
         offset = f"{'&' if '?' in url else '?'}offset={start}" if start else ""
         reply = self.send("GET", url + offset, {"Accept": "text/plain"})
+        content = reply.body()
         if reply.status >= 400 or not reply.headers.get("content-type", "").startswith("text/plain"):
             raise ServiceError(f"{job.job_id}: no log is shown by this service")
-        content = b"".join(reply.chunks)
         return content if "next-offset" in reply.headers else content[start:]
 
     def dismiss(self, job: Job) -> None:
@@ -146,8 +150,9 @@ class Service(ABC):
         """Whether the service deleted the job as it was: the one request serves to dismiss and to remove."""
         reply = self.send("DELETE", job.url, {"Accept": "application/json"} | ({"If-Match": etag} if etag else {}))
         if reply.status == 412:
+            reply.body()
             return False
-        _check(reply)
+        _check(reply).body()
         return True
 
     def _status_and_etag(self, job: Job) -> tuple[Json, str | None]:
@@ -157,7 +162,7 @@ class Service(ABC):
     def _submitted(self, reply: Reply) -> Job:
         """The job that a 201 names: by Location, else by the id in its body."""
         try:
-            status = json.loads(b"".join(reply.chunks))
+            status = json.loads(reply.body())
         except ValueError:
             status = None
         job_id = (status.get("jobID") or status.get("id")) if isinstance(status, dict) else None
@@ -204,7 +209,7 @@ def _check(reply: Reply) -> Reply:
     """The reply, if it is no error. Raises ServiceError with what the problem document says."""
     if reply.status < 400:
         return reply
-    text = b"".join(reply.chunks).decode(errors="replace")
+    text = reply.body().decode(errors="replace")
     try:
         problem = json.loads(text)
     except ValueError:

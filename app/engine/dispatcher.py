@@ -380,6 +380,7 @@ class Dispatcher:
 
     def _fork(self, run: Any) -> int:
         """A chore: a child of its own for what takes long; without the election lock, so that we can be succeeded."""
+        self.store.index.close()
         pid = os.fork()
         if pid == 0:
             try:

@@ -61,7 +61,8 @@ def close_all_but(keep: Iterable[int]) -> None:
     """Close every descriptor that was not asked for."""
     start = 0
     for descriptor in sorted(set(keep)):
-        os.closerange(start, descriptor)
+        if descriptor > start:  # an empty range would close everything
+            os.closerange(start, descriptor)
         start = descriptor + 1
     os.closerange(start, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 

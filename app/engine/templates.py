@@ -37,6 +37,7 @@ class Template:
         """Fork it. name: a key of LIBRARIES."""
         self.name = name
         self.socket, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        store.index.close()
         self.pid = os.fork()
         if self.pid == 0:
             _guarded(lambda: _serve(name, inside, store, settings))

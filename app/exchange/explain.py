@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .wording import listed, shown
 
@@ -24,12 +24,31 @@ EXAMPLES = {
 }
 
 
+# what a keyword demands, to follow "must"
+DEMANDS = {
+    "minimum": "be at least {}",
+    "maximum": "be at most {}",
+    "exclusiveMinimum": "be more than {}",
+    "exclusiveMaximum": "be less than {}",
+    "multipleOf": "be a multiple of {}",
+    "minLength": "be at least {} characters long",
+    "maxLength": "be at most {} characters long",
+    "minItems": "have at least {} items",
+    "maxItems": "have at most {} items",
+    "minProperties": "have at least {} members",
+    "maxProperties": "have at most {} members",
+    "uniqueItems": "have no item twice",
+    "pattern": "match the pattern {}",
+}
+
+
 def explain(error: ValidationError) -> tuple[str, str]:
     """The place of an error, relative to the value (`bbox[2]`), and what is wrong there."""
     error = _telling(error)
     types = _all_types(error)
     if types:
-        return place(error.instance_path), f"must be {listed(dict.fromkeys(map(_article, types)))}, not {shown(error.instance)}"
+        wanted = listed(dict.fromkeys(map(_article, types)))
+        return place(error.instance_path), f"must be {wanted}, not {shown(error.instance)}"
     return place(error.instance_path), _sentence(error)
 
 
@@ -77,39 +96,20 @@ def _article(type_: str) -> str:
 
 def _sentence(error: ValidationError) -> str:
     """What one failed keyword asks for, and what was given."""
-    name, value = error.kind.name, error.kind.value
+    name, value, given = error.kind.name, error.kind.value, error.instance
     if name == "required":
         return f'lacks the member "{getattr(error.kind, "property", value)}"'
+    if name == "falseSchema":
+        return "is not described"
     if name == "additionalProperties":
-        names = [f'"{unexpected}"' for unexpected in error.kind.as_dict().get("unexpected", [])]
+        names = [f'"{unexpected}"' for unexpected in getattr(error.kind, "unexpected", [])]
         return f"has {listed(names, 'and') or 'a member'}, which is not described"
-    if name == "anyOf" and all(_lengths(branch[0]) for branch in getattr(error.kind, "context", []) if branch):
-        wanted = dict.fromkeys(str(branch[0].kind.value) for branch in getattr(error.kind, "context", []) if branch)
-        return f"must have {listed(wanted)} items, not {len(error.instance)}"
-    return f"must {_demand(name, value)}, not {shown(error.instance)}"
-
-
-def _demand(name: str, value: Any) -> str:
-    """What a keyword demands, to follow "must"."""
-    demands = {
-        "enum": lambda: f"be {listed(map(shown, value))}" if isinstance(value, list) else f"be {shown(value)}",
-        "format": lambda: f"be {EXAMPLES.get(value, f'of the format {value}')}",
-        "minimum": lambda: f"be at least {value}",
-        "maximum": lambda: f"be at most {value}",
-        "exclusiveMinimum": lambda: f"be more than {value}",
-        "exclusiveMaximum": lambda: f"be less than {value}",
-        "multipleOf": lambda: f"be a multiple of {value}",
-        "minLength": lambda: f"have at least {_count(value, 'character')}",
-        "maxLength": lambda: f"have at most {_count(value, 'character')}",
-        "minItems": lambda: f"have at least {_count(value, 'item')}",
-        "maxItems": lambda: f"have at most {_count(value, 'item')}",
-        "minProperties": lambda: f"have at least {_count(value, 'member')}",
-        "maxProperties": lambda: f"have at most {_count(value, 'member')}",
-        "uniqueItems": lambda: "have no item twice",
-        "pattern": lambda: f"match the pattern {value}",
-    }
-    return demands[name]() if name in demands else f"fit the keyword {name} of its schema"
-
-
-def _count(number: Any, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    if name == "anyOf" and isinstance(given, list):
+        lengths = dict.fromkeys(branch[0].kind.value for branch in getattr(error.kind, "context", []) if branch)
+        return f"must have {listed(lengths)} items, not {len(given)}"
+    if name == "enum":
+        return f"must be {listed(map(shown, value if isinstance(value, list) else [value]))}, not {shown(given)}"
+    if name == "format":
+        return f"must be {EXAMPLES.get(str(value), f'of the format {value}')}, not {shown(given)}"
+    demand = DEMANDS.get(name, f"fit the keyword {name} of its schema")
+    return f"must {demand.format(value)}, not {shown(given)}".replace(" 1 items", " 1 item")

@@ -16,9 +16,10 @@ _DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+
 _DURATION = re.compile(r"P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?!$)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _CRS = re.compile(
-    r"https?://www\.opengis\.net/def/crs(/[\w.-]+){3}|urn:ogc:def:crs:\w+:[\w.]*:\w+|\[?(EPSG|OGC|ESRI|IAU):\w+\]?", re.ASCII
+    r"https?://www\.opengis\.net/def/crs(/[\w.-]+){3}|urn:ogc:def:crs:\w+:[\w.]*:\w+|\[?(EPSG|OGC|ESRI|IAU):\w+\]?",
+    re.ASCII,
 )
-_WHITESPACE = bytes.maketrans(b"-_", b"+/")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 def short_code(schema: Mapping[str, Any]) -> str:
@@ -32,9 +33,12 @@ def is_crs(text: str) -> bool:
 
 
 def decode_base64(text: str) -> bytes:
-    """The bytes of base64 text: line breaks allowed, either alphabet. Raises ValueError, worded to follow `must be base64`."""
+    """The bytes of base64 text: line breaks allowed, either alphabet.
+
+    Raises ValueError, worded to follow "must be base64".
+    """
     try:
-        compact = b"".join(text.encode("ascii").split()).translate(_WHITESPACE)
+        compact = b"".join(text.encode("ascii").split()).translate(_URL_SAFE)
         return base64.b64decode(compact, validate=True)
     except UnicodeEncodeError as error:
         raise ValueError(f"; it has {text[error.start]!r} at character {error.start + 1}") from None

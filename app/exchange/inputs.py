@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,10 +66,10 @@ def check(request: ExecuteRequest, description: Description, check_href: Callabl
     for input_id in request.inputs:
         if input_id not in inputs:
             raise BadInput(input_id, f"is no input of this process.{meant(input_id, inputs)}")
-    missing = [input_id for input_id, described in inputs.items() if _required(described) and input_id not in request.inputs]
+    missing = [name for name, described in inputs.items() if _required(described) and name not in request.inputs]
     if missing:
         others = f" (as are {listed(missing[1:], 'and')})" if missing[1:] else ""
-        raise BadInput(missing[0], f"is required and was not given{others}. Put it into the object \"inputs\".")
+        raise BadInput(missing[0], f'is required and was not given{others}. Put it into the object "inputs".')
     for input_id, value in request.inputs.items():
         given = _interpret(input_id, value, inputs[input_id])
         _check_passing(Place(input_id), given, inputs[input_id], check_href)
@@ -100,7 +101,8 @@ def _check_outputs(request: ExecuteRequest, description: Description) -> None:
         branches = schemas.branches(outputs[output_id].get("schema", {}))
         if wanted.media_type and not any(fits_type(branch, wanted.media_type) for branch in branches):
             known = listed(dict.fromkeys(described_type(branch) or "application/json" for branch in branches))
-            raise InvalidRequest(f'Output "{output_id}" cannot be given as {shown(wanted.media_type)}, only as {known}.')
+            asked = shown(wanted.media_type)
+            raise InvalidRequest(f'The output "{output_id}" cannot be given as {asked}, only as {known}.')
 
 
 def _required(described: Description) -> bool:
@@ -169,7 +171,7 @@ class _Staging:
 
     def write(self, place: Place, data: bytes, media_type: str) -> Path:
         """A new file with a name that tells where it comes from."""
-        stem = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in place.input_id + place.path)
+        stem = re.sub(r"[^A-Za-z0-9]", "_", place.input_id + place.path)
         for number in range(1_000_000):
             path = self.directory / f"{stem[:60]}{f'-{number}' if number else ''}{extension(media_type)}"
             try:
@@ -202,7 +204,7 @@ class _Staging:
 
 
 def _type_of(reference: Reference, sent: str) -> str:
-    """The media type of what was fetched: as the request says, else as the server does if it fits, else as described."""
+    """The media type of what was fetched: as the request says, else as the server if that fits, else as described."""
     fits = any(fits_type(branch, sent) for branch in reference.candidates)
     described = map(described_type, reference.candidates)
     stated = (reference.media_type, sent if fits else None, *described, sent)

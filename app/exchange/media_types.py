@@ -53,7 +53,7 @@ def is_json(media_type: str) -> bool:
 def is_text(media_type: str) -> bool:
     """Whether a file of this type may stand as a string in a JSON document."""
     name = essence(media_type)
-    return name.startswith("text/") or name in ("application/xml", "application/yaml") or name.endswith(("+xml", "+yaml"))
+    return name.startswith("text/") or name.endswith(("+xml", "+yaml", "/xml", "/yaml"))
 
 
 def extension(media_type: str) -> str:

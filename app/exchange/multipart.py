@@ -1,4 +1,7 @@
-"""Several outputs in one body: multipart/related. Source: RFC 2387; OGC 18-062r2, /req/core/process-execute-sync-raw-value-multi."""
+"""Several outputs in one body: multipart/related.
+
+Sources: RFC 2387; OGC 18-062r2, /req/core/process-execute-sync-raw-value-multi and -raw-mixed-multi.
+"""
 
 from __future__ import annotations
 

@@ -6,10 +6,8 @@ the 2.0 draft, /req/core/process-execute-sync-one and -many, for any other.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -17,34 +15,23 @@ from geomill.jobstore import NoSuchOutput, Result, ResultNotAvailable
 
 from . import NotAcceptable, multipart
 from .accept import Accept
-from .media_types import essence, is_json, is_text
+from .media_types import essence
 from .prefer import Preference
+from .representations import JSON, Answer, bare, dumps, encoded, inlined, own_type, qualified, representations
 from .request import ExecuteRequest, OutputRequest
-from .wording import listed, meant
+from .wording import meant
 
 Json = Any
 Link = Callable[[str, int | None], str]
 Read = Callable[[Result], bytes]
 
-JSON = "application/json"
-TEXT = "text/plain; charset=utf-8"
+__all__ = ["RESULTS_PROFILE", "Answer", "answer", "narrow", "pick", "single"]
+
 MULTIPART = "multipart/related"
 RESULTS_PROFILE = "https://www.opengis.net/def/profile/OGC/0/ogc-results"
 PROFILE_LINK = ("Link", f'<{RESULTS_PROFILE}>; rel="profile"')
 SMALL = 2**20  # bytes of JSON that a document holds unasked
-MAX_INLINE = 64 * 2**20  # bytes of files, all outputs together, that an answer holds when asked; beyond it they are links
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What to send. file: stream this output instead of `body`; honoured: preferences for Preference-Applied."""
-
-    status: int = 200
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    media_type: str | None = None
-    body: bytes | None = None
-    file: Result | None = None
-    honoured: tuple[str, ...] = ()
+MAX_INLINE = 64 * 2**20  # bytes of files, all outputs together, that an answer holds when asked; else they are links
 
 
 def answer(
@@ -93,12 +80,15 @@ def single(
     link: Link,
     read: Read,
 ) -> Answer:
-    """The answer to GET .../results/{output_id} and .../{index}: the bare value. Raises as `pick` does, and NotAcceptable."""
+    """The answer to GET .../results/{output_id} and .../{index}: the bare value.
+
+    Raises NotAcceptable, and what `pick` raises.
+    """
     result = pick(results, request, described, output_id, index)
     if result.items is not None:
         reply = _Reply({output_id: result}, request, Preference(), link, read)
-        return _encoded([(JSON, _dumps(reply.entry(output_id, result, "auto")))], accept)
-    return _bare(result, accept)
+        return encoded([(JSON, dumps(reply.entry(output_id, result, "auto")))], accept)
+    return bare(result, accept)
 
 
 def pick(
@@ -170,7 +160,7 @@ class _Reply:
         stated = (self.request.outputs or {}).get(output_id, OutputRequest())
         if result.items is None:
             try:
-                return _bare(result, accept, stated.media_type)
+                return bare(result, accept, stated.media_type)
             except NotAcceptable:
                 if not accept.quality(JSON):
                     raise
@@ -187,8 +177,8 @@ class _Reply:
 
     def document(self) -> Answer:
         """The results document: output ids and their values. Source: results.yaml."""
-        entries = {output_id: self.entry(output_id, result, self.how(output_id)) for output_id, result in self.results.items()}
-        return Answer(media_type=JSON, body=_dumps(entries), honoured=("return",) if self.preference.returns else ())
+        entries = {name: self.entry(name, result, self.how(name)) for name, result in self.results.items()}
+        return Answer(media_type=JSON, body=dumps(entries), honoured=("return",) if self.preference.returns else ())
 
     def raw(self, alone: bool) -> Answer:
         """The answer of version 1.0 to `response: raw`. alone: one output was asked for."""
@@ -196,21 +186,21 @@ class _Reply:
         if not values:
             return Answer(204, headers=[("Link", target) for target in self.targets()])
         if alone and (result := self.results[values[0]]).items is None:
-            return _bare(result, Accept(), (self.request.outputs or {}).get(values[0], OutputRequest()).media_type)
+            return bare(result, Accept(), (self.request.outputs or {}).get(values[0], OutputRequest()).media_type)
         media_type, body = multipart.join(list(self.parts()))
         return Answer(media_type=media_type, body=body)
 
     def targets(self) -> Iterator[str]:
         """A Link header's value for each output."""
         for output_id, index, result in self.flat():
-            title = quote(output_id, safe=" /:+,@()[]")
-            yield f'<{self.link(output_id, index)}>; rel="related"; type="{essence(_own_type(result))}"; title="{title}"'
+            about = f'type="{essence(own_type(result))}"; title="{quote(output_id, safe=" /:+,@()[]")}"'
+            yield f'<{self.link(output_id, index)}>; rel="related"; {about}'
 
     def parts(self) -> Iterator[multipart.Part]:
         """A part for each output; empty where it is given by reference."""
         for output_id, index, result in self.flat():
             content_id = output_id if index is None else f"{output_id}/{index}"
-            media_type, body = _representations(result)[0]
+            media_type, body = representations(result)[0]
             if self.how(output_id) == "reference" or (result.file is not None and not self.files_fit):
                 yield multipart.Part(content_id, media_type, location=self.link(output_id, index))
             else:
@@ -239,10 +229,10 @@ class _Reply:
         if result.items is not None:
             return [self.entry(output_id, item, how, number) for number, item in enumerate(result.items)]
         if self.is_link(result, how):
-            return {"href": self.link(output_id, index), "rel": "related", "type": _own_type(result)}
+            return {"href": self.link(output_id, index), "rel": "related", "type": own_type(result)}
         if result.file is None:
-            return _qualified(result.value, result.media_type)
-        return _inlined(self.read(result), result.media_type)
+            return qualified(result.value, result.media_type)
+        return inlined(self.read(result), result.media_type)
 
     def is_link(self, result: Result, how: str) -> bool:
         """Whether an output is linked rather than written out."""
@@ -251,67 +241,3 @@ class _Reply:
         if how == "auto":
             return result.file is not None or (result.size or 0) > SMALL
         return how == "reference" or isinstance(result.value, dict | list) or result.file is not None
-
-
-def _inlined(data: bytes, media_type: str) -> Json:
-    """The content of a file inside a results document."""
-    try:
-        if is_json(media_type):
-            return _qualified(json.loads(data), media_type)
-        if is_text(media_type):
-            text = data.decode()
-            return text if essence(media_type) == "text/plain" else {"value": text, "mediaType": media_type}
-    except ValueError:  # not what it claims to be
-        pass
-    return {"value": base64.b64encode(data).decode(), "encoding": "base64", "mediaType": media_type}
-
-
-def _qualified(value: Json, media_type: str) -> Json:
-    """Scalars, arrays and bounding boxes bare, objects qualified; their media type only where it says more."""
-    if not isinstance(value, dict) or _is_bbox(value):
-        return value
-    return {"value": value} if essence(media_type) == JSON else {"value": value, "mediaType": media_type}
-
-
-def _is_bbox(value: Mapping[str, Json]) -> bool:
-    numbers = value.get("bbox")
-    return set(value) <= {"bbox", "crs"} and isinstance(numbers, list) and len(numbers) in (4, 6)
-
-
-def _own_type(result: Result) -> str:
-    """The media type an output is served as unless another is asked for."""
-    return JSON if result.items is not None else _representations(result)[0][0]
-
-
-def _representations(result: Result) -> list[tuple[str, bytes]]:
-    """The media types a value can be had in, its own first, each with the body; a file has its own only, and no body."""
-    value, media_type = result.value, result.media_type
-    if result.file is not None:
-        return [(media_type, b"")]
-    if isinstance(value, str):
-        text = TEXT if essence(media_type) in (JSON, "text/plain") else media_type
-        return [(text, value.encode()), (JSON, _dumps(value))]
-    if isinstance(value, dict | list):
-        return list(dict.fromkeys([(media_type, _dumps(value)), (JSON, _dumps(value))]))
-    return [(JSON, _dumps(value)), (TEXT, _dumps(value))]
-
-
-def _bare(result: Result, accept: Accept, media_type: str | None = None) -> Answer:
-    """An output as it is, in the media type that the request names or else the client likes best."""
-    choices = _representations(result)
-    if media_type and any(essence(name) == essence(media_type) for name, _ in choices):
-        choices.sort(key=lambda choice: essence(choice[0]) != essence(media_type))
-    found = _encoded(choices, accept)
-    return replace(found, body=None, file=result) if result.file is not None else found
-
-
-def _encoded(choices: Sequence[tuple[str, bytes]], accept: Accept) -> Answer:
-    """The choice that the client likes best, the first of equals."""
-    name, body = max(choices, key=lambda choice: accept.quality(choice[0]))
-    if not accept.quality(name):
-        raise NotAcceptable(f"The output can be given as {listed(name for name, _ in choices)}.")
-    return Answer(media_type=name, body=body)
-
-
-def _dumps(value: Json) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

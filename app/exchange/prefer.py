@@ -42,7 +42,7 @@ def mode(preference: Preference, job_control_options: Collection[str]) -> Mode:
     """Whether a request is tried synchronously or becomes a job at once.
 
     `respond-async, wait=5` is "sync": wait that long, then answer 201 if "async-execute" is offered.
-    Source: /req/core/process-execute-default-execution-mode, -auto-execution-mode, /rec/core/process-execute-honor-prefer.
+    Source: /req/core/process-execute-default-execution-mode and -auto-execution-mode.
     """
     if "async-execute" not in job_control_options:
         return "sync"

@@ -1,4 +1,7 @@
-"""An execute request: the body of POST .../execution as a record. Sources: execute.yaml of OGC 18-062r2 and the 2.0 draft."""
+"""An execute request: the body of POST .../execution as a record.
+
+Sources: execute.yaml of OGC 18-062r2 and of the 2.0 draft.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +110,8 @@ def _output(place: str, wanted: Json) -> OutputRequest:
     mode = _one_of(f"{place}.transmissionMode", members.get("transmissionMode"), ("value", "reference"))
     format_ = members.get("format", {})
     if not isinstance(format_, dict):
-        raise InvalidRequest(f'"{place}.format" must be an object such as {{"mediaType": "image/tiff"}}, not {shown(format_)}.')
+        example = '{"mediaType": "image/tiff"}'
+        raise InvalidRequest(f'"{place}.format" must be an object such as {example}, not {shown(format_)}.')
     media_type = format_.get("mediaType") or members.get("mediaType")
     if not isinstance(media_type, str | None):
         raise InvalidRequest(f'"{place}.format.mediaType" must be a string, not {shown(media_type)}.')

@@ -91,7 +91,7 @@ def is_valid(schema: Schema, value: Json) -> bool:
 
 
 def find_problem(schema: Schema, value: Json) -> tuple[str, str] | None:
-    """Where in a value something is wrong (`bbox[2]`, empty for the value itself) and a sentence's end; None if it fits."""
+    """The place in a value that is wrong (`bbox[2]`, empty for the value itself) and what is; None if it fits."""
     from jsonschema_rs import ValidationError
 
     try:

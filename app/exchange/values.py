@@ -240,8 +240,9 @@ def _decoded(place: Place, text: str) -> bytes:
 def _takes_files(schema: Schema) -> bool:
     """Whether a schema is an array of files, whose items may be given in any form."""
     facts = schemas.merged(schema)
-    items = facts.get("items")
-    return facts.get("type") == "array" and isinstance(items, dict) and any(map(schemas.is_file, schemas.branches(items)))
+    if facts.get("type") != "array" or not isinstance(facts.get("items"), dict):
+        return False
+    return any(map(schemas.is_file, schemas.branches(facts["items"])))
 
 
 def _files(place: Place, values: list[Json], schema: Schema) -> Several:

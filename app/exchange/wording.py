@@ -25,8 +25,8 @@ def listed(names: Iterable[object], last: str = "or") -> str:
     """`a, b or c`; a long list ends in `...`."""
     texts = [str(name) for name in names]
     if len(texts) > 12:
-        texts, last = [*texts[:11], "..."], ","
-    return f" {last} ".join([", ".join(texts[:-1]), texts[-1]]).replace(" , ", ", ") if len(texts) > 1 else "".join(texts)
+        return ", ".join([*texts[:11], "..."])
+    return f" {last} ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
 
 
 def meant(name: str, names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from geomill.app.runners.task import Task
 from geomill.processes import BadInput, process
 from geomill.processes.call import call, files_from_json
-from geomill.processes.describe import load
+from geomill.processes.describe import load_source
 
 
 def warm_up() -> None:
@@ -33,7 +33,7 @@ def run(task: Task) -> dict[str, Any]:
     arguments = task.arguments()
     if task.job.interpreter:
         return task.results(_call_elsewhere(task, task.job.interpreter, arguments))
-    module = load(task.source, Path(task.job.path))
+    module = load_source(task.source, Path(task.job.path))
     return task.results(call(getattr(module, task.job.entry), arguments, task.progress, task.fetch))
 
 

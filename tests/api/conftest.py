@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -13,6 +15,8 @@ import pytest
 from flask.testing import FlaskClient
 from geomill.app import create_app, openapi
 from geomill.app.config import Settings
+from geomill.app.engine.client import start_dispatcher
+from geomill.app.engine.dispatcher import ELECTION, SERVING
 from geomill.app.server import Geomill
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 from werkzeug.test import TestResponse
@@ -81,9 +85,18 @@ def standard() -> dict[str, Any]:
     return definition
 
 
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where processes are described once for all tests."""
+    return tmp_path_factory.mktemp("packages")
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run")
+def settings(tmp_path: Path, packages: Path) -> Settings:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "packages").symlink_to(packages)
+    return Settings(home=home, runtime_dir=tmp_path / "run")
 
 
 @pytest.fixture
@@ -96,3 +109,103 @@ def app(settings: Settings) -> Iterator[Geomill]:
 @pytest.fixture
 def client(app: Geomill) -> FlaskClient:
     return app.test_client()
+
+
+PROCESSES = '''
+import os, time
+from pathlib import Path
+from typing import Annotated, TypedDict
+from geomill.processes import BadInput, File, Progress, process
+
+@process
+def add(a: int, b: int = 1) -> int:
+    """Add."""
+    print(f"adding {a} and {b}")
+    return a + b
+
+@process
+def both(text: str) -> TypedDict("Both", {"first": str, "second": dict}):
+    """Two outputs."""
+    return {"first": text, "second": {"text": text}}
+
+@process
+def fail(how: str) -> int:
+    """Fail in a way."""
+    print("about to fail")
+    if how == "input":
+        raise BadInput("how", "is no way to go on")
+    if how == "exit":
+        os._exit(3)
+    if how == "disk":
+        raise OSError(28, "No space left on device")
+    raise ValueError("it broke")
+
+@process(time_limit=0.3)
+def endless() -> int:
+    """Go on for ever."""
+    while True:
+        time.sleep(0.01)
+
+@process
+def wait(flag: str) -> int:
+    """Wait for a file."""
+    while not Path(flag).exists():
+        time.sleep(0.01)
+    return 1
+
+@process(job_control=["sync-execute"])
+def waited(flag: str) -> int:
+    """Wait for a file, and be waited for."""
+    return wait(flag)
+
+@process(job_control=["async-execute", "dismiss"])
+def later() -> int:
+    """Only ever a job of its own."""
+    return 1
+
+@process
+def page(text: str) -> Annotated[Path, File("A page", "text/html")]:
+    """A file that a browser would run."""
+    Path("page.html").write_text(text)
+    return Path("page.html")
+
+@process
+def many() -> list[Annotated[Path, File("A text", "text/plain")]]:
+    """Several files."""
+    paths = [Path(f"{number}.txt") for number in range(3)]
+    for path in paths:
+        path.write_text(path.stem)
+    return paths
+'''
+
+
+def take(path: Path, kind: int) -> int:
+    """A lock of the runtime directory, held as long as the descriptor is open."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, kind)
+    return descriptor
+
+
+@pytest.fixture(scope="session")
+def working(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterator[Geomill]:
+    """An application whose jobs run: a dispatcher starts them."""
+    folder, home = tmp_path_factory.mktemp("processes"), tmp_path_factory.mktemp("home")
+    (folder / "tried.py").write_text(PROCESSES)
+    (home / "packages").symlink_to(packages)
+    settings = Settings(home=home, runtime_dir=tmp_path_factory.mktemp("run"), processes=(folder,))
+    app = create_app(settings)
+    app.test_client_class = CheckedClient
+    serving = take(settings.runtime_dir / SERVING, fcntl.LOCK_SH)
+    election = take(settings.runtime_dir / ELECTION, fcntl.LOCK_EX)
+    start_dispatcher(settings, election)
+    os.close(election)
+    yield app
+    app.engine.retire()
+    os.close(take(settings.runtime_dir / ELECTION, fcntl.LOCK_EX))
+    os.close(serving)
+
+
+@pytest.fixture
+def worker(working: Geomill) -> FlaskClient:
+    """A client whose jobs run."""
+    return working.test_client()

@@ -1,0 +1,277 @@
+"""The one way out: what a request names is fetched here, or not at all.
+
+http and https to public addresses only, unless listed; a name is checked after it was resolved, and the connection
+goes to the very address that was checked, again on every redirect. Knows no process and no job.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import secrets
+import socket
+import stat
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from .exchange.media_types import extension
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+SETTING = "GEOMILL_ALLOW"
+PORTS = {"http": 80, "https": 443}
+REDIRECTS = 5
+LONGEST_HREF = 8192  # characters
+CHUNK = 2**18  # bytes
+UNKNOWN = "application/octet-stream"
+
+_LABELS = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.ASCII)
+_SUFFIX = re.compile(r"(\.tar)?\.[A-Za-z0-9]{1,8}$", re.ASCII)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Refused(ValueError):
+    """An address that may not be fetched, or content that is too large; the message says why."""
+
+
+class Unreachable(ConnectionError):
+    """An address that may be fetched but did not give anything usable."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file that was fetched. href: where it came from in the end, after redirects."""
+
+    path: Path
+    media_type: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """An address taken apart. path: with the query; literal: the host, when it is an IP address itself."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    literal: Address | None
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a host."""
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Fetches what may be fetched.
+
+    allow: what may be fetched besides public addresses: "host", "host:port", "*.example.org", "file:///data/".
+    max_bytes: largest file. timeout: seconds for one fetch, redirects included. resolve: names to addresses.
+    """
+
+    allow: Collection[str] = ()
+    max_bytes: int = 2 * 2**30
+    timeout: float = 3600.0
+    resolve: Callable[[str, int], Iterable[str]] = field(default=resolve, repr=False)
+
+    def check(self, href: str) -> None:
+        """Refuse what can be refused without looking a name up. Raises Refused."""
+        if _is_file(href):
+            self._directories(href)
+        else:
+            self._target(href)
+
+    def fetch(self, href: str, directory: Path, media_type: str | None = None) -> Fetched:
+        """Put what an address gives into a new file of `directory`; media_type: instead of what the server says.
+
+        The file has a generated name with the extension of the address. Raises Refused, Unreachable; another OSError
+        only where the file cannot be written.
+        """
+        if _is_file(href):
+            return self._copy(href, directory, media_type)
+        from . import download  # http.client and ssl: not for those who only check
+
+        deadline = time.monotonic() + self.timeout
+        for _ in range(REDIRECTS + 1):
+            target = self._target(href)
+            with download.get(target, self._addresses(target), deadline) as response:
+                moved = response.getheader("Location") if response.status in (301, 302, 303, 307, 308) else None
+                if moved is None:
+                    return self._save(response, download.content(response, target.host), href, directory, media_type)
+                # headers arrive as Latin-1 whatever they were
+                href = urljoin(href, quote(moved.strip().encode("latin-1"), safe="!\"#$%&'()*+,/:;<=>?@[\\]^_`{|}~"))
+        raise Refused(f"{shown(href)} is refused: more than {REDIRECTS} redirects led there.")
+
+    def _target(self, href: str) -> Target:
+        """The parts of an address whose syntax and host are beyond doubt. Raises Refused."""
+        if len(href) > LONGEST_HREF or re.search(r"[\x00-\x20\x7f\\]", href):
+            raise Refused(
+                f"{shown(href)} is refused: it is too long, or has spaces, backslashes or control characters."
+            )
+        try:
+            parts = urlsplit(href)
+            port = PORTS[parts.scheme] if parts.port is None else parts.port
+            host, literal = _host(parts.netloc, parts.hostname or "")
+        except KeyError:
+            raise Refused(f"{shown(href)} is refused: only http and https addresses are fetched.") from None
+        except ValueError as error:
+            raise Refused(f"{shown(href)} is refused: {error}.") from None
+        if "@" in parts.netloc or port == 0:
+            raise Refused(f"{shown(href)} is refused: it has a user name, a password or port 0.")
+        local = host == "localhost" or host.endswith(".localhost") or (literal is not None and not is_public(literal))
+        if local and not self._listed(host, port):
+            raise _not_public(href, host)
+        query = f"?{_quoted(parts.query)}" if parts.query else ""
+        return Target(parts.scheme, host, port, _quoted(parts.path or "/") + query, literal)
+
+    def _addresses(self, target: Target) -> list[str]:
+        """The addresses to connect to. Raises Refused when none is allowed, Unreachable when there is none."""
+        try:
+            found = [str(target.literal)] if target.literal else list(self.resolve(target.host, target.port))
+        except (OSError, UnicodeError) as error:
+            raise Unreachable(f"The host {target.host} is not known: {error}.") from error
+        if self._listed(target.host, target.port):
+            return found
+        public = [address for address in found if "%" not in address and is_public(ipaddress.ip_address(address))]
+        if found and not public:
+            raise _not_public(f"{target.scheme}://{target.host}", target.host)
+        return public
+
+    def _listed(self, host: str, port: int) -> bool:
+        """Whether the settings allow a host, wherever it is."""
+        return any(
+            stated in (None, port) and (host == name or (name.startswith("*.") and host.endswith(name[1:])))
+            for name, stated in map(_entry, self.allow)
+        )
+
+    def _save(
+        self, response: HTTPResponse, chunks: Iterator[bytes], href: str, directory: Path, media_type: str | None
+    ) -> Fetched:
+        if response.status != 200:
+            raise Unreachable(
+                f"{shown(href)} cannot be fetched: it answered {response.status} {response.reason}".strip()
+            )
+        if (response.length or 0) > self.max_bytes:
+            raise self._too_large(href)
+        sent = (response.getheader("Content-Type") or "").strip()
+        return self._write(chunks, href, directory, media_type or sent or UNKNOWN)
+
+    def _write(self, chunks: Iterable[bytes], href: str, directory: Path, media_type: str) -> Fetched:
+        suffix = _SUFFIX.search(urlsplit(href).path)
+        path = directory / f"{secrets.token_hex(6)}{suffix[0] if suffix else extension(media_type)}"
+        size = 0
+        try:
+            with path.open("xb") as file:
+                for chunk in chunks:
+                    size += len(chunk)
+                    if size > self.max_bytes:
+                        raise self._too_large(href)
+                    file.write(chunk)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return Fetched(path, media_type, href)
+
+    def _too_large(self, href: str) -> Refused:
+        return Refused(f"{shown(href)} is refused: it is larger than {self.max_bytes} bytes.")
+
+    def _directories(self, href: str) -> list[str]:
+        """The listed directories, links resolved, one of which a file address must lie in. Raises Refused."""
+        listed = [os.path.realpath(unquote(urlsplit(entry).path)) for entry in self.allow if _is_file(entry)]
+        try:
+            parts = urlsplit(href)
+            real = os.path.realpath(unquote(parts.path))
+        except ValueError as error:  # a null character
+            raise Refused(f"{shown(href)} is refused: {error}.") from None
+        if parts.netloc not in ("", "localhost") or not _inside(real, listed):
+            raise Refused(f"{shown(href)} is refused: its directory is not listed in {SETTING}, as file:///directory/.")
+        return listed
+
+    def _copy(self, href: str, directory: Path, media_type: str | None) -> Fetched:
+        """A file of this host. It is opened first and judged then, so that nothing can be swapped in between."""
+        listed = self._directories(href)
+        try:
+            descriptor = os.open(unquote(urlsplit(href).path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise Unreachable(f"{shown(href)} cannot be read: {error.strerror}.") from error
+        with open(descriptor, "rb", closefd=True) as file:
+            real = os.readlink(f"/proc/self/fd/{descriptor}")
+            if not _inside(real, listed) or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Refused(f"{shown(href)} is refused: it is no regular file in a directory listed in {SETTING}.")
+            return self._write(iter(lambda: file.read(CHUNK), b""), href, directory, media_type or UNKNOWN)
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is one of the open internet; an IPv4 address inside an IPv6 one counts as itself."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+        if inner:
+            return is_public(inner)
+        if address.is_site_local:
+            return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def shown(href: str) -> str:
+    """An address for a message: without its query, which may be signed, and without a password."""
+    scheme, separator, rest = re.sub(r"[\x00-\x20\x7f]", " ", href).partition("://")
+    place = re.split(r"[?#]", rest)[0]
+    authority, slash, path = place.partition("/")
+    text = f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}" if separator else scheme
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _host(netloc: str, host: str) -> tuple[str, Address | None]:
+    """A host in lower case without its final dot, and the address it may be. Raises ValueError for doubtful forms."""
+    host = host.lower().removesuffix(".")
+    try:
+        if "[" in netloc:
+            if "%" in host or not netloc.startswith("["):
+                raise ValueError
+            return str(ipaddress.IPv6Address(host)), ipaddress.IPv6Address(host)
+        if _NUMBER.fullmatch(host.rpartition(".")[2]):
+            # 127.1, 0x7f.1 and 2130706433 mean different things to different readers
+            return host, ipaddress.IPv4Address(host)
+        if not _LABELS.fullmatch(host) or len(host) > 253:
+            raise ValueError
+    except ValueError:
+        hint = "" if host.isascii() else " (in the xn-- form)"
+        raise ValueError(f"its host is not a plain name{hint} or IP address") from None
+    return host, None
+
+
+def _entry(entry: str) -> tuple[str, int | None]:
+    """Name and port of an entry of the allow list, such as `host:8080` or `[::1]:8080`."""
+    text = entry.strip().lower()
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*):(\d+)", text)
+    return (match[1] if match else text).strip("[]").removesuffix("."), int(match[2]) if match else None
+
+
+def _not_public(href: str, host: str) -> Refused:
+    return Refused(f"{shown(href)} is refused: {host} is not a public address. List it in {SETTING} to allow it.")
+
+
+def _is_file(href: str) -> bool:
+    return href[:5].lower() == "file:"
+
+
+def _inside(path: str, directories: Iterable[str]) -> bool:
+    return any(os.path.commonpath([path, directory]) == directory and path != directory for directory in directories)
+
+
+def _quoted(text: str) -> str:
+    """A path or query as it may stand in a request line."""
+    return quote(text, safe="!$%&'()*+,/:;=?@[]~")

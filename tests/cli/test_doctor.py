@@ -1,0 +1,36 @@
+"""What the commands say about this host and this home."""
+
+from geomill.app.config import known
+
+
+def test_the_doctor_names_every_setting_and_its_origin(shell):
+    told = shell("doctor", GEOMILL_GRACE="3 s")
+    assert told.returncode == 0, told.stderr
+    settings = told.stdout.split("\nSettings\n")[1]
+    rows = {line.split()[0]: line for line in settings.strip().splitlines()}
+    assert set(rows) == {each.name for each in known()}
+    assert "3.0 s" in rows["grace"] and "GEOMILL_GRACE" in rows["grace"]
+    assert "default" in rows["port"]
+
+
+def test_the_doctor_says_what_a_job_costs_here(shell):
+    told = shell("doctor").stdout
+    assert "PID namespace" in told
+    assert "fork from template base" in told and "cannot be measured" not in told
+
+
+def test_the_doctor_names_broken_process_files(shell, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "wrong.py").write_text("import nothing_of_the_kind\n")
+    told = shell("doctor", "--processes", tmp_path / "mine").stdout
+    (line,) = [line for line in told.splitlines() if "wrong.py" in line]
+    assert "nothing_of_the_kind" in line
+
+
+def test_a_home_that_keeps_its_promises_has_no_findings(shell):
+    done = shell("fsck")
+    assert (done.returncode, done.stdout) == (0, "Nothing is wrong.\n"), done.stderr
+
+
+def test_the_version_is_told(shell):
+    assert shell("--version").stdout.startswith("geomill ")
