@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PREFIX = "/ogc-api"
-RECEIVED_HOST = "geomill.received_host"  # in the environ: the Host header as it came, before a proxy or a public URL replaced it
+RECEIVED_HOST = "geomill.received_host"  # in the environ: the Host header as it came, whatever replaced it since
 
 
 class Addresses:

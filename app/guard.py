@@ -205,10 +205,11 @@ class Guard:
             descriptor = os.open(unquote(urlsplit(href).path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise Unreachable(f"{shown(href)} cannot be read: {error.strerror}.") from error
-        with open(descriptor, "rb", closefd=True) as file:
-            real = os.readlink(f"/proc/self/fd/{descriptor}")
-            if not _inside(real, listed) or not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Refused(f"{shown(href)} is refused: it is no regular file in a directory listed in {SETTING}.")
+        real = os.readlink(f"/proc/self/fd/{descriptor}")
+        if not _inside(real, listed) or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise Refused(f"{shown(href)} is refused: it is no regular file in a directory listed in {SETTING}.")
+        with open(descriptor, "rb") as file:
             return self._write(iter(lambda: file.read(CHUNK), b""), href, directory, media_type or UNKNOWN)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 
-from geomill.app.negotiation import HTML, JSON, OPENAPI
+from geomill.app.negotiation import HTML, JSON, OPENAPI, TEXT
 from geomill.jobstore import Status, StatusInfo
 from geomill.processes.registry import Process
 
@@ -53,14 +53,15 @@ def of_process(process: Process) -> list[Link]:
 def of_job(status: StatusInfo) -> list[Link]:
     """A job and what there is to see of it; results only once they exist. /rec/core/job-links"""
     job_id = status.job_id
-    links = [link(to("jobs.show", job_id=job_id), "self", "The status of the job")]
+    here = to("jobs.show", job_id=job_id)
+    links = [link(here, "self", "The status of the job")]
     if not status.status.final:
-        links.append(link(to("jobs.show", job_id=job_id), "monitor", "The status of the job"))
+        links.append(link(here, "monitor", "The status of the job"))
     if status.status is Status.SUCCESSFUL:
         links.append(link(to("results.show", job_id=job_id), OGC + "results", "The results of the job"))
     if status.status is Status.FAILED:
         links.append(link(to("results.show", job_id=job_id), OGC + "exceptions", "Why the job failed"))
-    links.append(link(to("logs.show", job_id=job_id), OGC + "log", "What the job printed", "text/plain"))
+    links.append(link(to("logs.show", job_id=job_id), OGC + "log", "What the job printed", TEXT))
     return [*links, up_to_jobs()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from functools import lru_cache
 from http import HTTPStatus
 from importlib.metadata import version
@@ -25,11 +26,11 @@ Json = dict[str, Any]
 OPENAPI_VERSION = "3.0.3"
 TEXT_SCHEMA: Json = {"type": "string"}
 PARAMETERS: dict[str, tuple[str, str, Json]] = {  # in the rules of the views: (in the standard, meaning, schema)
-    "process_id": ("processID", "The id of a process.", TEXT_SCHEMA),
+    "process_id": ("processID", "The id of a process.", {**TEXT_SCHEMA, "example": "echo"}),
     "job_id": ("jobID", "The id of a job.", TEXT_SCHEMA),
     "output_id": ("outputID", "The id of an output.", TEXT_SCHEMA),
     "number": ("N", "Which value of an output with several, from 0.", {"type": "integer", "minimum": 0}),
-    "name": ("name", "The last part of a problem's type.", TEXT_SCHEMA),
+    "name": ("name", "The last part of a problem's type.", {**TEXT_SCHEMA, "example": "bad-input"}),
 }
 REQUEST_HEADERS = {
     "Prefer": "respond-async, wait=<seconds>, return=minimal or return=representation. RFC 7240",
@@ -132,7 +133,7 @@ def _content(media_type: str, answer: Answer) -> Json:
     if media_type == ANY:
         return {}
     if answer.schema and media_type == JSON:
-        return {"schema": answer.schema}
+        return {"schema": deepcopy(answer.schema)}  # which apispec resolves in place
     return {"schema": TEXT_SCHEMA if media_type == HTML or media_type.startswith("text/") else {}}
 
 

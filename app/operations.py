@@ -25,7 +25,7 @@ class Answer:
     """
 
     text: str
-    schema: type[Schema] | None = None
+    schema: type[Schema] | dict[str, Any] | None = None
     media_types: tuple[str, ...] | None = None
     headers: tuple[str, ...] = ()
 

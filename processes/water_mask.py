@@ -21,8 +21,8 @@ from shapely.geometry.polygon import orient
 from skimage.filters import threshold_otsu
 
 from geomill.processes import About, BadInput, BBox, Fetch, File, Progress, process
-from geomill.processes.raster import Floats, Grid, Mask, common_grid, crop, opened, reflectance
-from geomill.processes.stac import Band, find_band
+from geomill.processes._raster import Floats, Grid, Mask, common_grid, crop, opened, reflectance
+from geomill.processes._stac import Band, find_band
 
 LONLAT = CRS.from_string("OGC:CRS84")
 ELLIPSOID = Geod(ellps="WGS84")

@@ -2,4 +2,5 @@
 
 from geomill.app.api import conformance, definition, execution, jobs, landing, logs, problems, processes, results
 
-BLUEPRINTS = [part.bp for part in (landing, conformance, definition, processes, execution, jobs, results, logs, problems)]
+RESOURCES = (landing, conformance, definition, processes, execution, jobs, results, logs, problems)
+BLUEPRINTS = [resource.bp for resource in RESOURCES]

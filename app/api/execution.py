@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from geomill.app import links
 from geomill.app.api.jobs import status_answer
@@ -39,7 +40,7 @@ ACCEPTED = Answer("The job is accepted.", StatusInfoSchema, ("application/json",
 def execute(process_id: str) -> Any:
     """Execute a process. /req/core/process-execute-op"""
     process = current_app.processes.get(process_id)
-    body, preference = request.get_data(), prefer.parse(request.headers.get("Prefer"))
+    body, preference = _body(), prefer.parse(request.headers.get("Prefer"))
     inputs.check(inputs.read(body), process.description, current_app.guard.check)
     with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
@@ -48,6 +49,15 @@ def execute(process_id: str) -> Any:
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
     return delivered(status.job_id, sync=True) if seated and status.status.final else _accepted(status)
+
+
+def _body() -> bytes:
+    """The body of the request. Raises RequestEntityTooLarge."""
+    body = request.get_data()
+    # one sent in chunks says no length, and is cut off at the limit instead of refused
+    if request.content_length is None and len(body) >= current_app.settings.max_body:
+        raise RequestEntityTooLarge
+    return body
 
 
 def _accepted(status: StatusInfo) -> Response:

@@ -41,7 +41,10 @@ def show(job_id: str) -> Any:
 @bp.delete("/jobs/<job_id>")
 @operation(
     "dismiss",
-    {200: Answer("The job is dismissed.", StatusInfoSchema), 202: Answer("The job is being dismissed.", StatusInfoSchema)},
+    {
+        200: Answer("The job is dismissed.", StatusInfoSchema),
+        202: Answer("The job is being dismissed.", StatusInfoSchema),
+    },
     problems=(404, 412),
     headers=("If-Match",),
 )

@@ -23,8 +23,9 @@ from geomill.jobstore.files import read_json
 bp = Blueprint("results", __name__)
 
 HEADERS = ("Link", "Location", "Preference-Applied")
+DOCUMENT_OR_VALUE = {"anyOf": [ResultsSchema, {}]}  # a bare value can be any JSON
 WHOLE = {
-    200: Answer("The results.", ResultsSchema, (JSON, outputs.MULTIPART, ANY), (*HEADERS, "Content-Disposition")),
+    200: Answer("The results.", DOCUMENT_OR_VALUE, (JSON, outputs.MULTIPART, ANY), (*HEADERS, "Content-Disposition")),
     204: Answer("Nothing, or links to the outputs in the header.", media_types=(), headers=HEADERS),
 }
 PARTS = {206: Answer("A part of the file.", media_types=(ANY,), headers=("Content-Range",))}
@@ -116,6 +117,8 @@ def _response(job_id: str, reply: outputs.Answer) -> Response:
         response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
     else:
         response = Response(reply.body, reply.status, content_type=reply.media_type)
+        if reply.media_type is None:
+            del response.headers["Content-Type"]
     response.headers.extend([*reply.headers, *SANDBOX.items()])
     return response
 

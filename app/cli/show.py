@@ -14,7 +14,7 @@ WIDTH = 60  # characters of a message in a table
 def clean(value: Any) -> str:
     """Text on one line that cannot steer a terminal; nothing for None."""
     text = "" if value is None else str(value)
-    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
 def pretty(document: Any) -> str:

@@ -23,7 +23,7 @@ class Channel:
         is_open = True
         while True:
             try:
-                content = os.read(self.descriptor, 1 << 20)
+                content = os.read(self.descriptor, 1 << 16)
             except BlockingIOError:
                 break
             if not content:

@@ -100,7 +100,7 @@ def _sentence(error: ValidationError) -> str:
     if name == "required":
         return f'lacks the member "{getattr(error.kind, "property", value)}"'
     if name == "falseSchema":
-        return "is not described"
+        return "has a member that is not described"
     if name == "additionalProperties":
         names = [f'"{unexpected}"' for unexpected in getattr(error.kind, "unexpected", [])]
         return f"has {listed(names, 'and') or 'a member'}, which is not described"

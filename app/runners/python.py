@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from geomill.app.exchange import inputs
+from geomill.app.exchange.request import read
 from geomill.app.runners.task import Task
 from geomill.processes import BadInput, process
 from geomill.processes.call import call, files_from_json
@@ -16,9 +18,8 @@ from geomill.processes.describe import load_source
 
 
 def warm_up() -> None:
-    """Take the paths of a first run, so that no job does."""
-    import geomill.app.guard  # noqa: F401
-
+    """Take the paths of a first run, so that no job does: the imports and caches on them are inherited."""
+    inputs.check(read(b'{"inputs": {"number": 1}}'), {"inputs": {"number": {"schema": {"type": "integer"}}}})
     call(_lesson, {"number": 1}, lambda *_: None, lambda *_: Path())  # type: ignore[arg-type]
 
 

@@ -39,7 +39,7 @@ class LinkSchema(Document):
     title = fields.String()
 
 
-def links() -> fields.List:
+def links() -> fields.Field[Any]:
     """The member `links` of a document."""
     return fields.List(fields.Nested(LinkSchema), required=True)
 

@@ -27,12 +27,11 @@ class Limit(fields.Integer):
         metadata = {"description": page, "maximum": LARGEST_PAGE}
         super().__init__(load_default=default, validate=validate.Range(min=1), metadata=metadata)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int | None:
-        number = super()._deserialize(value, attr, data, **options)
-        return None if number is None else min(number, LARGEST_PAGE)
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
+        return min(super()._deserialize(value, attr, data, **options), LARGEST_PAGE)
 
 
-class Listed(fields.List):
+class Listed(fields.List):  # type: ignore[type-arg]  # generic only since marshmallow 4
     """Several values: a repeated parameter, a comma list, or both."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
@@ -89,7 +88,11 @@ class JobsQuery(Query):
     process_id = Listed(
         fields.String(), data_key="processID", load_default=list, metadata={"description": "Processes of the jobs."}
     )
-    status = Listed(fields.Enum(Status, by_value=fields.String), load_default=list, metadata={"description": "States of the jobs."})
+    status = Listed(
+        fields.Enum(Status, by_value=fields.String),
+        load_default=list,
+        metadata={"description": "States of the jobs."},
+    )
     datetime = Interval(
         load_default=(None, None),
         metadata={"description": "When the jobs were created: an RFC 3339 time, or two with a slash between."},
@@ -120,7 +123,7 @@ def read(schema: type[Query]) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = loader.load(_members(loader, request.args))
     except ValidationError as error:
-        raise InvalidQuery(_sentence(error.normalized_messages())) from None
+        raise InvalidQuery(_sentence(error.messages_dict)) from None
     return loaded
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
+
 from geomill.app import create_app
 from geomill.app.addresses import tidy
 from geomill.app.config import Settings
@@ -17,7 +18,9 @@ def test_stray_slashes_do_not_count(path: str, kept: str) -> None:
     assert tidy(path) == kept
 
 
-@pytest.mark.parametrize("path", ["/processes", "/processes/", "/processes//", "/ogc-api/processes", "/ogc-api//processes/"])
+@pytest.mark.parametrize(
+    "path", ["/processes", "/processes/", "/processes//", "/ogc-api/processes", "/ogc-api//processes/"]
+)
 def test_stray_slashes_are_answered_without_a_redirect(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 200
 

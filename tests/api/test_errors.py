@@ -2,6 +2,7 @@
 
 import pytest
 from flask.testing import FlaskClient
+
 from geomill.app import errors
 from geomill.app.server import Geomill
 

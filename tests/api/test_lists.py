@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+
 from geomill.app.errors import InvalidQuery
 from geomill.app.schemas import JobsQuery, ProcessesQuery
 from geomill.app.schemas.queries import read

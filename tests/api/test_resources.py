@@ -2,8 +2,9 @@
 
 import pytest
 from flask.testing import FlaskClient
-from geomill.app.api.conformance import CLASSES
 from openapi_spec_validator import validate
+
+from geomill.app.api.conformance import CLASSES
 
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 OGC = "http://www.opengis.net/def/rel/ogc/1.0/"

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
+
 from geomill.app import create_app
 from geomill.app.config import Settings
 from geomill.app.security import is_loopback
@@ -47,7 +48,9 @@ def test_a_loopback_server_refuses_every_other_host_name(client: FlaskClient, ho
     assert answer.json["type"].endswith("/problems/foreign-host")
 
 
-@pytest.mark.parametrize("origin", ["https://example.org", "http://localhost:3000", "null", "http://localhost.example.org"])
+@pytest.mark.parametrize(
+    "origin", ["https://example.org", "http://localhost:3000", "null", "http://localhost.example.org"]
+)
 def test_a_foreign_page_may_not_change_anything(client: FlaskClient, origin: str) -> None:
     answer = client.delete(JOB, headers={"Origin": origin})
     assert answer.status_code == 403

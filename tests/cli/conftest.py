@@ -1,5 +1,6 @@
 """Somebody else's service, as little of OGC API - Processes 1.0 as a server can get away with; and a home of ours."""
 
+import fcntl
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import pytest
 from geomill.app.cli import main
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
+from geomill.app.engine.dispatcher import ELECTION
 
 DESCRIPTION = {
     "id": "double",
@@ -153,8 +155,10 @@ def geomill(monkeypatch):
 
 
 PROCESSES = '''
-import os, sys, time
-from geomill.processes import Progress, process
+import time
+from pathlib import Path
+from typing import Annotated
+from geomill.processes import File, Progress, process
 
 @process
 def count(to: int, progress: Progress) -> int:
@@ -178,9 +182,11 @@ def hold() -> int:
     return 0
 
 @process
-def draw() -> bytes:
+def draw() -> Annotated[Path, File("Picture", "image/png")]:
     """Draw."""
-    return b"picture"
+    path = Path("picture.png")
+    path.write_bytes(b"picture")
+    return path
 '''
 
 
@@ -199,6 +205,8 @@ def place(tmp_path_factory):
     yield environ
     settings = Settings.load(environ)
     Engine(settings, open_store(settings)).retire()
+    with open(settings.runtime_dir / ELECTION, "a") as election:
+        fcntl.flock(election, fcntl.LOCK_EX)  # held by the dispatcher until it has left
     shutil.rmtree(settings.runtime_dir)
 
 

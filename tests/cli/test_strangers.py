@@ -37,7 +37,7 @@ def test_a_synchronous_execution_asks_for_no_job(stranger, geomill):
 
 def test_progress_is_told_line_by_line_where_no_terminal_is(stranger, geomill):
     done = geomill("processes", "execute", "double", "-i", "number=2", "--server", stranger().url)
-    assert done.stderr.splitlines() == ["Job j1", "running  it is  [31mrunning", "successful  it is  [31msuccessful"]
+    assert done.stderr.splitlines() == ["Job j1", "running  it is [31mrunning", "successful  it is [31msuccessful"]
 
 
 def test_a_failed_job_gives_its_message_and_status_1(stranger, geomill):

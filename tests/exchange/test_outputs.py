@@ -50,8 +50,8 @@ def href(output_id: str, media_type: str) -> dict[str, str]:
 
 
 def ask(
-    wanted: Any, *, response: str | None = None, prefer: str | None = None, accept: str | None = None, sync: bool = True,
-    described: Iterable[str] = RESULTS, profile: bool = False,
+    wanted: Any, *, response: str | None = None, prefer: str | None = None, accept: str | None = None,
+    sync: bool = True, described: Iterable[str] = RESULTS, profile: bool = False,
 ) -> Answer:  # fmt: skip
     """The answer to a request for these outputs: a dict as in the body, a list of ids, or None."""
     body = json.dumps({"inputs": {}, "outputs": wanted, "response": response}).encode()
@@ -66,16 +66,16 @@ def document(given: Answer) -> Any:
     return json.loads(given.body or b"")
 
 
-def parts(given: Answer) -> list[tuple[str, str, str | None, bytes]]:
+def parts(given: Answer) -> list[tuple[str, str, str | None, Any]]:
     """Content-ID, type, Content-Location and body of each part."""
     assert given.status == 200 and given.media_type is not None and given.body is not None
     whole = email.message_from_bytes(
         f"Content-Type: {given.media_type}\r\n\r\n".encode() + given.body, policy=email.policy.HTTP
     )
     assert whole.get_content_type() == "multipart/related"
-    assert whole.get_param("type") == next(part.get_content_type() for part in whole.iter_parts())  # type: ignore[attr-defined]
+    assert whole.get_param("type") == next(part.get_content_type() for part in whole.iter_parts())
     found = []
-    for part in whole.iter_parts():  # type: ignore[attr-defined]
+    for part in whole.iter_parts():
         content = part.get_payload(decode=True)
         found.append((part["Content-ID"], part.get_content_type(), part["Content-Location"], content))
     return found
@@ -123,7 +123,10 @@ def test_1_0_raw_gives_several_values_as_multipart_whatever_is_accepted(sync: bo
 
 
 def test_1_0_raw_numbers_the_values_of_one_output() -> None:
-    assert [(name, body) for name, _, _, body in parts(ask({"images": VALUE}))] == [("images/0", TIFF), ("images/1", b"b")]
+    assert [(name, body) for name, _, _, body in parts(ask({"images": VALUE}))] == [
+        ("images/0", TIFF),
+        ("images/1", b"b"),
+    ]
 
 
 @pytest.mark.parametrize("sync", [True, False])
@@ -325,7 +328,9 @@ def test_names_cannot_break_out_of_a_header() -> None:
 # --- one output
 
 
-def one(output_id: str, index: int | None = None, *, accept: str | None = None, request: ExecuteRequest | None = None) -> Answer:
+def one(
+    output_id: str, index: int | None = None, *, accept: str | None = None, request: ExecuteRequest | None = None
+) -> Answer:
     return single(
         RESULTS, request or ExecuteRequest(), Accept.parse(accept), output_id, index,
         described=list(RESULTS), link=link, read=file_bytes,
@@ -337,7 +342,7 @@ def test_one_output_is_had_bare() -> None:
     assert one("number", accept="text/plain").body == b"0.5"
     assert one("geometry", accept="application/json").media_type == "application/json"
     assert one("image").file == RESULTS["image"]
-    assert one("images", 0).file == RESULTS["image"] or one("images", 0).media_type == "image/tiff"
+    assert one("images", 0) == Answer(200, [], "image/tiff", None, (RESULTS["images"].items or ())[0])
     assert one("numbers", 1).body == b"2"
     assert document(one("images"))[1] == "b"
 

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 
 from geomill.processes import BadInput, BBox
 from geomill.processes.buffer import read_crs
-from geomill.processes.stac import Band
+from geomill.processes._stac import Band
 
 Bounds = tuple[float, float, float, float]
 Mask = NDArray[np.bool_]

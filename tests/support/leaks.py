@@ -1,0 +1,84 @@
+"""Finds the processes that a test has started and left: descendants of this process, which adopts orphans."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from geomill.app.engine import reaper
+
+from support.waiting import holds
+
+PATIENCE = 3.0  # seconds in which what was told to go has to go
+TEMPLATES = {"geomill-base", "geomill-geo"}
+
+
+class Seen(NamedTuple):
+    """A process, named beyond doubt."""
+
+    pid: int
+    start_time: int | None
+    name: str = ""
+
+
+def processes() -> set[tuple[int, int | None]]:
+    """All descendants of this process."""
+    return {(pid, reaper.start_time(pid)) for pid in reaper.descendants(os.getpid())}
+
+
+def wait_for_none(before: set[tuple[int, int | None]]) -> list[str]:
+    """What runs now and did not before; waited for first, killed then."""
+    if holds(lambda: not _new(before), PATIENCE):
+        return []
+    left = _new(before)
+    reaper.kill_tree([each.pid for each in left])
+    holds(lambda: not _new(before), PATIENCE)
+    return [f"{each.name} {each.pid}" for each in left]
+
+
+def alive(root: int) -> list[str]:
+    """The names of what a process has below it, zombies and templates apart."""
+    return [name for pid in reaper.descendants(root) if (name := running_name(pid)) and name not in TEMPLATES]
+
+
+def running_name(pid: int) -> str:
+    """A process's name; empty for one that has ended."""
+    with suppress(OSError):
+        content = Path(f"/proc/{pid}/stat").read_text()
+        if content.rpartition(")")[2].split()[0] not in "ZX":
+            return content.partition("(")[2].rpartition(")")[0]
+    return ""
+
+
+def _new(before: set[tuple[int, int | None]]) -> list[Seen]:
+    """A warm template of a dispatcher that was there before is no leak."""
+    found = []
+    for pid in reaper.descendants(os.getpid()):
+        seen = Seen(pid, reaper.start_time(pid), running_name(pid))
+        if seen[:2] in before:
+            continue
+        parent = reaper.parent(pid)
+        if not seen.name:
+            _reap(pid, parent)
+        elif not (seen.name in TEMPLATES and parent and (parent, reaper.start_time(parent)) in before):
+            found.append(seen)
+    return found
+
+
+def _reap(pid: int, parent: int | None) -> None:
+    if parent == os.getpid():
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """Send a signal, and with SIGKILL wait until it has worked."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+        assert number != signal.SIGKILL or reaper.wait_for_end(pidfd, 5)
+    finally:
+        os.close(pidfd)
