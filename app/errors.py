@@ -96,6 +96,7 @@ FAILURES = {  # by StatusInfo.cause
     "time-limit": TOO_LATE,
     "lost": LOST,
     "rebooted": LOST,
+    "terminated": LOST,
     "disk-full": DISK_FULL,
 }
 UNEXPECTED = Problem(500, "server-error", "Server error", "Something failed that should not; the server's log has it.")
@@ -141,12 +142,11 @@ def answer(error: Exception) -> Response:
     problem = problem_of(error)
     if problem is UNEXPECTED:
         current_app.logger.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
-    # starts from the framework's own answer, which has Allow for 405
-    begun = error.get_response() if isinstance(error, HTTPException) else None
-    body = jsonify(document(problem, error))
-    response = current_app.response_class(body.get_data(), problem.status, mimetype=_media_type())
-    if begun is not None:
-        response.headers.extend((name, value) for name, value in begun.headers if name in ("Allow", "Content-Range"))
+    response = jsonify(document(problem, error))
+    response.status_code, response.mimetype = problem.status, _media_type()
+    if isinstance(error, HTTPException):  # 405 says what is allowed, 416 how long the file is
+        begun = error.get_response().headers
+        response.headers.extend({name: begun[name] for name in ("Allow", "Content-Range") if name in begun})
     if retry_after := getattr(error, "retry_after", None):
         response.headers["Retry-After"] = str(retry_after)
     return response

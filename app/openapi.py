@@ -94,7 +94,7 @@ def _operation(path: str, method: str, documented: Operation) -> Json:
     answers = {**documented.answers, **({304: UNCHANGED} if method == "get" else {})}
     described: Json = {
         "operationId": documented.id,
-        "summary": next(iter(documented.answers.values())).text,
+        "summary": documented.summary,
         "parameters": _parameters(path, documented),
         "responses": {
             **{str(status): _answer(answer, documented) for status, answer in sorted(answers.items())},

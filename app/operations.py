@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ class Answer:
     """One answer of an operation.
 
     schema: of a JSON body; media_types: where it is not that of the operation, () for an answer without a body;
-    headers: names in openapi.HEADERS.
+    headers: names in openapi.RESPONSE_HEADERS.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Operation:
     """One method of one path. offers: its media types, best first; () where the process decides about them."""
 
     id: str
+    summary: str
     answers: dict[int, Answer]
     problems: tuple[int, ...] = ()
     query: type[Schema] | None = None
@@ -49,10 +51,15 @@ def operation(
     """Document a view, and hold its clients to the media types it offers. more: as in Operation."""
 
     def mark(view: View) -> View:
-        view.operation = Operation(id, answers, problems, **more)  # type: ignore[attr-defined]
+        view.operation = Operation(id, _summary(view), answers, problems, **more)  # type: ignore[attr-defined]
         return view
 
     return mark
+
+
+def _summary(view: Callable[..., Any]) -> str:
+    """What a view's docstring says it gives, without the requirement that it names."""
+    return re.split(r" /req/| /rec/| RFC ", view.__doc__ or "")[0].partition("\n")[0]
 
 
 def of(app: Flask, endpoint: str | None) -> Operation | None:

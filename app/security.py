@@ -46,8 +46,7 @@ def check(settings: Settings) -> None:
             raise ChangesRefused("This server listens beyond the loopback interface and knows no users: it only reads.")
         return
     host = request.environ[RECEIVED_HOST]
-    public = urlsplit(settings.public_url or "")
-    if not is_loopback(host_name(host)) and host != public.netloc:
+    if host and not is_loopback(host_name(host)) and host_name(host) != urlsplit(settings.public_url or "").hostname:
         raise ForeignHost(f"Host {host!r} is not a loopback name; set a public URL to serve under this name.")
     origin = request.headers.get("Origin")
     if request.method in CHANGES and origin is not None and origin not in own_origins(settings):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ class Index:
         row = (info.job_id, info.created.timestamp(), info.process_id, info.owner, info.status.value)
         row += (_seconds(info.started), _seconds(info.finished), updated.timestamp())  # type: ignore[assignment]
         self._write(_PUT, row)
+
+    def begin(self, job_id: str) -> None:
+        """Note that a job is about to run; never fails."""
+        statement = "UPDATE jobs SET status = 'running', started = ? WHERE id = ? AND status = 'accepted'"
+        self._write(statement, (time.time(), job_id))
 
     def delete(self, job_id: str) -> None:
         """Forget a job; never fails."""
@@ -180,6 +186,16 @@ class Index:
         self.close()
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+
+class Unindexed(Index):
+    """For a supervisor: its moves are noted by the dispatcher, who sees it begin and end, at a fraction of the cost."""
+
+    def put(self, info: StatusInfo) -> None:
+        """Leave it to the dispatcher."""
+
+    def delete(self, job_id: str) -> None:
+        """Leave it to the dispatcher."""
 
 
 def _conditions(

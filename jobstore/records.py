@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -117,7 +117,7 @@ def new_job_id() -> str:
 
 def dump(record: Job | StatusInfo | Result) -> dict[str, Json]:
     """A record as JSON members; unset ones are left out."""
-    return {name: _plain(value) for name, value in asdict(record).items() if value is not None}
+    return {name: _plain(value) for name, value in vars(record).items() if value is not None}
 
 
 def load_job(data: Mapping[str, Json]) -> Job:
@@ -157,6 +157,6 @@ def _plain(value: Json) -> Json:
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, Status):
         return value.value
-    if isinstance(value, tuple):
-        return [{name: member for name, member in item.items() if member is not None} for item in value]
-    return value
+    if isinstance(value, Limits):
+        return vars(value)
+    return [dump(item) for item in value] if isinstance(value, tuple) else value

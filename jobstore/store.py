@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import fcntl
 import hashlib
 import os
@@ -25,7 +26,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from . import files, records
-from .index import Filters, Index
+from .index import Filters, Index, Unindexed
 from .records import Job, Result, StatusInfo
 from .status import (
     MOVES,
@@ -136,6 +137,7 @@ class JobStore:
         if filters.types and "process" not in filters.types:
             return Page([], None)
         self.repair_index()
+        self._catch_up()
         rows = self.index.page(filters, limit + 1, _decode(after) if after else None, time.time())
         jobs = []
         for _, job_id in rows[:limit]:
@@ -327,6 +329,20 @@ class JobStore:
         with suppress(Timeout), FileLock(self._locks / "index", timeout=5):
             if not self.index.sound(boot_id()):
                 self.index.rebuild(self._all(), boot_id())
+
+    def _catch_up(self) -> None:
+        """Note what the dispatcher has not noted yet: jobs that ended this moment, or while there was none."""
+        for job_id, _ in self.index.ids(Status.RUNNING):
+            with suppress(NoSuchJob):
+                info = self.status(job_id)
+                if info.status is not Status.RUNNING:
+                    self.index.put(info)
+
+    def unindexed(self) -> JobStore:
+        """The same store for a supervisor, which leaves the index to the dispatcher."""
+        store = copy.copy(self)
+        store.index = Unindexed(self.index.path)
+        return store
 
     def _all(self) -> Iterator[StatusInfo]:
         for job_id in self.walk():

@@ -30,12 +30,16 @@ def warm_up() -> None:
         runner.warm_up()
 
 
-def main(store: JobStore, settings: Settings, job: Job, log: int, channel: int) -> NoReturn:
-    """Become the job: run it, say its results or its failure, end."""
+def main(
+    store: JobStore, settings: Settings, job: Job, log: int, channel: int, *, own_processes: bool
+) -> NoReturn:
+    """Become the job: run it, say its results or its failure, end. own_processes: it is in a PID namespace."""
     code = 1
     try:
         folder = store.folder(job.job_id)
         task = Task.of(store, settings, job, lambda message: say(channel, message))  # before our rights are dropped
+        if own_processes:
+            isolation.mount_proc()
         _settle(settings, job, folder / "work", log, channel)
         results = RUNNERS[job.runner].run(task)
         say(channel, {"results": results})

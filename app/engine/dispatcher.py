@@ -192,6 +192,7 @@ class Dispatcher:
         while demand := self.queue.next((each.demand for each in self.running.values()), self.capacity):
             name = self.template_of.pop(demand.job_id, "base")
             self.running[demand.job_id] = Running(demand, name, time.monotonic())
+            self.store.index.begin(demand.job_id)
             try:
                 self._template(name).start(demand.job_id)
             except OSError:

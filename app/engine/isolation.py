@@ -1,7 +1,7 @@
 """What Linux offers to keep a job together: namespaces, subreapers, death signals. By ctypes, without a library.
 
-A process in a PID namespace cannot outlive its namespace's first process; that is the only way of ending a job that
-leaves nothing behind even when its supervisor is SIGKILLed.
+A process in a PID namespace cannot outlive its namespace's first process. So a job's supervisor is that process:
+whatever ends it ends the job, and nothing the job forks, however it hides, gets away.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import platform
 import resource
 import signal
 from collections.abc import Iterable
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC_WITH_GIL = ctypes.PyDLL(None, use_errno=True)
+_SYS_CLONE = 56 if platform.machine() == "x86_64" else 220  # 220: aarch64 and riscv64
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x20000, 0x10000000, 0x20000000
 _MS_NOSUID_NODEV_NOEXEC, _MS_REC, _MS_PRIVATE = 0xE, 0x4000, 0x40000
@@ -34,26 +37,27 @@ def set_name(name: str) -> None:
     _LIBC.prctl(_PR_SET_NAME, ctypes.create_string_buffer(name.encode()[:15]), 0, 0, 0)
 
 
-def enter_namespace() -> bool:
-    """Put the children to come into a PID namespace of their own; False when this host forbids it.
+def fork_into_namespace() -> tuple[int, bool]:
+    """Fork. The child gets 0, and is process 1 of a PID namespace of its own where this host allows one.
 
-    Root, or anybody by a user namespace that maps the user to himself. The caller stays outside; its next child is
-    process 1 in there. No thread may be running, and none can be started any more.
+    Gives (pid, whether there is a namespace). Root, or anybody by a user namespace that maps the user to himself.
+    The caller must have no threads. One system call does both, so that the caller stays where it is: unshare() would
+    put all its later children into the first one's namespace.
     """
-    if _unshare(_CLONE_NEWPID | _CLONE_NEWNS):
-        return True
     uid, gid = os.getuid(), os.getgid()
-    if not _unshare(_CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWUSER):
-        return False
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
-    return True
+    pid = _clone(_CLONE_NEWPID)
+    if pid < 0:
+        pid = _clone(_CLONE_NEWPID | _CLONE_NEWUSER)
+        if pid == 0:
+            for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+                with open(f"/proc/self/{name}", "w") as file:
+                    file.write(text)
+    return (os.fork(), False) if pid < 0 else (pid, True)
 
 
 def mount_proc() -> None:
-    """Show the namespace's own processes in its /proc; where that is masked (in containers) the old one stays."""
-    if _LIBC.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None) == 0:
+    """Show this process its own namespace in /proc; where /proc is masked (in containers) the old one stays."""
+    if _unshare(_CLONE_NEWNS) and _LIBC.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None) == 0:
         _LIBC.mount(b"proc", b"/proc", b"proc", _MS_NOSUID_NODEV_NOEXEC, None)
 
 
@@ -76,10 +80,22 @@ def expose_to_oom_killer() -> None:
 @functools.cache
 def namespaces_allowed() -> bool:
     """Whether jobs get a PID namespace on this host; tried in a child."""
-    pid = os.fork()
+    pid, contained = fork_into_namespace()
     if pid == 0:
-        os._exit(0 if enter_namespace() else 1)
-    return os.waitpid(pid, 0)[1] == 0
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return contained
+
+
+def _clone(flags: int) -> int:
+    """fork() with namespaces; -1 when they are not allowed. What os.fork() does around the call is done here."""
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid = int(_LIBC_WITH_GIL.syscall(_SYS_CLONE, flags | signal.SIGCHLD, 0, 0, 0, 0))
+    if pid == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+    else:
+        ctypes.pythonapi.PyOS_AfterFork_Parent()
+    return pid
 
 
 def _unshare(flags: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import time
 from contextlib import suppress
 
 
@@ -80,18 +79,6 @@ def kill_tree(roots: list[int]) -> None:
         for pidfd in seen.values():
             with suppress(OSError):
                 os.close(pidfd)
-
-
-def end_all_children() -> None:
-    """Kill every child of this subreaper, and what it forked, until there is none."""
-    while True:
-        kill_tree(children(os.getpid()))
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
-        time.sleep(0.001)
 
 
 def _stat(pid: int) -> list[str] | None:

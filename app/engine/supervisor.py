@@ -1,13 +1,15 @@
 """The supervisor: one process per job that owns its lock, its limits and its whole process tree, and writes its status.
 
-    template -> supervisor -> first process of a PID namespace -> job child -> whatever it starts
+    template -> supervisor -> job child -> whatever it starts
 
-It is forked from a template, leaves by os._exit, and is the last of its job to leave. Where the host allows no
-namespace the job child is its own child, and it collects orphans as a subreaper instead.
+It is forked from a template and is the last of its job to leave. It is process 1 of the job's PID namespace: every
+orphan of the job becomes its child, and when it ends, however it ends, the kernel ends the rest. Where the host allows
+no namespace it collects orphans as a subreaper instead.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import select
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from geomill.app.config import Settings
-from geomill.app.engine import isolation, reaper
+from geomill.app.engine import child, isolation, reaper
 from geomill.app.engine.messages import Channel
 from geomill.app.engine.publishing import Unpublishable, publish
 from geomill.jobstore import InvalidTransition, Job, JobStore, NoSuchJob, Status
@@ -40,8 +42,11 @@ class Ending:
     message: str | None = None
 
 
-def supervise(store: JobStore, settings: Settings, job_id: str) -> None:
-    """Run one accepted job to its final status; nothing when another was faster, or it is not wanted any more."""
+def supervise(store: JobStore, settings: Settings, job_id: str, *, contained: bool) -> None:
+    """Run one accepted job to its final status; nothing when another was faster, or it is not wanted any more.
+
+    contained: this process is the first of its PID namespace.
+    """
     os.setsid()
     isolation.set_name("geomill-job")
     isolation.adopt_orphans()
@@ -50,22 +55,27 @@ def supervise(store: JobStore, settings: Settings, job_id: str) -> None:
     except (BlockingIOError, FileNotFoundError):
         return
     wake = _listen_for_signals()
-    begun = {"pid": os.getpid(), "start_time": reaper.start_time(os.getpid()), "boot_id": boot_id(), "started": now()}
+    pid = int(os.readlink("/proc/self"))  # as the host sees it
+    begun = {"pid": pid, "start_time": reaper.start_time(pid), "boot_id": boot_id(), "started": now()}
     with suppress(InvalidTransition, NoSuchJob):
         store.move(job_id, Status.RUNNING, **begun)
-        Supervisor(store, settings, store.job(job_id), lock, wake).run()
+        Supervisor(store, settings, store.job(job_id), lock, wake, contained).run()
 
 
 class Supervisor:
     """One job while it runs."""
 
-    def __init__(self, store: JobStore, settings: Settings, job: Job, lock: int, wake: int) -> None:
-        """lock: held already; wake: a descriptor that becomes readable with a signal."""
+    def __init__(
+        self, store: JobStore, settings: Settings, job: Job, lock: int, wake: int, contained: bool
+    ) -> None:
+        """lock: held already; wake: a descriptor that gives the number of each signal."""
         self.store, self.settings, self.job = store, settings, job
-        self.lock, self.wake = lock, wake
+        self.lock, self.wake, self.contained = lock, wake, contained
         self.folder = store.folder(job.job_id)
         self.work = self.folder / "work"
-        self.verdict = -1
+        self.child: int | None = None
+        self.exit_status: int | None = None
+        self.told_to_end = False
         self.results: dict[str, Any] | None = None
         self.failure: dict[str, Any] | None = None
         self.progress: tuple[int | None, str | None] | None = None
@@ -88,8 +98,8 @@ class Supervisor:
             os.write(log, f"{error}\n".encode())
         except Exception as error:  # the one place where trouble of ours must become the status of the job
             self._end_tree()
-            cause = "disk-full" if isinstance(error, OSError) and error.errno in (28, 122) else "lost"
-            ending = Ending(Status.FAILED, cause, f"the supervisor failed: {error}")
+            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            ending = Ending(Status.FAILED, "disk-full" if full else "lost", f"the supervisor failed: {error}")
             with suppress(OSError):
                 os.write(log, traceback.format_exc().encode())
         self._leave(ending, log)
@@ -97,81 +107,82 @@ class Supervisor:
     # ---- the child
 
     def _start(self, log: int) -> None:
-        from geomill.app.engine import child
-
         reading, writing = os.pipe()
-        verdict, say = os.pipe()
-        contained = isolation.enter_namespace()
-        self.supervisor_pid = os.getpid()
-        self.root = os.fork()
-        if self.root == 0:
-            try:
-                isolation.die_with_parent()
-                if contained:
-                    _be_first(say, lambda: child.main(self.store, self.settings, self.job, log, writing))
-                child.main(self.store, self.settings, self.job, log, writing)
-            finally:
-                os._exit(70)
-        os.close(writing)
-        os.close(say)
-        self.contained, self.verdict = contained, verdict
         self.messages = Channel(reading)
-        self.pidfd = os.pidfd_open(self.root)
+        self.child = os.fork()
+        if self.child == 0:
+            child.main(self.store, self.settings, self.job, log, writing, own_processes=self.contained)
+        os.close(writing)
 
     def _watch(self) -> Ending | None:
         """Follow the child until it ends by itself (None), is dismissed, or has used up its time."""
         poll = select.poll()
-        for descriptor in (self.messages.descriptor, self.pidfd, self.wake):
-            poll.register(descriptor, select.POLLIN)
+        poll.register(self.wake, select.POLLIN)
+        poll.register(self.messages.descriptor, select.POLLIN)
         deadline = time.monotonic() + self.job.limits.seconds
-        while True:
+        while self.exit_status is None:
             ready = {descriptor for descriptor, _ in poll.poll(self._patience(deadline))}
             if self.messages.descriptor in ready and not self._read_messages():
                 poll.unregister(self.messages.descriptor)
             self._report()
-            if self.pidfd in ready:
-                return None
             if self.wake in ready:
-                os.read(self.wake, 64)
+                self._heed_signals()
+            if self.told_to_end:
                 return self._interrupted(Ending(Status.FAILED, "terminated", "the supervisor was told to terminate"))
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline and self.exit_status is None:
                 message = f"still running after its time limit of {self.job.limits.seconds:g} s"
                 return self._interrupted(Ending(Status.FAILED, "time-limit", message))
+        return None
 
     def _patience(self, deadline: float) -> float:
         """Milliseconds until something is due."""
         due = deadline if self.progress is None else min(deadline, self.reported + _REPORT_EVERY)
         return min(max(0.0, due - time.monotonic()) * 1000 + 1, 3_600_000)
 
+    def _heed_signals(self) -> None:
+        """Take note of SIGTERM, and of every child that ended, the job's orphans among them."""
+        self.told_to_end |= signal.SIGTERM in os.read(self.wake, 4096)
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                if pid == self.child:
+                    self.exit_status = status
+
     def _interrupted(self, ending: Ending) -> Ending:
         """Ask the job to end, and give it its grace."""
-        if self.contained:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, signal.SIGTERM)
-        else:
-            for pid in reaper.descendants(os.getpid()):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
-        reaper.wait_for_end(self.pidfd, self.job.limits.grace)
+        self._signal_all(signal.SIGTERM)
+        poll = select.poll()
+        poll.register(self.wake, select.POLLIN)
+        deadline = time.monotonic() + self.job.limits.grace
+        while self.exit_status is None and (left := deadline - time.monotonic()) > 0:
+            if poll.poll(left * 1000 + 1):
+                self._heed_signals()
         return ending
 
     def _end_tree(self) -> None:
         """Nothing of the job is left when this returns, whatever it forked."""
-        if getattr(self, "root", None) is None:
-            return
+        while True:
+            self._signal_all(signal.SIGKILL)
+            try:
+                pid, status = os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
+            if pid == self.child:
+                self.exit_status = status
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        """Signal every process of the job."""
         if self.contained:
             with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-            with suppress(ChildProcessError):
-                os.waitpid(self.root, 0)  # the kernel reports the first process only when all others are gone
-            word = os.read(self.verdict, 8)
-            self.exit_status = int.from_bytes(word, "little") if word else None
+                os.kill(-1, number)  # everyone in the namespace but its first
+        elif number is signal.SIGKILL:
+            reaper.kill_tree(reaper.children(os.getpid()))
         else:
-            self.exit_status = None
-            if reaper.wait_for_end(self.pidfd, 0):
-                self.exit_status = os.waitpid(self.root, 0)[1]
-        reaper.end_all_children()
-        self.root = None  # type: ignore[assignment]
+            for pid in reaper.descendants(os.getpid()):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     # ---- what it says
 
@@ -197,12 +208,12 @@ class Supervisor:
         """What the end of the child means."""
         if self.failure is not None:
             return Ending(Status.FAILED, str(self.failure.get("cause")), str(self.failure.get("message")))
-        status = self.exit_status
-        if status is not None and os.WIFSIGNALED(status):
+        status = self.exit_status or 0
+        if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             text = f"ended by signal {number} ({signal.strsignal(number)})"
             return Ending(Status.FAILED, "signal", text)
-        code = os.WEXITSTATUS(status) if status is not None else None
+        code = os.WEXITSTATUS(status)
         if code == 0 and self.results is not None:
             return Ending(Status.SUCCESSFUL)
         text = "ended before it gave its results" if code == 0 else f"ended with exit code {code}"
@@ -227,31 +238,6 @@ class Supervisor:
             self.store.move(self.job.job_id, ending.status, **changes)
 
 
-def _be_first(say: int, run: Any) -> None:
-    """Be process 1 of the namespace: start the job child, pass SIGTERM on to all, report how the child ended."""
-    isolation.mount_proc()
-    signal.signal(signal.SIGTERM, lambda *_: _terminate_all())
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.set_wakeup_fd(-1)
-    child = os.fork()
-    if child == 0:
-        try:
-            run()
-        finally:
-            os._exit(70)
-    isolation.close_all_but([say])
-    while True:
-        pid, status = os.wait()
-        if pid == child:
-            os.write(say, status.to_bytes(8, "little"))
-            os._exit(0)
-
-
-def _terminate_all() -> None:
-    with suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGTERM)
-
-
 def _take_lock(folder: Path) -> int:
     """The job's lock, held for life. Raises BlockingIOError when the job has a supervisor."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -260,10 +246,11 @@ def _take_lock(folder: Path) -> int:
 
 
 def _listen_for_signals() -> int:
-    """SIGTERM, blocked since before the fork, makes the returned descriptor readable from now on."""
+    """A descriptor that gives a byte for each SIGTERM, blocked since before the fork, and SIGCHLD from now on."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(writing)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     return reading

@@ -40,7 +40,7 @@ class Template:
         store.index.close()
         self.pid = os.fork()
         if self.pid == 0:
-            _guarded(lambda: _serve(name, inside, store, settings))
+            _guarded(lambda: _serve(name, inside, store.unindexed(), settings))
         inside.close()
         self.socket.setblocking(False)
 
@@ -66,11 +66,10 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     while message := link.recv(_MESSAGE):
         job_id = json.loads(message)["start"]
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        pid = os.fork()
+        pid, contained = isolation.fork_into_namespace()
         if pid == 0:
             link.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _guarded(lambda: supervise(store, settings, job_id))  # noqa: B023  # called at once
+            _guarded(lambda: supervise(store, settings, job_id, contained=contained))  # noqa: B023  # called at once
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         link.send(json.dumps([job_id, pid, reaper.start_time(pid) or 0]).encode())
 

@@ -98,6 +98,12 @@ def test_a_server_open_to_a_network_changes_nothing(settings: Settings, method: 
     assert "only reads" in answer.json["detail"]
 
 
+def test_a_server_answers_to_the_host_of_its_public_url(settings: Settings) -> None:
+    client = create_app(replace(settings, public_url="https://example.org/geo")).test_client()
+    hosts = ("example.org", "example.org:443", "localhost", "other.example.org")
+    assert [client.get("/", headers={"Host": host}).status_code for host in hosts] == [200, 200, 200, 421]
+
+
 def test_a_server_open_to_a_network_can_be_read_under_any_name(settings: Settings) -> None:
     client = create_app(replace(settings, host="0.0.0.0")).test_client()
     assert client.get("/", headers={"Host": "example.org"}).status_code == 200

@@ -16,9 +16,6 @@ from support.stores import REQUEST, bring_to, create, new_job, open_store, succe
 CALLS = ("open", "write", "rename", "link", "fsync", "mkdir", "symlink", "replace")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> JobStore:
-    return open_store(tmp_path)
 
 
 def test_a_new_job_is_accepted_and_has_its_request(store: JobStore) -> None:
@@ -111,7 +108,7 @@ def test_a_crash_at_any_call_of_remove_leaves_a_whole_job_or_none(tmp_path: Path
 def test_what_a_crash_left_half_made_is_found_an_hour_later(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     create(store)
-    crash_at(3 * 2, ("open",), lambda: create(open_store(tmp_path)))
+    crash_at(1, ("link",), lambda: create(open_store(tmp_path)))
     (left,) = store.jobs.glob("*/.new-*")
     assert check(store) == []
     os.utime(left, (0, 0))

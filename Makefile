@@ -1,0 +1,65 @@
+# Everything is installed into .venv, once; `make` alone lists what there is.
+
+PYTHON ?= python3 python3.13 python3.12 python3.11
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# one of PYTHON that is new enough
+python = $(shell for each in $(PYTHON); do "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && echo "$$each" && break; done)
+has_venv = $(shell $(python) -c 'import ensurepip, venv' 2>/dev/null && echo yes)
+package = $(shell $(python) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+
+.DELETE_ON_ERROR:
+.PHONY: help demo install serve test lint types bench clean
+
+help:
+	@echo "make demo     show it: a server, a satellite scene, a water mask"
+	@echo "make install  install everything that is shipped; then $(BIN)/geomill"
+	@echo "make serve    serve on http://127.0.0.1:8080/"
+	@echo "make test     run the tests; make test ARGS='-k dismiss' some of them"
+	@echo "make lint     check the style"
+	@echo "make types    check the types"
+	@echo "make bench    measure"
+	@echo "make clean    remove what these commands made"
+
+demo: .venv/installed
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+install: .venv/installed
+
+serve: .venv/installed
+	@$(BIN)/geomill serve $(ARGS)
+
+test: .venv/tools
+	@$(BIN)/pytest $(ARGS)
+
+lint: .venv/tools
+	@$(BIN)/ruff check .
+
+# mypy does not see what an editable install maps, so it gets the import names as links
+types: .venv/tools
+	@mkdir -p .venv/types/geomill
+	@ln -sfn ../../../app ../../../jobstore ../../../processes .venv/types/geomill/
+	@MYPYPATH=.venv/types $(BIN)/mypy -p geomill.app -p geomill.jobstore -p geomill.processes
+
+bench: .venv/tools
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	@rm -rf .venv build dist geomill.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find app jobstore processes tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+.venv/pyvenv.cfg:
+	$(if $(python),,$(error Geomill needs Python 3.11 or newer: install the package python3, or say make PYTHON=/path/to/python))
+	$(if $(has_venv),,$(error $(python) cannot make virtual environments: install the package $(package)))
+	@$(python) -m venv .venv
+
+.venv/installed: setup.cfg pyproject.toml | .venv/pyvenv.cfg
+	@echo "Installing Geomill and its libraries into .venv; this takes a minute, once."
+	@$(PIP) --editable '.[geo]'
+	@touch $@
+
+.venv/tools: .venv/installed
+	@echo "Installing what the tests need."
+	@$(PIP) --editable '.[geo,test]' 'setuptools>=77'
+	@touch $@

@@ -1,0 +1,124 @@
+"""The check of a store finds every kind of broken promise, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from geomill.jobstore import Filters, JobStore, Result, Status
+from geomill.jobstore import files as job_files
+from geomill.jobstore.fsck import COMMITTED, DERIVED, KEYED, REPLACED, SWEPT, WHOLE, check
+from support.stores import begin, create, open_store, succeed
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of a successful job with a file, in a store where all is well."""
+    store = open_store(tmp_path)
+    job_id = create(store, key="k")
+    begin(store, job_id)
+    folder = store.folder(job_id)
+    (folder / "outputs").mkdir()
+    job_files.create(folder / "outputs" / "a.txt", b"four", durable=False)
+    results = {"a": {"file": "a.txt", "size": 4}, "b": {"items": [{"file": "a.txt", "size": 4}]}}
+    job_files.write_json(folder / "results.json", results, durable=False)
+    store.move(job_id, Status.SUCCESSFUL)
+    store.list(Filters(), 1)
+    return folder
+
+
+def unfinished(folder: Path, name: str) -> None:
+    (folder.parent / name).mkdir()
+    os.utime(folder.parent / name, (0, 0))
+
+
+def dangling(folder: Path, store: JobStore) -> None:
+    os.symlink("0198f3c2-0000-7000-8000-000000000000", store._keys / ("0" * 64))
+    os.utime(store._keys / ("0" * 64), (0, 0), follow_symlinks=False)
+
+
+def mislead(folder: Path, store: JobStore) -> None:
+    os.symlink(folder.name, store._keys / sha256(b"other").hexdigest())
+
+
+def renumber(folder: Path, store: JobStore) -> None:
+    job = json.loads((folder / "job.json").read_text())
+    (folder / "job.json").write_text(json.dumps({**job, "job_id": "another"}))
+
+
+def leave_sibling(folder: Path, store: JobStore) -> None:
+    (folder / ".status.json.1-00").touch()
+    os.utime(folder / ".status.json.1-00", (0, 0))
+
+
+HARM: dict[str, tuple[Callable[[Path, JobStore], object], str]] = {
+    "no job.json": (lambda folder, store: (folder / "job.json").unlink(), WHOLE),
+    "no request": (lambda folder, store: (folder / "request.json").unlink(), WHOLE),
+    "another's job.json": (renumber, WHOLE),
+    "half made": (lambda folder, store: unfinished(folder, ".new-x"), WHOLE),
+    "half removed": (lambda folder, store: unfinished(folder, ".old-x"), WHOLE),
+    "a stranger": (lambda folder, store: (folder.parent / "x").mkdir(), WHOLE),
+    "torn status": (lambda folder, store: (folder / "status.json").write_text("{"), REPLACED),
+    "half replaced": (leave_sibling, REPLACED),
+    "torn results": (lambda folder, store: (folder / "results.json").write_text("["), COMMITTED),
+    "no results": (lambda folder, store: (folder / "results.json").unlink(), COMMITTED),
+    "no file": (lambda folder, store: (folder / "outputs" / "a.txt").unlink(), COMMITTED),
+    "a short file": (lambda folder, store: (folder / "outputs" / "a.txt").write_text("x"), COMMITTED),
+    "scratch": (lambda folder, store: (folder / "work").mkdir(), SWEPT),
+    "not indexed": (lambda folder, store: store.index.delete(folder.name), DERIVED),
+    "no index": (lambda folder, store: store.index.path.rename(store.index.path.with_name("x")), DERIVED),
+    "a dangling key": (dangling, KEYED),
+    "a wrong key": (mislead, KEYED),
+}
+
+
+def contents(root: Path) -> dict[str, object]:
+    """Everything below a folder but SQLite's own bookkeeping."""
+    return {
+        str(path): (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+        for path in root.rglob("*")
+        if not path.name.endswith(("-shm", "-wal")) and path.name != "run"
+    }
+
+
+def test_a_sound_store_has_no_findings(folder: Path, tmp_path: Path) -> None:
+    assert check(open_store(tmp_path)) == []
+
+
+@pytest.mark.parametrize("kind", list(HARM))
+def test_a_broken_promise_is_found_and_nothing_is_changed(folder: Path, tmp_path: Path, kind: str) -> None:
+    store, (harm, promise) = open_store(tmp_path), HARM[kind]
+    harm(folder, store)
+    before = contents(tmp_path)
+    findings = check(store)
+    assert promise in {each.promise for each in findings}
+    assert all(each.text and each.path for each in findings)
+    assert contents(tmp_path) == before
+
+
+def test_a_running_job_without_a_supervisor_is_found_and_left(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    job_id = create(store)
+    info = begin(store, job_id)
+    store.repair_index()
+    assert [each.path.name for each in check(store)] == ["lock"]
+    assert store._read_status(job_id) == info
+
+
+def test_what_is_being_made_right_now_is_no_finding(folder: Path, tmp_path: Path) -> None:
+    (folder.parent / ".new-x").mkdir()
+    (folder.parent / ".old-x").mkdir()
+    (folder / ".status.json.1-00").touch()
+    assert check(open_store(tmp_path)) == []
+
+
+def test_a_finding_names_every_missing_file_of_a_list(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    job_id = create(store)
+    succeed(store, job_id, {"many": Result(items=(Result(file="a", size=1), Result(file="b", size=1)))})
+    store.repair_index()
+    assert [each.path.name for each in check(store)] == ["a", "b"]
