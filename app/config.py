@@ -208,7 +208,4 @@ def _default_runtime_dir(environ: Mapping[str, str], home: Path) -> Path:
     from hashlib import sha256
 
     mark = sha256(os.fsencode(home)).hexdigest()[:8]
-    session = Path(environ.get("XDG_RUNTIME_DIR") or ".") / f"geomill-{mark}"
-    if session.is_absolute() and session.parent.is_dir() and len(os.fsencode(session)) <= MAX_RUNTIME_DIR:
-        return session
     return Path(f"/run/geomill-{mark}") if os.geteuid() == 0 else Path(f"/tmp/geomill-{os.geteuid()}-{mark}")

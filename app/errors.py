@@ -17,6 +17,7 @@ from geomill.app.exchange import InvalidRequest, NotAcceptable
 from geomill.app.guard import Refused
 from geomill.app.negotiation import JSON, PROBLEM, accepted
 from geomill.jobstore import (
+    BadCursor,
     IdempotencyConflict,
     JobFailed,
     NoSuchJob,
@@ -53,6 +54,7 @@ class Problem:
     text: str = ""
 
 
+INVALID_QUERY = Problem(400, PART_1 + "invalid-query-parameter-value", "Invalid query parameter value")
 FAILED = Problem(500, "process-failed", "Process failed", "The process itself failed; the log of the job says more.")
 BAD_INPUT = Problem(400, "bad-input", "Bad input", "An input is missing, unknown, or not as the process describes it.")
 LOST = Problem(503, "job-lost", "Job lost", "The host or the program that ran the job went away before it ended.")
@@ -68,7 +70,8 @@ PROBLEMS: dict[type[Exception], Problem] = {
     ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
     ResultNotAvailable: Problem(404, PART_1 + "result-not-available", "Results not available"),
     NoSuchOutput: Problem(400, PART_1 + "no-such-output", "No such output"),
-    InvalidQuery: Problem(400, PART_1 + "invalid-query-parameter-value", "Invalid query parameter value"),
+    InvalidQuery: INVALID_QUERY,
+    BadCursor: INVALID_QUERY,
     InvalidRequest: Problem(400, "invalid-request", "Invalid request", "The body is not an execute request."),
     BadInput: BAD_INPUT,
     Refused: BAD_INPUT,

@@ -5,6 +5,7 @@ Standard library and filelock only; knows no HTTP. The one door to a status is `
 
 from .records import Job, Limits, Result, StatusInfo
 from .status import (
+    BadCursor,
     IdempotencyConflict,
     InvalidTransition,
     JobFailed,
@@ -21,6 +22,7 @@ from .store import Admission, Filters, JobStore, Page
 
 __all__ = [
     "Admission",
+    "BadCursor",
     "Filters",
     "IdempotencyConflict",
     "InvalidTransition",

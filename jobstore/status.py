@@ -69,6 +69,10 @@ class JobFailed(Exception):
         self.status_info = status_info
 
 
+class BadCursor(ValueError):
+    """A list was to be continued at a place that this store never named."""
+
+
 class QueueFull(Exception):
     """As many jobs wait as may wait; `retry_after` in seconds."""
 

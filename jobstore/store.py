@@ -30,6 +30,7 @@ from .index import Filters, Index, Unindexed
 from .records import Job, Result, StatusInfo
 from .status import (
     MOVES,
+    BadCursor,
     IdempotencyConflict,
     InvalidTransition,
     JobFailed,
@@ -133,7 +134,7 @@ class JobStore:
         return folder / "log"
 
     def list(self, filters: Filters, limit: int, after: str | None = None) -> Page:
-        """Jobs newest first. after: the `next` of the page before. Raises ValueError for one that is not."""
+        """Jobs newest first. after: the `next` of the page before. Raises BadCursor for one that is not."""
         if filters.types and "process" not in filters.types:
             return Page([], None)
         self.repair_index()
@@ -409,5 +410,5 @@ def _decode(cursor: str) -> tuple[float, str]:
         created, job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
         return float(created), job_id
     except ValueError:
-        raise ValueError(f"{cursor!r} is not a cursor that this server gave") from None
+        raise BadCursor(f"cursor {cursor!r} is none that this server gave") from None
 

@@ -134,6 +134,15 @@ class Packages:
             return _last(answer.read(MOST))
 
 
+def described(root: Path, package: str, record: str, entry: str) -> dict[str, Any]:
+    """The description that a process had when a job was accepted, from what is kept for good.
+
+    root: the folder of packages; package: a digest; record: a name as in Process.described; entry: the function.
+    """
+    processes = json.loads((root / package / record).read_bytes())["processes"]
+    return next(each["description"] for each in processes if each["function"] == entry)
+
+
 def _last(printed: bytes) -> Record:
     """The record in the last line that a describer printed."""
     with contextlib.suppress(ValueError, IndexError):

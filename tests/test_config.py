@@ -182,7 +182,7 @@ def test_the_home_follows_the_desktop_standard(environ, home):
 def test_each_home_has_its_own_runtime_directory(tmp_path):
     first, second = load(home="a"), load(home="b")
     assert first.runtime_dir != second.runtime_dir
-    assert load({"XDG_RUNTIME_DIR": str(tmp_path)}, home="a").runtime_dir.parent == tmp_path
+    assert load({"XDG_RUNTIME_DIR": str(tmp_path)}, home="a").runtime_dir == first.runtime_dir  # of any session
 
 
 def test_a_home_reached_through_a_link_has_the_same_runtime_directory(tmp_path):
@@ -192,8 +192,6 @@ def test_a_home_reached_through_a_link_has_the_same_runtime_directory(tmp_path):
 
 def test_the_runtime_directory_leaves_room_for_a_socket(tmp_path):
     session = tmp_path / ("x" * 100)
-    session.mkdir()
-    assert load({"XDG_RUNTIME_DIR": str(session)}).runtime_dir.parent != session
     with pytest.raises(SettingsError, match="^--runtime-dir: expected a path of at most 80 bytes"):
         load(runtime_dir=str(session))
 

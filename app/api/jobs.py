@@ -9,12 +9,11 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import PreconditionFailed
 
 from geomill.app import links
-from geomill.app.errors import InvalidQuery
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import JobListSchema, JobsQuery, StatusInfoSchema
 from geomill.app.schemas.queries import read
 from geomill.app.server import current_app
-from geomill.jobstore import Filters, Page, Status, StatusInfo
+from geomill.jobstore import Filters, Status, StatusInfo
 
 bp = Blueprint("jobs", __name__)
 
@@ -26,7 +25,7 @@ STATUS = Answer("The status of a job.", StatusInfoSchema, headers=("ETag",))
 def index() -> Any:
     """The jobs, newest first. /req/job-list/job-list-op"""
     asked = read(JobsQuery)
-    page = _page(asked)
+    page = current_app.jobs.list(_filters(asked), asked["limit"], asked["cursor"])
     following = {"cursor": page.next} if page.next else None
     return JobListSchema().dump({"jobs": page.jobs, "links": links.of_page("jobs.index", following)})
 
@@ -62,17 +61,18 @@ def dismiss(job_id: str) -> Any:
 
 def status_answer(status: StatusInfo, code: int = 200) -> Response:
     """A status document, with the ETag that If-Match takes."""
-    response = jsonify(StatusInfoSchema().dump(status))
+    response = jsonify(StatusInfoSchema().dump(_with_place(status)))
     response.status_code = code
     response.set_etag(status.etag)
     return response
 
 
-def _page(asked: dict[str, Any]) -> Page:
-    try:
-        return current_app.jobs.list(_filters(asked), asked["limit"], asked["cursor"])
-    except ValueError as error:
-        raise InvalidQuery(f"cursor: {error}") from None
+def _with_place(status: StatusInfo) -> StatusInfo:
+    """A waiting job with its place in the queue, which is no part of its state."""
+    place = current_app.engine.place(status.job_id) if status.status is Status.ACCEPTED else None
+    if place is None:
+        return status
+    return replace(status, message=f"waiting, number {place} in the queue (an estimate)")
 
 
 def _filters(asked: dict[str, Any]) -> Filters:

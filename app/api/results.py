@@ -18,7 +18,7 @@ from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
 from geomill.jobstore import Job, Result
-from geomill.jobstore.files import read_json
+from geomill.processes.packages import described
 
 bp = Blueprint("results", __name__)
 
@@ -57,16 +57,16 @@ def item(job_id: str, output_id: str, number: int) -> Any:
 def delivered(job_id: str, *, sync: bool) -> Response:
     """The results of a job, as its request and this one want them. sync: this is the execution itself."""
     results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
-    described = _outputs_of(job)
+    output_ids = _outputs_of(job)
     chosen = read_query(ResultsQuery)["outputs"]
     if chosen is not None and not sync:
-        execution = outputs.narrow(execution, described, chosen)
+        execution = outputs.narrow(execution, output_ids, chosen)
     header = request.headers.get("Prefer")
     preference = prefer.parse(header)
     if preference.returns is None:
         preference = prefer.parse(job.prefer)
     reply = outputs.answer(
-        results, execution, preference, accepted(request), described=described, sync=sync, **_reach(job_id)
+        results, execution, preference, accepted(request), described=output_ids, sync=sync, **_reach(job_id)
     )
     response = _response(job_id, reply)
     if honoured := prefer.applied(header, *reply.honoured, *(("wait",) if sync else ())):
@@ -90,9 +90,8 @@ def _asked(job_id: str) -> tuple[Job, ExecuteRequest]:
 
 def _outputs_of(job: Job) -> list[str]:
     """The ids of the outputs that the process had when the job was accepted."""
-    record = read_json(current_app.settings.home / "packages" / job.package / job.described)
-    process = next(each for each in record["processes"] if each["description"]["id"] == job.process_id)
-    return list(process["description"].get("outputs", {}))
+    packages = current_app.settings.home / "packages"
+    return list(described(packages, job.package, job.described, job.entry).get("outputs", {}))
 
 
 def _reach(job_id: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Local(Service):
 
     def execute(self, process_id: str, request: Json, *, wait: bool) -> Job | list[Output]:
         """Submit a job, and see that somebody starts it."""
-        self._app.engine.serve()
+        self._app.engine.serve(insist=False)
         return super().execute(process_id, request, wait=wait)
 
     def results(self, job: Job) -> list[Output]:

@@ -40,12 +40,16 @@ class Engine:
         self.runtime = settings.runtime_dir
         self._serving: int | None = None
 
-    def serve(self) -> None:
-        """Stand for this server from now on: keep a dispatcher alive as long as this process lives."""
+    def serve(self, *, insist: bool = True) -> None:
+        """Stand for this server from now on: keep a dispatcher alive as long as this process lives.
+
+        insist: one with other settings has to make way for ours.
+        """
         self._serving = os.open(self.runtime / SERVING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._serving, fcntl.LOCK_SH)
         threading.Thread(target=self._succeed, name="election", daemon=True).start()
-        threading.Thread(target=self._greet, name="hello", daemon=True).start()
+        if insist:
+            threading.Thread(target=self._greet, name="hello", daemon=True).start()
 
     def start(self, job_id: str) -> None:
         """Wake the dispatcher for an accepted job. Never fails: a dispatcher to come finds the job in the store."""

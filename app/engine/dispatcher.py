@@ -66,6 +66,7 @@ class Dispatcher:
         self.reconciled = 0.0
         self.rebuild: int | None = None
         self.chores: set[int] = set()
+        self.pause_until = 0.0  # no job is started before, since a template died young
         self._listen()
 
     def run(self) -> None:
@@ -189,6 +190,8 @@ class Dispatcher:
         self.queue.add(Demand(job_id, job.owner, job.process_id, limits.cpus, limits.memory, limits.max_running))
 
     def _start_jobs(self) -> None:
+        if time.monotonic() < self.pause_until:
+            return
         while demand := self.queue.next((each.demand for each in self.running.values()), self.capacity):
             name = self.template_of.pop(demand.job_id, "base")
             self.running[demand.job_id] = Running(demand, name, time.monotonic())
@@ -236,6 +239,8 @@ class Dispatcher:
             return
         self.selector.unregister(template.socket)
         template.socket.close()
+        if time.monotonic() - template.born < 5:
+            self.pause_until = time.monotonic() + 1
         for job_id, running in list(self.running.items()):
             if running.template == name and running.pid is None:
                 self._adopt(job_id, running)
@@ -325,7 +330,7 @@ class Dispatcher:
         if moment - self.reconciled >= RECONCILE_EVERY:
             self._reconcile()
             self._sweep()
-        if not self.queue and "geo" not in self.templates and moment - self.reconciled < TICK:
+        if not self.queue and "geo" not in self.templates and moment > self.pause_until and moment - self.reconciled < TICK:
             self._template("geo")
         self._maybe_retire(moment)
 

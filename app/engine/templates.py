@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 
 from geomill.app.config import Settings
@@ -35,7 +36,7 @@ class Template:
 
     def __init__(self, name: str, store: JobStore, settings: Settings) -> None:
         """Fork it. name: a key of LIBRARIES."""
-        self.name = name
+        self.name, self.born = name, time.monotonic()
         self.socket, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         store.index.close()
         self.pid = os.fork()

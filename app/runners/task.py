@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import mimetypes
 import time
@@ -12,13 +13,14 @@ from typing import Any
 
 from geomill.app.config import Settings
 from geomill.app.exchange import inputs
+from geomill.app.exchange.media_types import extension, is_json
 from geomill.app.exchange.request import ExecuteRequest, read
 from geomill.app.guard import Guard, Refused
 from geomill.jobstore import Job, JobStore
-from geomill.jobstore.files import read_json
 from geomill.processes import BadInput
-from geomill.processes.packages import Packages
+from geomill.processes.packages import Packages, described
 
+JSON = "application/json"
 INLINE = 1 << 20  # bytes of JSON that results.json holds; a larger value becomes a file beside it
 _SAY_EVERY = 0.05  # seconds between two reports of progress
 _MEDIA_TYPES = {"stac": "application/geo+json", "geojson": "application/geo+json", "wkt2": "text/plain"}
@@ -42,15 +44,10 @@ class Task:
     def of(cls, store: JobStore, settings: Settings, job: Job, say: Callable[[dict[str, Any]], None]) -> Task:
         """The task of a job. say: sends a message to the supervisor."""
         package = store.home / "packages" / job.package
-        described = next(
-            each["description"]
-            for each in read_json(package / job.described)["processes"]
-            if each["function"] == job.entry
-        )
         return cls(
             job=job,
             request=read(store.request(job.job_id)),
-            description=described,
+            description=described(package.parent, job.package, job.described, job.entry),
             source=(package / "package.py").read_bytes(),
             library=Packages(package.parent, settings.describe_limit).library(),
             work=store.folder(job.job_id) / "work",
@@ -96,14 +93,21 @@ class Task:
         media_type = _media_type(schema, value)
         if isinstance(value, Path):
             return {"file": str(value), "media_type": media_type}
+        if isinstance(value, str) and "contentEncoding" in schema:  # what bytes became on their way
+            name = output_id + extension(media_type)
+            return {"file": self._file(output_id, name, base64.b64decode(value)), "media_type": media_type}
         content = json.dumps(value, separators=(",", ":"))
         if len(content) <= INLINE:
             return {"value": value, "media_type": media_type}
-        large = self.work / f".{output_id}-large"
-        large.mkdir(exist_ok=True)
-        file = large / f"{output_id}.{'geojson' if 'geo+json' in media_type else 'json'}"
-        file.write_text(content)
-        return {"file": str(file), "media_type": media_type if "json" in media_type else "application/json"}
+        media_type = media_type if is_json(media_type) else JSON
+        return {"file": self._file(output_id, output_id + extension(media_type), content.encode()), "media_type": media_type}
+
+    def _file(self, output_id: str, name: str, content: bytes) -> str:
+        """A new file for a value that does not belong into results.json."""
+        folder = self.work / f".output-{output_id}"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+        return str(folder / name)
 
 
 def _media_type(schema: Mapping[str, Any], value: Any) -> str:
@@ -120,4 +124,4 @@ def _media_type(schema: Mapping[str, Any], value: Any) -> str:
         kind = str(branch.get("format", "")).rpartition("/")[2].partition("-")[0]
         if kind in _MEDIA_TYPES and isinstance(value, dict):
             return _MEDIA_TYPES[kind]
-    return "application/json"
+    return JSON
