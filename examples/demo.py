@@ -59,7 +59,8 @@ def map_water(geomill: Geomill, item: str, output: Path) -> None:
     process = geomill.get("/processes/water-mask").json()
     expect("async-execute" in process["jobControlOptions"], "water-mask cannot be executed asynchronously")
     expect({"item", "aoi"} <= set(process["inputs"]), "water-mask has other inputs")
-    told("GET", "/processes/water-mask", f"{process['title']}: {len(process['inputs'])} inputs, {len(process['outputs'])} outputs")
+    counts = f"{len(process['inputs'])} inputs, {len(process['outputs'])} outputs"
+    told("GET", "/processes/water-mask", f"{process['title']}: {counts}")
 
     say("2", "... executed on a satellite scene, in an area drawn at random, ...")
     scene = json.loads((SCENE / "item.json").read_text())

@@ -132,6 +132,8 @@ def _index(store: JobStore) -> Iterator[Finding]:
 
 
 def _indexed(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
         return dict(connection.execute("SELECT id, status FROM jobs"))
 

@@ -77,7 +77,9 @@ class Index:
         """Forget a job; never fails."""
         self._write("DELETE FROM jobs WHERE id = ?", (job_id,))
 
-    def page(self, filters: Filters, limit: int, after: tuple[float, str] | None, now: float) -> list[tuple[float, str]]:
+    def page(
+        self, filters: Filters, limit: int, after: tuple[float, str] | None, now: float
+    ) -> list[tuple[float, str]]:
         """(created, id) of at most `limit` jobs, newest first, older than `after`. Raises sqlite3.Error."""
         where, values = _conditions(filters, after, now)
         branches: list[tuple[str, list[str]]] = [("", [])]
@@ -93,9 +95,8 @@ class Index:
         parts, arguments = [], []
         for text, given in branches:
             conditions = " AND ".join(filter(None, [text, *where])) or "1"
-            parts.append(
-                f"SELECT * FROM (SELECT created, id FROM jobs WHERE {conditions} ORDER BY created DESC, id DESC LIMIT ?)"
-            )
+            newest = f"SELECT created, id FROM jobs WHERE {conditions} ORDER BY created DESC, id DESC LIMIT ?"
+            parts.append(f"SELECT * FROM ({newest})")
             arguments += [*given, *values, limit]
         query = " UNION ALL ".join(parts) + " ORDER BY created DESC, id DESC LIMIT ?"
         return list(self._connection().execute(query, [*arguments, limit]))

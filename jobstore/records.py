@@ -18,7 +18,7 @@ Json = Any
 
 @dataclass(frozen=True)
 class Limits:
-    """What a job may use. seconds: wall clock; grace: between asking it to end and killing it, seconds; memory: bytes."""
+    """What a job may use. seconds: wall clock; grace: seconds between asking to end and killing; memory: bytes."""
 
     seconds: float = 86400.0
     grace: float = 2.0

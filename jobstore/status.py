@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .records import StatusInfo
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """State of a job, in the standard's words. Source: statusCode.yaml."""
 
     ACCEPTED = "accepted"

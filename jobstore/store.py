@@ -12,6 +12,7 @@ import base64
 import copy
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +197,7 @@ class JobStore:
                 break
         files.create(building / "request.json", request, durable=durable)
         # one file under two names until the first move, so that one fsync serves both
-        content = files.json.dumps({**records.dump(job), **records.dump(info)}, separators=(",", ":")).encode()
+        content = json.dumps({**records.dump(job), **records.dump(info)}, separators=(",", ":")).encode()
         files.create(building / "job.json", content, durable=durable)
         os.link(building / "job.json", building / "status.json")
         os.rename(building, folder)
@@ -410,5 +410,5 @@ def _decode(cursor: str) -> tuple[float, str]:
         created, job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
         return float(created), job_id
     except ValueError:
-        raise BadCursor(f"cursor {cursor!r} is none that this server gave") from None
+        raise BadCursor(f"cursor: {cursor!r} is none that this server gave") from None
 

@@ -18,8 +18,8 @@ from rasterio.warp import transform, transform_bounds
 from rasterio.windows import Window
 
 from geomill.processes import BadInput, BBox
-from geomill.processes.buffer import read_crs
 from geomill.processes._stac import Band
+from geomill.processes.buffer import read_crs
 
 Bounds = tuple[float, float, float, float]
 Mask = NDArray[np.bool_]

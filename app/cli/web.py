@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.app.base import BaseApplication
 
 from geomill.app import create_app
 from geomill.app.config import Settings

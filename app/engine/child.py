@@ -1,4 +1,4 @@
-"""The job child: the process in which a user's code runs. It gets its working directory, its log, a pipe, and no more."""
+"""The job child: the process in which a user's code runs. It gets a working directory, a log, a pipe, and no more."""
 
 from __future__ import annotations
 

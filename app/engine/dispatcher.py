@@ -330,7 +330,8 @@ class Dispatcher:
         if moment - self.reconciled >= RECONCILE_EVERY:
             self._reconcile()
             self._sweep()
-        if not self.queue and "geo" not in self.templates and moment > self.pause_until and moment - self.reconciled < TICK:
+        idle = not self.queue and moment > self.pause_until and moment - self.reconciled < TICK
+        if idle and "geo" not in self.templates:
             self._template("geo")
         self._maybe_retire(moment)
 
@@ -424,7 +425,7 @@ def identity(settings: Settings) -> str:
 
 
 def main() -> None:
-    """Be the dispatcher: settings as JSON on standard input; the election lock's descriptor is the argument, and held."""
+    """Be the dispatcher: settings as JSON on standard input; the argument is the election lock's descriptor, held."""
     settings = Settings.from_json(sys.stdin.read())
     os.chdir("/")
     isolation.adopt_orphans()

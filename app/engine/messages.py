@@ -1,4 +1,4 @@
-"""What a job child says to its supervisor: JSON lines through a pipe. The child may be hostile; nothing it says is trusted."""
+"""What a job child says to its supervisor: JSON lines through a pipe. It may be hostile; nothing it says is trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From work/ to outputs/: what a job gave becomes its results. Files first, then results.json; the status comes after."""
+"""From work/ to outputs/: what a job gave becomes its results. Files first, then results.json, then the status."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ def publish(folder: Path, results: dict[str, Any], *, durable: bool) -> None:
     Raises Unpublishable for a file that is missing, no regular file, or outside work/.
     """
     names: set[str] = set()
-    published = {output_id: _publish(folder, output_id, result, names, durable) for output_id, result in results.items()}
+    content = {
+        output_id: dump(_publish(folder, output_id, result, names, durable)) for output_id, result in results.items()
+    }
     if names and durable:
         files.sync(folder / "outputs")
-    content = {output_id: dump(result) for output_id, result in published.items()}
     files.write_json(folder / "results.json", content, durable=durable)
 
 

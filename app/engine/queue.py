@@ -1,4 +1,4 @@
-"""Which waiting job starts next: round robin over owners, oldest first within one, packed into what the host has. Pure."""
+"""Which waiting job starts next: round robin over owners, oldest first within one, as the host has room. Pure."""
 
 from __future__ import annotations
 

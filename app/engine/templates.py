@@ -52,7 +52,7 @@ class Template:
     def answer(self) -> tuple[str, int, int] | None:
         """(job, pid, start time) of a supervisor that began, or None when the template has ended."""
         content = self.socket.recv(_MESSAGE)
-        return tuple(json.loads(content)) if content else None  # type: ignore[return-value]
+        return tuple(json.loads(content)) if content else None
 
 
 def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) -> None:

@@ -20,7 +20,7 @@ from geomill.processes.describe import load_source
 def warm_up() -> None:
     """Take the paths of a first run, so that no job does: the imports and caches on them are inherited."""
     inputs.check(read(b'{"inputs": {"number": 1}}'), {"inputs": {"number": {"schema": {"type": "integer"}}}})
-    call(_lesson, {"number": 1}, lambda *_: None, lambda *_: Path())  # type: ignore[arg-type]
+    call(_lesson, {"number": 1}, lambda *_: None, lambda *_: Path())
 
 
 @process

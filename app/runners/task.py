@@ -100,7 +100,8 @@ class Task:
         if len(content) <= INLINE:
             return {"value": value, "media_type": media_type}
         media_type = media_type if is_json(media_type) else JSON
-        return {"file": self._file(output_id, output_id + extension(media_type), content.encode()), "media_type": media_type}
+        name = output_id + extension(media_type)
+        return {"file": self._file(output_id, name, content.encode()), "media_type": media_type}
 
     def _file(self, output_id: str, name: str, content: bytes) -> str:
         """A new file for a value that does not belong into results.json."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -14,12 +12,11 @@ from typing import Any, Protocol
 import pytest
 from flask.testing import FlaskClient
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
+from support.mills import dispatching
 from werkzeug.test import TestResponse
 
 from geomill.app import create_app, openapi
 from geomill.app.config import Settings
-from geomill.app.engine.client import start_dispatcher
-from geomill.app.engine.dispatcher import ELECTION, SERVING
 from geomill.app.server import Geomill
 
 STANDARD = Path(__file__).parents[3] / "shared/standard/schemas/bundled/ogcapi-processes-1.0.json"
@@ -185,13 +182,6 @@ def many() -> list[Annotated[Path, File("A text", "text/plain")]]:
 '''
 
 
-def take(path: Path, kind: int) -> int:
-    """A lock of the runtime directory, held as long as the descriptor is open."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, kind)
-    return descriptor
-
-
 @pytest.fixture(scope="session")
 def working(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterator[Geomill]:
     """An application whose jobs run: a dispatcher starts them."""
@@ -201,14 +191,8 @@ def working(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterato
     settings = Settings(home=home, runtime_dir=tmp_path_factory.mktemp("run"), processes=(folder,))
     app = create_app(settings)
     app.test_client_class = CheckedClient
-    serving = take(settings.runtime_dir / SERVING, fcntl.LOCK_SH)
-    election = take(settings.runtime_dir / ELECTION, fcntl.LOCK_EX)
-    start_dispatcher(settings, election)
-    os.close(election)
-    yield app
-    app.engine.retire()
-    os.close(take(settings.runtime_dir / ELECTION, fcntl.LOCK_EX))
-    os.close(serving)
+    with dispatching(settings, shared=True):
+        yield app
 
 
 @pytest.fixture

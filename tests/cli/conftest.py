@@ -1,9 +1,7 @@
 """Somebody else's service, as little of OGC API - Processes 1.0 as a server can get away with; and a home of ours."""
 
-import fcntl
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,11 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import click.testing
 import pytest
+from support import mills
 
 from geomill.app.cli import main
 from geomill.app.config import Settings
-from geomill.app.engine.client import Engine, open_store
-from geomill.app.engine.dispatcher import ELECTION
 
 DESCRIPTION = {
     "id": "double",
@@ -202,11 +199,9 @@ def place(tmp_path_factory):
         "GEOMILL_RUNTIME_DIR": tempfile.mkdtemp(prefix="mill-"),
         "GEOMILL_PROCESSES": str(root / "processes"),
     }
-    yield environ
     settings = Settings.load(environ)
-    Engine(settings, open_store(settings)).retire()
-    with open(settings.runtime_dir / ELECTION, "a") as election:
-        fcntl.flock(election, fcntl.LOCK_EX)  # held by the dispatcher until it has left
+    with mills.dispatching(settings, shared=True):
+        yield environ
     shutil.rmtree(settings.runtime_dir)
 
 
@@ -222,13 +217,7 @@ def shell(place, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def serving(place, tmp_path_factory):
+def serving(place):
     """`geomill serve` on a free port: its URL."""
-    command = [sys.executable, "-m", "geomill.app.cli", "serve", "--port", "0", "--workers", "1"]
-    server = subprocess.Popen(command, env=place, cwd=tmp_path_factory.mktemp("cwd"), stdout=subprocess.PIPE, text=True)
-    try:
-        with server.stdout:
-            yield re.search(r"http://\S+", server.stdout.readline())[0]
-    finally:
-        server.terminate()
-        server.wait(30)
+    with mills.serving(Settings.load(place), "--workers", "1", shared=True) as mill:
+        yield mill.url

@@ -11,9 +11,9 @@ import pytest
 
 
 @pytest.fixture(params=["home", "server"])
-def ours(request, shell):
+def ours(request, shell, serving):
     """Runs a command, on the home itself or by the server that serves it."""
-    named = [] if request.param == "home" else ["--server", request.getfixturevalue("serving")]
+    named = [] if request.param == "home" else ["--server", serving]
     return lambda *arguments: shell(*arguments, *named)
 
 

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from geomill.jobstore import JobStore
 from support.stores import open_store
+
+from geomill.jobstore import JobStore
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from geomill.jobstore import IdempotencyConflict, JobStore, QueueFull, Status, StoreFull
 from support.forks import race
 from support.stores import bring_to, create, open_store
+
+from geomill.jobstore import IdempotencyConflict, JobStore, QueueFull, Status, StoreFull
 
 
 def test_the_same_request_with_the_same_key_is_the_same_job(store: JobStore) -> None:

@@ -11,11 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from support.forks import Child, race
+from support.stores import begin, bring_to, create, new_job, open_store, succeed
+
 from geomill.jobstore import Filters, JobStore, NoSuchJob, Status
 from geomill.jobstore.fsck import check
 from geomill.jobstore.records import now
-from support.forks import Child, race
-from support.stores import begin, bring_to, create, new_job, open_store, succeed
 
 
 def listed(store: JobStore, filters: Filters | None = None, limit: int = 100) -> list[str]:

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.forks import race
+from support.stores import begin, bring_to, create, new_job, open_store, succeed
+
 from geomill.jobstore import (
     InvalidTransition,
     JobFailed,
@@ -21,8 +24,6 @@ from geomill.jobstore import (
 )
 from geomill.jobstore.records import load_status, new_job_id
 from geomill.jobstore.status import MOVES
-from support.forks import race
-from support.stores import begin, bring_to, create, new_job, open_store, succeed
 
 ALLOWED = {
     ("accepted", "running"), ("accepted", "dismissed"), ("accepted", "failed"),

@@ -8,12 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from geomill.app.engine import reaper
-
 from support.waiting import holds
+
+from geomill.app.engine import reaper
 
 PATIENCE = 3.0  # seconds in which what was told to go has to go
 TEMPLATES = {"geomill-base", "geomill-geo"}
+
+_shared: set[tuple[int, int | None]] = set()
 
 
 class Seen(NamedTuple):
@@ -22,6 +24,16 @@ class Seen(NamedTuple):
     pid: int
     start_time: int | None
     name: str = ""
+
+
+def share(pid: int) -> None:
+    """Say that a process serves several tests: it and its children (workers, templates) are no leak of any."""
+    _shared.add((pid, reaper.start_time(pid)))
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process that have not ended."""
+    return [child for child in reaper.children(pid) if running_name(child)]
 
 
 def processes() -> set[tuple[int, int | None]]:
@@ -54,16 +66,18 @@ def running_name(pid: int) -> str:
 
 
 def _new(before: set[tuple[int, int | None]]) -> list[Seen]:
-    """A warm template of a dispatcher that was there before is no leak."""
+    """What is neither known nor shared; a warm template of a dispatcher that was there before is no leak."""
     found = []
+    known = before | _shared
     for pid in reaper.descendants(os.getpid()):
         seen = Seen(pid, reaper.start_time(pid), running_name(pid))
-        if seen[:2] in before:
+        if seen[:2] in known:
             continue
         parent = reaper.parent(pid)
+        family = (parent, reaper.start_time(parent)) if parent else None
         if not seen.name:
             _reap(pid, parent)
-        elif not (seen.name in TEMPLATES and parent and (parent, reaper.start_time(parent)) in before):
+        elif not (family in _shared or (seen.name in TEMPLATES and family in known)):
             found.append(seen)
     return found
 
