@@ -10,11 +10,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from .records import StatusInfo
 from .status import Status
@@ -22,7 +24,7 @@ from .status import Status
 # synchronous=OFF: a crash of ours cannot tear the file, and after a power cut boot_id differs and it is made anew
 _SCHEMA = """
 PRAGMA journal_mode=WAL;
-PRAGMA synchronous=OFF;
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, created REAL NOT NULL, process TEXT NOT NULL, owner TEXT NOT NULL, status TEXT NOT NULL,
     started REAL, finished REAL, updated REAL NOT NULL) WITHOUT ROWID;
@@ -30,6 +32,7 @@ CREATE INDEX IF NOT EXISTS newest ON jobs (created, id);
 CREATE INDEX IF NOT EXISTS by_status ON jobs (status, created, id);
 CREATE INDEX IF NOT EXISTS by_process ON jobs (process, created, id);
 CREATE TABLE IF NOT EXISTS boot (boot_id TEXT NOT NULL);
+COMMIT;
 """
 # an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time
 _PUT = """
@@ -38,6 +41,7 @@ ON CONFLICT (id) DO UPDATE SET status=excluded.status, started=excluded.started,
     updated=excluded.updated WHERE excluded.updated >= jobs.updated
 """
 _BUSY_SECONDS = 0.25
+_BATCH = 500  # rows of a transaction when it is made anew: others wait for about 10 ms
 
 
 @dataclass(frozen=True)
@@ -63,19 +67,16 @@ class Index:
 
     def put(self, info: StatusInfo) -> None:
         """Note where a job stands; never fails."""
-        updated = info.updated or info.created
-        row = (info.job_id, info.created.timestamp(), info.process_id, info.owner, info.status.value)
-        row += (_seconds(info.started), _seconds(info.finished), updated.timestamp())  # type: ignore[assignment]
-        self._write(_PUT, row)
+        self._write(_PUT, [_row(info)])
 
     def begin(self, job_id: str) -> None:
         """Note that a job is about to run; never fails."""
         statement = "UPDATE jobs SET status = 'running', started = ? WHERE id = ? AND status = 'accepted'"
-        self._write(statement, (time.time(), job_id))
+        self._write(statement, [(time.time(), job_id)])
 
     def delete(self, job_id: str) -> None:
         """Forget a job; never fails."""
-        self._write("DELETE FROM jobs WHERE id = ?", (job_id,))
+        self._write("DELETE FROM jobs WHERE id = ?", [(job_id,)])
 
     def page(
         self, filters: Filters, limit: int, after: tuple[float, str] | None, now: float
@@ -99,52 +100,38 @@ class Index:
             parts.append(f"SELECT * FROM ({newest})")
             arguments += [*given, *values, limit]
         query = " UNION ALL ".join(parts) + " ORDER BY created DESC, id DESC LIMIT ?"
-        return list(self._connection().execute(query, [*arguments, limit]))
+        return self._read(query, [*arguments, limit])
 
     def ids(self, status: Status) -> list[tuple[str, str]]:
         """(id, owner) of the jobs in this state, oldest first. Raises sqlite3.Error."""
         query = "SELECT id, owner FROM jobs WHERE status = ? ORDER BY created, id"
-        return list(self._connection().execute(query, (status.value,)))
+        return self._read(query, (status.value,))
 
     def knows(self, job_id: str) -> bool:
         """Whether a job is in it. Raises sqlite3.Error."""
-        return self._connection().execute("SELECT 1 FROM jobs WHERE id = ?", (job_id,)).fetchone() is not None
-
-    def known(self) -> set[str]:
-        """The ids of all jobs in it. Raises sqlite3.Error."""
-        return {job_id for (job_id,) in self._connection().execute("SELECT id FROM jobs")}
+        return bool(self._read("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
 
     def holds_more_than(self, count: int, status: Status) -> bool:
         """Whether more than `count` jobs are in this state; False when the index cannot tell."""
         try:
-            query = "SELECT 1 FROM jobs WHERE status = ? LIMIT 1 OFFSET ?"
-            return self._connection().execute(query, (status.value, count)).fetchone() is not None
+            return bool(self._read("SELECT 1 FROM jobs WHERE status = ? LIMIT 1 OFFSET ?", (status.value, count)))
         except sqlite3.Error:
             return False
 
     def sound(self, boot_id: str) -> bool:
-        """Whether it can be believed: there, whole, of this boot, and nothing failed to be written."""
+        """Whether it can be believed: there, of this boot, and nothing failed to be written or read."""
         try:
-            boot = self._connection().execute("SELECT boot_id FROM boot").fetchone()
-            return not self._stale.exists() and boot is not None and boot[0] == boot_id
+            return not self._stale.exists() and self._read("SELECT boot_id FROM boot") == [(boot_id,)]
         except sqlite3.Error:
             return False
 
     def rebuild(self, infos: Iterable[StatusInfo], boot_id: str) -> None:
-        """Make it say what the folders say; jobs may come, move and go meanwhile."""
-        try:
-            before = self.known()
-        except sqlite3.Error:
-            self._discard()
-            before = set()
-        self._stale.unlink(missing_ok=True)
-        for info in infos:
-            before.discard(info.job_id)
-            self.put(info)
-        for job_id in before:
-            self.delete(job_id)
-        self._write("DELETE FROM boot", ())
-        self._write("INSERT INTO boot VALUES (?)", (boot_id,))
+        """Make it anew from what the folders say; jobs may come, move and go meanwhile."""
+        self._discard()
+        rows = map(_row, infos)
+        while batch := list(islice(rows, _BATCH)):
+            self._write(_PUT, batch)
+        self._write("INSERT INTO boot VALUES (?)", [(boot_id,)])
 
     def close(self) -> None:
         """Let go of the file. To be called before a fork: SQLite must not be carried into a child."""
@@ -156,12 +143,30 @@ class Index:
     def _stale(self) -> Path:
         return self.path.with_suffix(".stale")
 
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+    def _read(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows. What cannot be read is corrupt, and made anew by whoever looks next. Raises sqlite3.Error."""
         try:
-            self._connection().execute(statement, values)
+            return list(self._connection().execute(query, values))
         except sqlite3.Error:
-            with suppress(OSError):
-                self._stale.touch()
+            self._doubt()
+            raise
+
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """The statement for each row, in one transaction where there are several."""
+        try:
+            connection = self._connection()
+            if len(rows) == 1:
+                connection.execute(statement, rows[0])
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                connection.executemany(statement, rows)
+        except sqlite3.Error:
+            self._doubt()
+
+    def _doubt(self) -> None:
+        with suppress(OSError):
+            self._stale.touch()
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's connection, opened again when the file was replaced."""
@@ -175,7 +180,9 @@ class Index:
         self.close()
         try:
             connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
-            connection.executescript(_SCHEMA)
+            connection.execute("PRAGMA synchronous=OFF")
+            if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+                connection.executescript(_SCHEMA)
         except sqlite3.Error:
             self._local.held = None
             raise
@@ -183,10 +190,10 @@ class Index:
         return connection
 
     def _discard(self) -> None:
-        """Away with a corrupt one; whoever has it open notices by the inode."""
+        """Away with it; whoever has it open notices by the inode."""
         self.close()
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        for path in (self.path, Path(f"{self.path}-wal"), Path(f"{self.path}-shm"), self._stale):
+            path.unlink(missing_ok=True)
 
 
 class Unindexed(Index):
@@ -222,6 +229,12 @@ def _conditions(
     if filters.max_duration is not None:
         add("coalesce(finished, ?) - started <= ?", now, filters.max_duration)
     return where, values
+
+
+def _row(info: StatusInfo) -> tuple[object, ...]:
+    updated = info.updated or info.created
+    begun = (info.job_id, info.created.timestamp(), info.process_id, info.owner, info.status.value)
+    return (*begun, _seconds(info.started), _seconds(info.finished), updated.timestamp())
 
 
 def _seconds(time: datetime | None) -> float | None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import base64
+import builtins
 import copy
 import fcntl
 import hashlib
@@ -16,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -137,9 +139,11 @@ class JobStore:
         """Jobs newest first. after: the `next` of the page before. Raises BadCursor for one that is not."""
         if filters.types and "process" not in filters.types:
             return Page([], None)
-        self.repair_index()
-        self._catch_up()
-        rows = self.index.page(filters, limit + 1, _decode(after) if after else None, time.time())
+        begin = _decode(after) if after else None
+        try:
+            rows = self._rows(filters, limit + 1, begin)
+        except sqlite3.Error:  # now it is known to be corrupt
+            rows = self._rows(filters, limit + 1, begin)
         jobs = []
         for _, job_id in rows[:limit]:
             try:
@@ -351,6 +355,11 @@ class JobStore:
                 yield self._read_status(job_id)
 
     # ---- inside
+
+    def _rows(self, filters: Filters, limit: int, after: tuple[float, str] | None) -> builtins.list[tuple[float, str]]:
+        self.repair_index()
+        self._catch_up()
+        return self.index.page(filters, limit, after, time.time())
 
     def _read_status(self, job_id: str) -> StatusInfo:
         try:
