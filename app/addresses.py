@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/ogc-api"
 RECEIVED_HOST = "geomill.received_host"  # in the environ: the Host header as it came, whatever replaced it since
+_HOST = re.compile(r"([\w.~-]+|\[[0-9a-fA-F:.]+\])(:\d{0,5})?", re.ASCII)  # RFC 3986, 3.2.2, without what no server has
 
 
 class Addresses:
@@ -28,12 +29,19 @@ class Addresses:
         if self.public:
             environ["wsgi.url_scheme"], environ["HTTP_HOST"] = self.public.scheme, self.public.netloc
             environ["SCRIPT_NAME"] = self.public.path
+        elif not is_host(environ.get("HTTP_HOST", "")):  # no link can begin with it
+            environ.pop("HTTP_HOST", None)
         path = tidy(environ.get("PATH_INFO", ""))
         if path == PREFIX or path.startswith(PREFIX + "/"):
             environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "").rstrip("/") + PREFIX
             path = path.removeprefix(PREFIX)
         environ["PATH_INFO"] = path or "/"
         return self.application(environ, start_response)
+
+
+def is_host(header: str) -> bool:
+    """Whether this is what a Host header may be: a name or address, perhaps with a port. RFC 9112, 3.2"""
+    return _HOST.fullmatch(header) is not None
 
 
 def tidy(path: str) -> str:

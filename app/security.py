@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Response, request
+from werkzeug.exceptions import BadRequest
 
-from geomill.app.addresses import RECEIVED_HOST
+from geomill.app.addresses import RECEIVED_HOST, is_host
 from geomill.app.config import Settings
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ def init_app(app: Geomill) -> None:
 
 
 def check(settings: Settings) -> None:
-    """Raises ForeignHost, ForeignOrigin or ChangesRefused."""
+    """Raises BadRequest, ForeignHost, ForeignOrigin or ChangesRefused."""
+    host = request.environ[RECEIVED_HOST]
+    if host and not is_host(host):
+        raise BadRequest("The Host header is malformed; it must be a name or an address, perhaps with a port.")
     if not (is_loopback(settings.host) and is_loopback(local_address(request.environ))):
         if request.method in CHANGES:
             raise ChangesRefused("This server listens beyond the loopback interface and knows no users: it only reads.")
         return
-    host = request.environ[RECEIVED_HOST]
     if host and not is_loopback(host_name(host)) and host_name(host) != urlsplit(settings.public_url or "").hostname:
         raise ForeignHost(f"Host {host!r} is not a loopback name; set a public URL to serve under this name.")
     origin = request.headers.get("Origin")
@@ -61,7 +64,7 @@ def own_origins(settings: Settings) -> set[str]:
 
 def local_address(environ: dict[str, Any]) -> str:
     """The address of ours that the request came to, where the server tells; else a loopback one."""
-    connection = environ.get("gunicorn.socket")
+    connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
     if not isinstance(connection, socket.socket) or connection.family == socket.AF_UNIX:
         return "127.0.0.1"
     return str(connection.getsockname()[0])

@@ -73,7 +73,7 @@ def _job(store: JobStore, folder: Path) -> Iterator[Finding]:
     job = info = None
     try:
         job = records.load_job(files.read_json(folder / "job.json"))
-        info = store._read_status(folder.name)
+        info = store.read_status(folder.name)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         yield Finding(folder / ("status.json" if job else "job.json"), REPLACED, f"cannot be read: {error}")
     except NoSuchJob:
@@ -85,7 +85,7 @@ def _job(store: JobStore, folder: Path) -> Iterator[Finding]:
 
 
 def _state(store: JobStore, folder: Path, info: StatusInfo) -> Iterator[Finding]:
-    if info.status is Status.RUNNING and store.lost(info) and store._read_status(info.job_id) == info:
+    if info.status is Status.RUNNING and store.lost(info) and store.read_status(info.job_id) == info:
         yield Finding(folder / "lock", ALIVE, "nobody holds the lock of this running job")
     if info.status.final and (folder / "work").exists():
         yield Finding(folder / "work", SWEPT, f"is still there and the job is {info.status.value}")
@@ -140,7 +140,7 @@ def _indexed(path: Path) -> dict[str, str]:
 
 def _state_of(store: JobStore, job_id: str) -> str | None:
     try:
-        return store._read_status(job_id).status.value
+        return store.read_status(job_id).status.value
     except (NoSuchJob, ValueError, TypeError):
         return None  # said elsewhere
 

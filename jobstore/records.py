@@ -9,11 +9,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from .status import Status
 
 Json = Any
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,9 @@ def now() -> datetime:
     return datetime.fromtimestamp(int(time.time() * 1000) / 1000, UTC)
 
 
-def new_job_id() -> str:
-    """A UUIDv7: 48 bits of milliseconds, then random. Source: RFC 9562, 5.7."""
-    value = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10))
+def new_job_id(moment: float | None = None) -> str:
+    """A UUIDv7 of now, or of another moment (seconds): 48 bits of milliseconds, then random. Source: RFC 9562, 5.7."""
+    value = int((time.time() if moment is None else moment) * 1000) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
     text = f"{value:032x}"
@@ -121,32 +122,41 @@ def dump(record: Job | StatusInfo | Result) -> dict[str, Json]:
 
 
 def load_job(data: Mapping[str, Json]) -> Job:
-    """job.json as a record; members of a later version are ignored."""
+    """job.json as a record; members of a later version are ignored. Raises ValueError for what is none."""
     known = _known(Job, data)
-    return Job(**{**known, "limits": Limits(**_known(Limits, known.get("limits", {})))})
+    return _made(Job, {**known, "limits": _made(Limits, _known(Limits, known.get("limits", {})))})
 
 
 def load_status(data: Mapping[str, Json]) -> StatusInfo:
-    """status.json (or the job.json it begins as) as a record."""
+    """status.json (or the job.json it begins as) as a record. Raises ValueError for what is none."""
     known = _known(StatusInfo, data)
-    return StatusInfo(**{**known, "status": Status(known.get("status", "accepted"))})
+    return _made(StatusInfo, {**known, "status": Status(known.get("status", "accepted"))})
 
 
 def load_result(data: Mapping[str, Json]) -> Result:
-    """A member of results.json as a record."""
+    """A member of results.json as a record. Raises ValueError for what is none."""
     known = _known(Result, data)
     if "items" in known:
         known["items"] = tuple(load_result(item) for item in known["items"])
-    return Result(**known)
+    return _made(Result, known)
 
 
 _TIMES = {"created", "updated", "started", "finished"}
 
 
+def _made(record: type[Record], members: dict[str, Json]) -> Record:
+    try:
+        return record(**members)
+    except TypeError as error:  # a member is missing
+        raise ValueError(f"this is no {record.__name__}: {error}") from error
+
+
 def _known(record: type[Any], data: Mapping[str, Json]) -> dict[str, Json]:
+    if not isinstance(data, dict):
+        raise ValueError(f"this is no {record.__name__}, but of type {type(data).__name__}")
     names = {item.name for item in fields(record)}
     return {
-        name: datetime.fromisoformat(value) if name in _TIMES else value
+        name: datetime.fromisoformat(str(value)) if name in _TIMES else value
         for name, value in data.items()
         if name in names
     }

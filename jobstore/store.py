@@ -90,10 +90,17 @@ class JobStore:
 
     def status(self, job_id: str) -> StatusInfo:
         """Where a job stands; one that has lost its supervisor is failed. Raises NoSuchJob."""
-        info = self._read_status(job_id)
+        info = self.read_status(job_id)
         if info.status is Status.RUNNING and self.lost(info):
             return self.fail_lost(info)
         return info
+
+    def read_status(self, job_id: str) -> StatusInfo:
+        """What status.json says, whether or not it is still so. Raises NoSuchJob, and ValueError when it is torn."""
+        try:
+            return records.load_status(files.read_json(self.folder(job_id) / "status.json"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoSuchJob(job_id) from None
 
     def job(self, job_id: str) -> Job:
         """What was asked. Raises NoSuchJob."""
@@ -214,13 +221,8 @@ class JobStore:
         """Promise a job that began with a synchronous client waiting. Raises NoSuchJob."""
         folder = self.folder(job_id)
         with self._moving(job_id):
-            info = replace(self._read_status(job_id), durable=True)
-            for name in ("job.json", "request.json", "results.json"):
-                with suppress(FileNotFoundError):
-                    files.sync(folder / name)
-            if (folder / "outputs").is_dir():
-                for path in (*(folder / "outputs").iterdir(), folder / "outputs"):
-                    files.sync(path)
+            info = replace(self.read_status(job_id), durable=True)
+            self._sync_content(job_id)
             files.write_json(folder / "status.json", records.dump(info), durable=True)
             files.sync(folder)
             files.sync(folder.parent)
@@ -233,7 +235,7 @@ class JobStore:
         """
         folder = self.folder(job_id)
         with self._moving(job_id):
-            info = self._read_status(job_id)
+            info = self.read_status(job_id)
             if match is not None and info.etag != match:
                 raise StatusChanged(f"job {job_id} is {info.status.value} now")
             if not info.status.final:
@@ -251,13 +253,14 @@ class JobStore:
 
     # ---- the state machine
 
-    def move(self, job_id: str, to: Status, **changes: Any) -> StatusInfo:
+    def move(self, job_id: str, to: Status, *, settled: bool = True, **changes: Any) -> StatusInfo:
         """Move a job along the table. changes: other members of StatusInfo.
 
+        settled: its results are on disk; else they are brought there, if the job was promised while they were written.
         Raises NoSuchJob, and InvalidTransition for the loser of a race.
         """
         with self._moving(job_id):
-            info = self._read_status(job_id)
+            info = self.read_status(job_id)
             if to not in MOVES[info.status]:
                 raise InvalidTransition(info, to)
             if info.dismissing and to.final and to is not Status.DISMISSED:
@@ -265,6 +268,8 @@ class JobStore:
             moment = records.now()
             changes.setdefault("finished", moment if to.final else None)
             info = replace(info, status=to, updated=moment, **changes)
+            if info.durable and not settled:
+                self._sync_content(job_id)
             self._write_status(info, durable=info.durable and to.final)
         self.index.put(info)
         return info
@@ -272,7 +277,7 @@ class JobStore:
     def report(self, job_id: str, progress: int | None, message: str | None) -> None:
         """Note how far a running job is; nothing for one that is not running."""
         with self._moving(job_id):
-            info = self._read_status(job_id)
+            info = self.read_status(job_id)
             if info.status is Status.RUNNING and not info.dismissing:
                 changed = replace(info, progress=progress, message=message, updated=records.now())
                 self._write_status(changed, durable=False)
@@ -283,7 +288,7 @@ class JobStore:
         match: only in the state of this etag. A finished job is left as it is. Raises NoSuchJob, StatusChanged.
         """
         with self._moving(job_id):
-            info = self._read_status(job_id)
+            info = self.read_status(job_id)
             if match is not None and info.etag != match:
                 raise StatusChanged(f"job {job_id} is {info.status.value} now")
             moment = records.now()
@@ -352,7 +357,7 @@ class JobStore:
     def _all(self) -> Iterator[StatusInfo]:
         for job_id in self.walk():
             with suppress(NoSuchJob, ValueError, TypeError):
-                yield self._read_status(job_id)
+                yield self.read_status(job_id)
 
     # ---- inside
 
@@ -361,17 +366,21 @@ class JobStore:
         self._catch_up()
         return self.index.page(filters, limit, after, time.time())
 
-    def _read_status(self, job_id: str) -> StatusInfo:
-        try:
-            return records.load_status(files.read_json(self.folder(job_id) / "status.json"))
-        except (FileNotFoundError, NotADirectoryError):
-            raise NoSuchJob(job_id) from None
-
     def _write_status(self, info: StatusInfo, *, durable: bool) -> None:
         folder = self.folder(info.job_id)
         files.write_json(folder / "status.json", records.dump(info), durable=durable)
         if durable:
             files.sync(folder)
+
+    def _sync_content(self, job_id: str) -> None:
+        """Bring to disk what a job consists of, but for its status."""
+        folder = self.folder(job_id)
+        for name in ("job.json", "request.json", "results.json"):
+            with suppress(FileNotFoundError):
+                files.sync(folder / name)
+        if (folder / "outputs").is_dir():
+            for path in (*(folder / "outputs").iterdir(), folder / "outputs"):
+                files.sync(path)
 
     def _moving(self, job_id: str) -> FileLock:
         """The lock that moves of this job are made under: one of 256, by the random end of the id."""

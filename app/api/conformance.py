@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from geomill.app.operations import Answer, operation
-from geomill.app.schemas import ConfClassesSchema
+from geomill.app.schemas import ConfClassesSchema, dump
 
 bp = Blueprint("conformance", __name__)
 
@@ -24,4 +24,4 @@ CLASSES = [
 @operation("getConformanceClasses", {200: Answer("The conformance classes met.", ConfClassesSchema)})
 def show() -> Any:
     """The conformance classes met. /req/core/conformance-op"""
-    return ConfClassesSchema().dump({"conforms_to": CLASSES})
+    return dump(ConfClassesSchema, {"conforms_to": CLASSES})

@@ -10,7 +10,7 @@ from werkzeug.exceptions import PreconditionFailed
 
 from geomill.app import links
 from geomill.app.operations import Answer, operation
-from geomill.app.schemas import JobListSchema, JobsQuery, StatusInfoSchema
+from geomill.app.schemas import JobListSchema, JobsQuery, StatusInfoSchema, dump
 from geomill.app.schemas.queries import read
 from geomill.app.server import current_app
 from geomill.jobstore import Filters, Status, StatusInfo
@@ -27,14 +27,14 @@ def index() -> Any:
     asked = read(JobsQuery)
     page = current_app.jobs.list(_filters(asked), asked["limit"], asked["cursor"])
     following = {"cursor": page.next} if page.next else None
-    return JobListSchema().dump({"jobs": page.jobs, "links": links.of_page("jobs.index", following)})
+    return dump(JobListSchema, {"jobs": page.jobs, "links": links.of_page("jobs.index", following)})
 
 
 @bp.get("/jobs/<job_id>")
 @operation("getStatus", {200: STATUS}, problems=(404,))
 def show(job_id: str) -> Any:
     """Status of one job. /req/core/job-op"""
-    return status_answer(current_app.jobs.status(job_id))
+    return status_answer(_with_place(current_app.jobs.status(job_id)))
 
 
 @bp.delete("/jobs/<job_id>")
@@ -56,12 +56,12 @@ def dismiss(job_id: str) -> Any:
         if status.status not in (Status.SUCCESSFUL, Status.FAILED):  # did not finish meanwhile
             return status_answer(status, 200 if status.status.final else 202)
     removed = replace(current_app.jobs.remove(job_id, match), status=Status.DISMISSED)
-    return {**StatusInfoSchema().dump(removed), "links": [links.up_to_jobs()]}
+    return {**dump(StatusInfoSchema, removed), "links": [links.up_to_jobs()]}
 
 
 def status_answer(status: StatusInfo, code: int = 200) -> Response:
     """A status document, with the ETag that If-Match takes."""
-    response = jsonify(StatusInfoSchema().dump(_with_place(status)))
+    response = jsonify(dump(StatusInfoSchema, status))
     response.status_code = code
     response.set_etag(status.etag)
     return response

@@ -8,7 +8,7 @@ from flask import Blueprint
 
 from geomill.app import links
 from geomill.app.operations import Answer, operation
-from geomill.app.schemas import LandingPageSchema
+from geomill.app.schemas import LandingPageSchema, dump
 from geomill.app.server import current_app
 
 bp = Blueprint("landing", __name__)
@@ -20,4 +20,4 @@ def show() -> Any:
     """Where everything is. /req/core/landingpage-op"""
     settings = current_app.settings
     page = {"title": settings.title, "description": settings.description, "links": links.of_landing()}
-    return LandingPageSchema().dump(page)
+    return dump(LandingPageSchema, page)

@@ -9,7 +9,7 @@ from flask import Blueprint, abort, g, render_template
 from geomill.app import errors
 from geomill.app.negotiation import HTML, JSON
 from geomill.app.operations import Answer, operation
-from geomill.app.schemas import ProblemTypeSchema
+from geomill.app.schemas import ProblemTypeSchema, dump
 
 bp = Blueprint("problems", __name__)
 
@@ -26,4 +26,4 @@ def show(name: str) -> Any:
     problem = errors.pages().get(name) or abort(404, f"No problem is called {name}.")
     if g.media_type == HTML:
         return render_template("problem.html", problem=problem)
-    return ProblemTypeSchema().dump(problem)
+    return dump(ProblemTypeSchema, problem)

@@ -8,7 +8,7 @@ from flask import Blueprint
 
 from geomill.app import links
 from geomill.app.operations import Answer, operation
-from geomill.app.schemas import ProcessesQuery, ProcessListSchema, ProcessSchema
+from geomill.app.schemas import ProcessesQuery, ProcessListSchema, ProcessSchema, dump
 from geomill.app.schemas.queries import read
 from geomill.app.server import current_app
 
@@ -28,11 +28,11 @@ def index() -> Any:
         "number_total": len(processes),
         "links": links.of_page("processes.index", following),
     }
-    return ProcessListSchema().dump(page)
+    return dump(ProcessListSchema, page)
 
 
 @bp.get("/processes/<process_id>")
 @operation("getProcessDescription", {200: Answer("The description of a process.", ProcessSchema)}, problems=(404,))
 def show(process_id: str) -> Any:
     """The description of a process. /req/core/process-description-op"""
-    return ProcessSchema().dump(current_app.processes.get(process_id))
+    return dump(ProcessSchema, current_app.processes.get(process_id))

@@ -19,6 +19,7 @@ from geomill.app.runners import RUNNERS, Task
 from geomill.jobstore import Job, JobStore
 from geomill.processes import BadInput
 
+CAUSES = ("exception", "exit", "bad-input", "disk-full")  # that a child may name for its failure
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 # what of the dispatcher's environment, itself scrubbed, describes the machine and not somebody's session
 _SESSION = ("HOME", "TMPDIR", "USER", "LOGNAME")

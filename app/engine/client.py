@@ -91,7 +91,7 @@ class Engine:
             if not ended:
                 self._tell({"op": "dismiss", "job": job_id})
                 return self.store.status(job_id)
-        if not self.store._read_status(job_id).status.final:
+        if not self.store.read_status(job_id).status.final:
             self.ask({"op": "sweep"}, 2.0)  # the supervisor was lost: its leftovers first, then the word
         return self.store.status(job_id)
 
@@ -149,8 +149,10 @@ class Engine:
 
     def _greet(self) -> None:
         """Tell a dispatcher of another version or other settings that its time is over."""
-        for _ in range(100):
-            if self.ask({"op": "hello", "digest": identity(self.settings)}, 2.0):
+        ours = identity(self.settings)
+        for _ in range(100):  # the next may be another's again, who waited for the lock longer
+            answer = self.ask({"op": "hello", "digest": ours}, 2.0)
+            if answer and answer["digest"] == ours:
                 return
             time.sleep(_RETRY)
 

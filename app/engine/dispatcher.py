@@ -8,12 +8,11 @@ next dispatcher knows it too.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import selectors
 import shutil
 import signal
-import socket
+import sqlite3
 import sys
 import time
 from contextlib import suppress
@@ -22,12 +21,18 @@ from typing import Any
 
 from geomill.app.config import Settings
 from geomill.app.engine import isolation, reaper
+from geomill.app.engine.children import Children
+from geomill.app.engine.listener import Client, Listener
 from geomill.app.engine.queue import Capacity, Demand, FairQueue
 from geomill.app.engine.templates import LIBRARIES, Template
-from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status
+from geomill.jobstore import InvalidTransition, Job, JobStore, NoSuchJob, Status, StatusInfo
+from geomill.jobstore.records import new_job_id
 from geomill.jobstore.store import boot_id
 
 ELECTION, SERVING, SOCKET, LOG = "election", "serving", "dispatcher.sock", "dispatcher.log"
+REBUILD = "rebuild the index"  # a chore
+RECONCILED = "reconciled"  # its time is when a dispatcher last compared folders and index
+MARGIN = 60.0  # seconds that clocks may have been set back, and a request may have taken, since
 RETIRE_AFTER = 10.0  # seconds without a server, a waiting job or a running one
 TICK = 0.5
 RECONCILE_EVERY = 2.0
@@ -47,7 +52,7 @@ class Running:
 
 
 class Dispatcher:
-    """The dispatcher process. `_on_<op>` answers a message, the rest follows the life of a job."""
+    """The dispatcher process. `_on_...` answers a message, the rest follows the life of a job."""
 
     def __init__(self, settings: Settings, store: JobStore) -> None:
         """Listen first, then look for work: whoever could not reach the socket has left his job in the store."""
@@ -56,7 +61,6 @@ class Dispatcher:
         self.selector = selectors.DefaultSelector()
         self.queue = FairQueue()
         self.running: dict[str, Running] = {}
-        self.waiting_clients: dict[str, list[socket.socket]] = {}
         self.templates: dict[str, Template] = {}
         self.template_of: dict[str, str] = {}
         cores = float(max(os.cpu_count() or 1, settings.max_running))
@@ -64,10 +68,13 @@ class Dispatcher:
         self.alone_since: float | None = None
         self.retired = False
         self.reconciled = 0.0
-        self.rebuild: int | None = None
-        self.chores: set[int] = set()
         self.pause_until = 0.0  # no job is started before, since a template died young
-        self._listen()
+        self.children = Children(self._known_children, store.index.close)
+        operations = {
+            "start": self._on_start, "place": self._on_place, "dismiss": self._on_dismiss, "sweep": self._on_sweep,
+            "hello": self._on_hello, "retire": self._on_retire,
+        }  # fmt: skip
+        self.listener = Listener(self.runtime / SOCKET, self.selector, operations)
 
     def run(self) -> None:
         """Serve until retired."""
@@ -78,63 +85,11 @@ class Dispatcher:
                 key.data()
             self._start_jobs()
             self._tick()
-        with suppress(OSError):
-            (self.runtime / SOCKET).unlink()
+        self.listener.close()
 
     # ---- talking
 
-    def _listen(self) -> None:
-        path = self.runtime / SOCKET
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        building = path.with_suffix(f".{os.getpid()}")
-        self.listener.bind(str(building))
-        self.listener.listen(512)
-        self.listener.setblocking(False)
-        os.replace(building, path)
-        self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
-
-    def _accept(self) -> None:
-        with suppress(BlockingIOError):
-            client, _ = self.listener.accept()
-            client.setblocking(False)
-            self.selector.register(client, selectors.EVENT_READ, lambda: self._read(client))
-
-    def _read(self, client: socket.socket) -> None:
-        """One JSON line a message; a client that closed, or sent none, is forgotten."""
-        try:
-            lines = client.recv(65536).splitlines()
-            for line in lines:
-                message = json.loads(line)
-                answer = getattr(self, f"_on_{message['op']}")(client, message)
-                if answer is not None:
-                    self._send(client, answer)
-        except BlockingIOError:
-            return
-        except (OSError, ValueError, KeyError, AttributeError):
-            lines = []
-        if not lines:
-            self._forget(client)
-
-    def _send(self, client: socket.socket, answer: dict[str, Any]) -> None:
-        try:
-            client.send(json.dumps(answer).encode() + b"\n")
-        except OSError:
-            self._forget(client)
-
-    def _tell(self, job_id: str, answer: dict[str, Any]) -> None:
-        """Answer those who wait for this job to begin."""
-        for client in self.waiting_clients.pop(job_id, []):
-            self._send(client, answer)
-
-    def _forget(self, client: socket.socket) -> None:
-        with suppress(KeyError, ValueError):
-            self.selector.unregister(client)
-        for waiting in self.waiting_clients.values():
-            if client in waiting:
-                waiting.remove(client)
-        client.close()
-
-    def _on_start(self, client: socket.socket, message: dict[str, Any]) -> dict[str, Any] | None:
+    def _on_start(self, client: Client, message: dict[str, Any]) -> dict[str, Any] | None:
         job_id = message["job"]
         started = self.running.get(job_id)
         if started is None:
@@ -145,33 +100,33 @@ class Dispatcher:
             return {"job": job_id, "pid": started.pid, "start_time": started.start_time}
         if started is None and job_id not in self.queue:
             return {"job": job_id, "ended": True}
-        self.waiting_clients.setdefault(job_id, []).append(client)
+        self.listener.keep_waiting(job_id, client)
         return None
 
-    def _on_place(self, client: socket.socket, message: dict[str, Any]) -> dict[str, Any]:
+    def _on_place(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
         return {"place": self.queue.place(message["job"])}
 
-    def _on_dismiss(self, client: socket.socket, message: dict[str, Any]) -> None:
+    def _on_dismiss(self, client: Client, message: dict[str, Any]) -> None:
         """A worker has asked a job to end and gives up waiting: end it by force."""
         self.queue.discard(message["job"])
-        self._tell(message["job"], {"job": message["job"], "ended": True})
+        self.listener.tell(message["job"], {"job": message["job"], "ended": True})
         running = self.running.get(message["job"])
         if running is not None:
             running.kill_at = time.monotonic()
 
-    def _on_sweep(self, client: socket.socket, message: dict[str, Any]) -> dict[str, Any]:
+    def _on_sweep(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
         """A worker found a supervisor gone and asks whether anything of the job is left."""
-        self._sweep()
+        self.children.sweep()
         return {"swept": True}
 
-    def _on_hello(self, client: socket.socket, message: dict[str, Any]) -> dict[str, Any]:
+    def _on_hello(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
         """Two servers of one home with other versions or settings: the newcomer's dispatcher takes over."""
         if message.get("digest") not in (None, identity(self.settings)):
             self.retired = True
         return {"pid": os.getpid(), "digest": identity(self.settings), "queued": len(self.queue),
                 "running": len(self.running), "templates": sorted(self.templates)}  # fmt: skip
 
-    def _on_retire(self, client: socket.socket, message: dict[str, Any]) -> None:
+    def _on_retire(self, client: Client, message: dict[str, Any]) -> None:
         self.retired = True
 
     # ---- starting
@@ -179,15 +134,11 @@ class Dispatcher:
     def _enqueue(self, job_id: str) -> None:
         if job_id in self.queue or job_id in self.running:
             return
-        try:
-            if self.store.status(job_id).status is not Status.ACCEPTED:
-                return
-            job = self.store.job(job_id)
-        except (NoSuchJob, ValueError):
-            return
-        limits = job.limits
-        self.template_of[job_id] = job.template if job.template in LIBRARIES else "base"
-        self.queue.add(Demand(job_id, job.owner, job.process_id, limits.cpus, limits.memory, limits.max_running))
+        info = self._read_status(job_id)
+        job = self._read_job(job_id)
+        if info is not None and job is not None and info.status is Status.ACCEPTED:
+            self.template_of[job_id] = _template_of(job)
+            self.queue.add(_demand(job))
 
     def _start_jobs(self) -> None:
         if time.monotonic() < self.pause_until:
@@ -209,6 +160,8 @@ class Dispatcher:
         return self.templates[name]
 
     def _on_template(self, name: str) -> None:
+        if name not in self.templates:
+            return
         try:
             answer = self.templates[name].answer()
         except BlockingIOError:
@@ -225,7 +178,7 @@ class Dispatcher:
         if running is None:
             return
         running.pid, running.start_time = pid, start_time
-        self._tell(job_id, {"job": job_id, "pid": pid, "start_time": start_time})
+        self.listener.tell(job_id, {"job": job_id, "pid": pid, "start_time": start_time})
         running.pidfd = reaper.open_process(pid, start_time)
         if running.pidfd is None:
             self._ended(job_id)
@@ -247,10 +200,9 @@ class Dispatcher:
 
     def _adopt(self, job_id: str, running: Running) -> None:
         """Find the supervisor of a job by what its status says, or let it wait again."""
-        with suppress(NoSuchJob):
-            info = self.store.status(job_id)
-            if info.status is Status.RUNNING and info.pid and info.start_time:
-                return self._started(job_id, info.pid, info.start_time)
+        info = self._read_status(job_id)
+        if info is not None and info.status is Status.RUNNING and info.pid and info.start_time:
+            return self._started(job_id, info.pid, info.start_time)
         del self.running[job_id]
         self._enqueue(job_id)
 
@@ -262,74 +214,51 @@ class Dispatcher:
         if running.pidfd is not None:
             self.selector.unregister(running.pidfd)
             os.close(running.pidfd)
-        self._tell(job_id, {"job": job_id, "ended": True})
+        self.listener.tell(job_id, {"job": job_id, "ended": True})
+        info = self._read_status(job_id)
+        if info is None:
+            return
+        if info.status is Status.RUNNING and info.pid != running.pid:
+            return self._take_over(job_id)  # another template's supervisor was faster
         with suppress(NoSuchJob, InvalidTransition):
-            info = self.store._read_status(job_id)
             if info.status.final:
                 self.store.index.put(info)
             else:
-                self._sweep()
+                self.children.sweep()
                 if info.status is Status.RUNNING:
                     self.store.fail_lost(info)
                 else:
                     message = "the supervisor ended before the job began"
                     self.store.move(job_id, Status.FAILED, cause="lost", message=message)
-            self._tidy(job_id)
+        self._tidy(job_id)
 
     def _tidy(self, job_id: str) -> None:
         """Remove what a lost supervisor left; there may be much of it."""
         work = self.store.folder(job_id) / "work"
         if work.exists():
-            self.chores.add(self._fork(lambda: shutil.rmtree(work, ignore_errors=True)))
+            self.children.fork(f"tidy {job_id}", lambda: shutil.rmtree(work, ignore_errors=True))
 
-    def _sweep(self) -> None:
-        """Kill what lost its supervisor, and wait until it is gone; half a second at most.
-
-        That is: a child of this subreaper that is neither template, chore nor supervisor.
-        """
-        deadline = time.monotonic() + 0.5
-        while orphans := self._orphans():
-            reaper.kill_tree(orphans)
-            self._reap()
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.001)
-
-    def _orphans(self) -> list[int]:
-        children = reaper.children(os.getpid())
-        ours: set[int | None] = {template.pid for template in self.templates.values()} | {self.rebuild} | self.chores
-        ours |= {running.pid for running in self.running.values()}
-        if any(running.pid is None for running in self.running.values()):
-            ours |= self._supervisors_by_status()
-        return [pid for pid in children if pid not in ours]
-
-    def _reap(self) -> None:
-        with suppress(ChildProcessError):
-            while pid := os.waitpid(-1, os.WNOHANG)[0]:
-                self.chores.discard(pid)
-                if pid == self.rebuild:
-                    self.rebuild, self.reconciled = None, 0.0
-
-    def _supervisors_by_status(self) -> set[int | None]:
-        pids: set[int | None] = set()
+    def _known_children(self) -> set[int]:
+        """Templates and supervisors. One that a template has just forked may be known by its status alone."""
+        pids = {template.pid for template in self.templates.values()}
         for job_id, running in self.running.items():
-            if running.pid is None:
-                with suppress(NoSuchJob):
-                    pids.add(self.store._read_status(job_id).pid)
+            info = self._read_status(job_id) if running.pid is None else None
+            pids.add(info.pid or 0 if info else running.pid or 0)
         return pids
 
     # ---- time passing
 
     def _tick(self) -> None:
         moment = time.monotonic()
-        self._reap()
+        if REBUILD in self.children.reap():
+            self.reconciled = 0.0
         for running in list(self.running.values()):
             if running.kill_at is not None and running.kill_at <= moment and running.pidfd is not None:
                 with suppress(ProcessLookupError):
                     signal.pidfd_send_signal(running.pidfd, signal.SIGKILL)
         if moment - self.reconciled >= RECONCILE_EVERY:
             self._reconcile()
-            self._sweep()
+            self.children.sweep()
         idle = not self.queue and moment > self.pause_until and moment - self.reconciled < TICK
         if idle and "geo" not in self.templates:
             self._template("geo")
@@ -339,63 +268,69 @@ class Dispatcher:
         """Take up what the folders say and no message said: after a start, a lost message, a killed worker."""
         self.reconciled = time.monotonic()
         if not self.store.index.sound(boot_id()):
-            if self.rebuild is None:
-                self.rebuild = self._fork(self.store.repair_index)
+            if not self.children.at(REBUILD):
+                self.children.fork(REBUILD, self.store.repair_index)
             return
-        for job_id in self._newest_unindexed():
-            with suppress(NoSuchJob, ValueError):
-                self.store.index.put(self.store._read_status(job_id))
-        for job_id, _ in self.store.index.ids(Status.ACCEPTED):
-            self._enqueue(job_id)
-        for job_id, _ in self.store.index.ids(Status.RUNNING):
-            if job_id not in self.running:
-                self._take_over(job_id)
+        with suppress(sqlite3.Error):  # then it is not sound the next time
+            self._note_unindexed()
+            for job_id, _ in self.store.index.ids(Status.ACCEPTED):
+                self._enqueue(job_id)
+            for job_id, _ in self.store.index.ids(Status.RUNNING):
+                if job_id not in self.running:
+                    self._take_over(job_id)
         for job_id, running in list(self.running.items()):
             if running.pid is None and time.monotonic() - running.asked > 10 * RECONCILE_EVERY:
                 self._adopt(job_id, running)
 
     def _take_over(self, job_id: str) -> None:
-        """A job that an earlier dispatcher started."""
-        try:
-            info = self.store.status(job_id)
-            job = self.store.job(job_id)
-        except (NoSuchJob, ValueError):
-            self.store.index.delete(job_id)
+        """A job that an earlier dispatcher started, or that ended while nobody looked."""
+        info, job = self._read_status(job_id), self._read_job(job_id)
+        if info is None or job is None:
+            if not self.store.folder(job_id).exists():
+                self.store.index.delete(job_id)
             return
+        if info.status is Status.RUNNING and self.store.lost(info):
+            info = self.store.fail_lost(info)
         if info.status is not Status.RUNNING or info.pid is None or info.start_time is None:
             self.store.index.put(info)
             self._tidy(job_id)
             return
-        limits = job.limits
-        demand = Demand(job_id, job.owner, job.process_id, limits.cpus, limits.memory, limits.max_running)
-        self.running[job_id] = Running(demand, job.template, time.monotonic())
+        self.running[job_id] = Running(_demand(job), _template_of(job), time.monotonic())
         self._started(job_id, info.pid, info.start_time)
         if info.dismissing and job_id in self.running:
             self.running[job_id].kill_at = time.monotonic() + self.settings.grace + 2
 
-    def _newest_unindexed(self) -> list[str]:
-        """Jobs of the newest shards that a killed worker did not note."""
-        found: list[str] = []
-        lately = f"{int((time.time() - 60) * 1000):012x}"
-        lately = f"{lately[:8]}-{lately[8:]}"
-        for shard in sorted(os.listdir(self.store.jobs))[-2:]:
+    def _note_unindexed(self) -> None:
+        """Index the jobs that a killed worker did not: any since the last look, by whichever dispatcher that was."""
+        mark = self.runtime / RECONCILED
+        since = max(0.0, mark.stat().st_mtime - MARGIN) if mark.exists() else 0.0
+        mark.touch()
+        least = new_job_id(since)
+        for shard in sorted(os.listdir(self.store.jobs), reverse=True):
             with suppress(OSError):
                 folder = self.store.jobs / shard
-                if time.time() - folder.stat().st_mtime < 10 * RECONCILE_EVERY:
-                    found += [name for name in os.listdir(folder) if not name.startswith(".") and name >= lately]
-        return [job_id for job_id in found if not self.store.index.knows(job_id)]
+                if shard < least[: len(shard)]:
+                    break
+                if folder.stat().st_mtime < since:
+                    continue
+                for job_id in os.listdir(folder):
+                    info = self._read_status(job_id) if job_id >= least and not self._knows(job_id) else None
+                    if info is not None:
+                        self.store.index.put(info)
 
-    def _fork(self, run: Any) -> int:
-        """A chore: a child of its own for what takes long; without the election lock, so that we can be succeeded."""
-        self.store.index.close()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                isolation.close_all_but([0, 1, 2])
-                run()
-            finally:
-                os._exit(0)
-        return pid
+    def _knows(self, job_id: str) -> bool:
+        return job_id in self.queue or job_id in self.running or self.store.index.knows(job_id)
+
+    def _read_status(self, job_id: str) -> StatusInfo | None:
+        """Where a job stands; None when it is gone, or its file is no status."""
+        with suppress(NoSuchJob, ValueError, OSError):
+            return self.store.read_status(job_id)
+        return None
+
+    def _read_job(self, job_id: str) -> Job | None:
+        with suppress(NoSuchJob, ValueError, OSError):
+            return self.store.job(job_id)
+        return None
 
     def _maybe_retire(self, moment: float) -> None:
         """Nobody serves this home any more, and nothing is left to do."""
@@ -415,6 +350,15 @@ class Dispatcher:
             return True
         finally:
             os.close(descriptor)
+
+
+def _demand(job: Job) -> Demand:
+    limits = job.limits
+    return Demand(job.job_id, job.owner, job.process_id, limits.cpus, limits.memory, limits.max_running)
+
+
+def _template_of(job: Job) -> str:
+    return job.template if job.template in LIBRARIES else "base"
 
 
 def identity(settings: Settings) -> str:

@@ -14,6 +14,7 @@ import resource
 import signal
 from collections.abc import Iterable
 
+_libraries: set[int] = set()
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC_WITH_GIL = ctypes.PyDLL(None, use_errno=True)
 _SYS_CLONE = 56 if platform.machine() == "x86_64" else 220  # 220: aarch64 and riscv64
@@ -61,10 +62,20 @@ def mount_proc() -> None:
         _LIBC.mount(b"proc", b"/proc", b"proc", _MS_NOSUID_NODEV_NOEXEC, None)
 
 
+def descriptors() -> set[int]:
+    """The descriptors that this process has open."""
+    return {number for number in map(int, os.listdir("/proc/self/fd")) if _is_open(number)}
+
+
+def keep_for_libraries(opened: set[int]) -> None:
+    """Never close these: a library that was loaded uses them, and would mistake for its own what took their numbers."""
+    _libraries.update(opened)
+
+
 def close_all_but(keep: Iterable[int]) -> None:
     """Close every descriptor that was not asked for."""
     start = 0
-    for descriptor in sorted(set(keep)):
+    for descriptor in sorted({*keep, *_libraries}):
         if descriptor > start:  # an empty range would close everything
             os.closerange(start, descriptor)
         start = descriptor + 1
@@ -85,6 +96,14 @@ def namespaces_allowed() -> bool:
         os._exit(0)
     os.waitpid(pid, 0)
     return contained
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:  # it was the listing's own
+        return False
+    return True
 
 
 def _clone(flags: int) -> int:

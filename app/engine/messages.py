@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 LONGEST = 64 * 1024 * 1024  # bytes of one line; larger values were written to files
+AT_ONCE = 2 * 1024 * 1024  # bytes: more than a pipe holds, so that a child which never stops talking is not all we hear
 
 
 class Channel:
@@ -20,8 +21,8 @@ class Channel:
 
     def read(self) -> tuple[list[dict[str, Any]], bool]:
         """The messages that are there, and whether more may come."""
-        is_open = True
-        while True:
+        is_open, taken = True, 0
+        while taken < AT_ONCE:
             try:
                 content = os.read(self.descriptor, 1 << 16)
             except BlockingIOError:
@@ -30,6 +31,7 @@ class Channel:
                 is_open = False
                 break
             self._buffer += content
+            taken += len(content)
             if len(self._buffer) > LONGEST and b"\n" not in content:
                 self._buffer.clear()
         *lines, rest = self._buffer.split(b"\n") if b"\n" in self._buffer else [self._buffer]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from geomill.jobstore import Result, files
 from geomill.jobstore.records import dump
+
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)  # RFC 9110, 8.3.1, loosely
 
 
 class Unpublishable(Exception):
@@ -39,8 +42,11 @@ def _publish(folder: Path, output_id: str, result: dict[str, Any], names: set[st
     if "items" in result:
         items = tuple(_publish(folder, output_id, item, names, durable) for item in result["items"])
         return Result(items=items, media_type="application/json")
+    media_type = str(result.get("media_type"))
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        raise Unpublishable(f"output {output_id!r}: {media_type!r} is no media type")
     if "file" not in result:
-        return Result(value=result.get("value"), media_type=result["media_type"])
+        return Result(value=result.get("value"), media_type=media_type)
     source = _inside(folder / "work", output_id, str(result["file"]))
     name = _free_name(output_id, source.name, names)
     target = folder / "outputs" / name
@@ -54,7 +60,7 @@ def _publish(folder: Path, output_id: str, result: dict[str, Any], names: set[st
     os.chmod(target, files.OWNER_ONLY)
     if durable:
         files.sync(target)
-    return Result(file=name, media_type=result["media_type"], size=target.stat().st_size)
+    return Result(file=name, media_type=media_type, size=target.stat().st_size)
 
 
 def _inside(work: Path, output_id: str, name: str) -> Path:

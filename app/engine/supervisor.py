@@ -30,6 +30,7 @@ from geomill.jobstore import InvalidTransition, Job, JobStore, NoSuchJob, Status
 from geomill.jobstore.records import now
 from geomill.jobstore.store import boot_id
 
+LONGEST_MESSAGE = 2000  # characters of a status
 _REPORT_EVERY = 0.25  # seconds between two writes of the progress
 
 
@@ -56,7 +57,7 @@ def supervise(store: JobStore, settings: Settings, job_id: str, *, contained: bo
         return
     wake = _listen_for_signals()
     pid = int(os.readlink("/proc/self"))  # as the host sees it
-    begun = {"pid": pid, "start_time": reaper.start_time(pid), "boot_id": boot_id(), "started": now()}
+    begun: dict[str, Any] = {"pid": pid, "start_time": reaper.start_time(pid), "boot_id": boot_id(), "started": now()}
     with suppress(InvalidTransition, NoSuchJob):
         store.move(job_id, Status.RUNNING, **begun)
         Supervisor(store, settings, store.job(job_id), lock, wake, contained).run()
@@ -80,6 +81,7 @@ class Supervisor:
         self.failure: dict[str, Any] | None = None
         self.progress: tuple[int | None, str | None] | None = None
         self.reported = 0.0
+        self.published_durably = True  # as long as nothing is published
 
     def run(self) -> None:
         """Start the child, watch it, end everything it left, publish, say how it ended."""
@@ -92,7 +94,7 @@ class Supervisor:
             self._read_messages()
             ending = ending or self._ending()
             if ending.status is Status.SUCCESSFUL:
-                self._publish()
+                self.published_durably = self._publish()
         except Unpublishable as error:
             ending = Ending(Status.FAILED, error.cause, str(error))
             os.write(log, f"{error}\n".encode())
@@ -190,12 +192,13 @@ class Supervisor:
         """Take in what the child said; False when its end was closed."""
         messages, is_open = self.messages.read()
         for message in messages:
-            if "results" in message:
+            if isinstance(message.get("results"), dict):
                 self.results = message["results"]
-            elif "failure" in message:
+            elif isinstance(message.get("failure"), dict):
                 self.failure = message["failure"]
-            elif "progress" in message:
-                self.progress = (message["progress"], message.get("message"))
+            elif isinstance(message.get("progress"), int):
+                text = message.get("message")
+                self.progress = min(max(message["progress"], 0), 100), text if isinstance(text, str) else None
         return is_open
 
     def _report(self) -> None:
@@ -207,7 +210,9 @@ class Supervisor:
     def _ending(self) -> Ending:
         """What the end of the child means."""
         if self.failure is not None:
-            return Ending(Status.FAILED, str(self.failure.get("cause")), str(self.failure.get("message")))
+            cause = self.failure.get("cause")
+            told = cause if cause in child.CAUSES else "exception"
+            return Ending(Status.FAILED, told, str(self.failure.get("message"))[:LONGEST_MESSAGE])
         status = self.exit_status or 0
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
@@ -221,9 +226,11 @@ class Supervisor:
 
     # ---- the end
 
-    def _publish(self) -> None:
+    def _publish(self) -> bool:
+        """Publish the results; whether they are on disk."""
         durable = self.store.status(self.job.job_id).durable
         publish(self.folder, self.results or {}, durable=durable)
+        return durable
 
     def _leave(self, ending: Ending, log: int) -> None:
         """Clean up, then the status: nobody who sees the job ended finds anything of it running or in its scratch."""
@@ -235,7 +242,7 @@ class Supervisor:
         if ending.status is Status.SUCCESSFUL:
             changes["progress"] = 100
         with suppress(InvalidTransition, NoSuchJob):
-            self.store.move(self.job.job_id, ending.status, **changes)
+            self.store.move(self.job.job_id, ending.status, settled=self.published_durably, **changes)
 
 
 def _take_lock(folder: Path) -> int:

@@ -29,6 +29,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 # while a library is loaded: one thread each, since a forked process would inherit locks of others
 _ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 _MESSAGE = 4096
+_QUEUE = 4 * 1024 * 1024  # bytes of kernel memory: thousands of starts may wait while the libraries are loaded
 
 
 class Template:
@@ -38,6 +39,7 @@ class Template:
         """Fork it. name: a key of LIBRARIES."""
         self.name, self.born = name, time.monotonic()
         self.socket, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE)
         store.index.close()
         self.pid = os.fork()
         if self.pid == 0:
@@ -61,7 +63,9 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     isolation.set_name(f"geomill-{name}")
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
+    before = isolation.descriptors()
     preload(name)
+    isolation.keep_for_libraries(isolation.descriptors() - before)
     gc.collect()
     gc.freeze()
     while message := link.recv(_MESSAGE):

@@ -6,6 +6,7 @@ from geomill.app.schemas.core import (
     LandingPageSchema,
     LinkSchema,
     ProblemTypeSchema,
+    dump,
 )
 from geomill.app.schemas.execution import ExecuteSchema, ResultsSchema
 from geomill.app.schemas.jobs import JobListSchema, StatusInfoSchema
@@ -29,4 +30,5 @@ __all__ = [
     "ResultsQuery",
     "ResultsSchema",
     "StatusInfoSchema",
+    "dump",
 ]

@@ -75,7 +75,7 @@ def test_a_crash_at_any_call_of_a_move_leaves_the_old_status_or_the_new(tmp_path
     while True:
         job_id = create(store)
         crashed = crash_at(call, CALLS, lambda job_id=job_id: open_store(tmp_path).move(job_id, to))
-        info = store._read_status(job_id)
+        info = store.read_status(job_id)
         assert info.status in (Status.ACCEPTED, to)
         seen.add(info.status)
         if not crashed:

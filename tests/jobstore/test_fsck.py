@@ -107,7 +107,7 @@ def test_a_running_job_without_a_supervisor_is_found_and_left(tmp_path: Path) ->
     info = begin(store, job_id)
     store.repair_index()
     assert [each.path.name for each in check(store)] == ["lock"]
-    assert store._read_status(job_id) == info
+    assert store.read_status(job_id) == info
 
 
 def test_what_is_being_made_right_now_is_no_finding(folder: Path, tmp_path: Path) -> None:

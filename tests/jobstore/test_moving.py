@@ -36,14 +36,14 @@ ALLOWED = {
 def test_a_job_moves_along_the_table_and_nowhere_else(store: JobStore, status: Status, to: Status) -> None:
     job_id = create(store)
     bring_to(store, job_id, status)
-    before = store._read_status(job_id)
+    before = store.read_status(job_id)
     if (status.value, to.value) in ALLOWED:
         assert store.move(job_id, to).status is to
-        assert store._read_status(job_id).status is to
+        assert store.read_status(job_id).status is to
     else:
         with pytest.raises(InvalidTransition) as refused:
             store.move(job_id, to)
-        assert refused.value.current == before == store._read_status(job_id)
+        assert refused.value.current == before == store.read_status(job_id)
 
 
 def test_final_states_are_those_without_a_move() -> None:
@@ -69,7 +69,7 @@ def test_of_two_moves_at_once_one_wins_and_the_other_learns_of_it(tmp_path: Path
         answers = race(*runs)
         assert answers.count("InvalidTransition") == 1
         (winner,) = (each for each in answers if each != "InvalidTransition")
-        assert store._read_status(job_id).status is winner
+        assert store.read_status(job_id).status is winner
 
 
 def test_a_job_that_ends_after_its_dismissal_was_asked_is_dismissed(store: JobStore) -> None:
@@ -89,7 +89,7 @@ def test_finish_and_dismissal_at_once_agree(tmp_path: Path) -> None:
             lambda job_id=job_id: open_store(tmp_path).move(job_id, Status.SUCCESSFUL),  # type: ignore[misc]
             lambda job_id=job_id: open_store(tmp_path).ask_dismissal(job_id),  # type: ignore[misc]
         )
-        assert finish == store._read_status(job_id)
+        assert finish == store.read_status(job_id)
         assert ask.status is (Status.RUNNING if finish.status is Status.DISMISSED else Status.SUCCESSFUL)
 
 
@@ -117,15 +117,15 @@ def test_a_job_is_dismissed_only_in_the_state_that_was_named(store: JobStore) ->
     begin(store, job_id)
     with pytest.raises(StatusChanged):
         store.ask_dismissal(job_id, match=before)
-    assert not store._read_status(job_id).dismissing
-    assert store.ask_dismissal(job_id, match=store._read_status(job_id).etag).dismissing
+    assert not store.read_status(job_id).dismissing
+    assert store.ask_dismissal(job_id, match=store.read_status(job_id).etag).dismissing
 
 
 def test_every_change_of_a_status_changes_its_etag(store: JobStore) -> None:
     job_id = create(store)
     etags = [store.status(job_id).etag, begin(store, job_id).etag]
     store.report(job_id, 10, "a tenth")
-    etags += [store._read_status(job_id).etag, store.move(job_id, Status.FAILED).etag]
+    etags += [store.read_status(job_id).etag, store.move(job_id, Status.FAILED).etag]
     assert len(set(etags)) == len(etags)
     assert store.status(job_id).etag == etags[-1]
 
@@ -210,7 +210,7 @@ def test_a_running_job_whose_lock_is_free_is_failed_by_whoever_looks(store: JobS
     begin(store, job_id)
     info = store.status(job_id)
     assert (info.status, info.cause) == (Status.FAILED, "lost")
-    assert store._read_status(job_id) == info
+    assert store.read_status(job_id) == info
 
 
 def test_a_job_of_an_earlier_boot_was_lost_with_it(store: JobStore) -> None:

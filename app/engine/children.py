@@ -1,0 +1,62 @@
+"""The children of the dispatcher that are neither templates nor supervisors: its own chores, and orphans of jobs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from geomill.app.engine import isolation, reaper
+
+SWEEP_SECONDS = 0.5
+
+
+class Children:
+    """Forks chores, collects what has ended, kills what should not be there."""
+
+    def __init__(self, known: Callable[[], set[int]], prepare: Callable[[], None]) -> None:
+        """known: pids that are to live; prepare: what has to be done before a fork."""
+        self._known, self._prepare = known, prepare
+        self.chores: dict[int, str] = {}
+
+    def fork(self, name: str, run: Callable[[], object]) -> None:
+        """Do what takes long in a child; without the election lock, so that the dispatcher can be succeeded."""
+        self._prepare()
+        pid = os.fork()
+        if pid:
+            self.chores[pid] = name
+            return
+        try:
+            isolation.close_all_but([0, 1, 2])
+            run()
+        finally:
+            os._exit(0)
+
+    def at(self, name: str) -> bool:
+        """Whether a chore of this name is being done."""
+        return name in self.chores.values()
+
+    def reap(self) -> set[str]:
+        """Collect who has ended; the names of the chores that are done."""
+        done = set()
+        with suppress(ChildProcessError):
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                done.add(self.chores.pop(pid, ""))
+        return done - {""}
+
+    def sweep(self) -> None:
+        """Kill what lost its supervisor, and wait until it is gone; half a second at most."""
+        deadline = time.monotonic() + SWEEP_SECONDS
+        while orphans := self._orphans():
+            reaper.kill_tree(orphans)
+            for pid in orphans:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.001)
+
+    def _orphans(self) -> list[int]:
+        known = self._known() | self.chores.keys()
+        return [pid for pid in reaper.children(os.getpid()) if pid not in known]

@@ -1,0 +1,85 @@
+"""The dispatcher's socket: a JSON line is a message, and so is its answer, which may come later."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+BACKLOG = 512
+MOST = 65536  # bytes of what is read at once; a message has about a hundred
+
+Json = dict[str, Any]
+Operation = Callable[["Client", Json], Json | None]
+Client = socket.socket
+
+
+class Listener:
+    """Calls an operation for each message. Clients are not trusted to speak sense, to stay, or to read answers."""
+
+    def __init__(self, path: Path, selector: selectors.BaseSelector, operations: Mapping[str, Operation]) -> None:
+        """Listen at `path` from now on. operations: by the member `op` of messages; None is no answer yet."""
+        self.path, self.selector, self.operations = path, selector, operations
+        self.waiting: dict[str, list[Client]] = {}
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        building = path.with_suffix(f".{os.getpid()}")
+        self.socket.bind(str(building))
+        self.socket.listen(BACKLOG)
+        self.socket.setblocking(False)
+        os.replace(building, path)
+        selector.register(self.socket, selectors.EVENT_READ, self._accept)
+
+    def close(self) -> None:
+        """Leave the path to the next one."""
+        with suppress(OSError):
+            self.path.unlink()
+
+    def keep_waiting(self, job_id: str, client: Client) -> None:
+        """Answer this client when there is something to tell of the job."""
+        self.waiting.setdefault(job_id, []).append(client)
+
+    def tell(self, job_id: str, answer: Json) -> None:
+        """Answer those who wait for this job to begin."""
+        for client in self.waiting.pop(job_id, []):
+            self._send(client, answer)
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # it has gone again, or there are no descriptors left
+            client, _ = self.socket.accept()
+            client.setblocking(False)
+            self.selector.register(client, selectors.EVENT_READ, lambda: self._read(client))
+
+    def _read(self, client: Client) -> None:
+        """A client that closed, or sent what is no message, is forgotten."""
+        try:
+            lines = client.recv(MOST).splitlines()
+            for line in lines:
+                message = json.loads(line)
+                answer = self.operations[message["op"]](client, message)
+                if answer is not None:
+                    self._send(client, answer)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError, LookupError, TypeError):
+            lines = []
+        if not lines:
+            self._forget(client)
+
+    def _send(self, client: Client, answer: Json) -> None:
+        try:
+            client.send(json.dumps(answer).encode() + b"\n")
+        except OSError:
+            self._forget(client)
+
+    def _forget(self, client: Client) -> None:
+        with suppress(KeyError, ValueError):
+            self.selector.unregister(client)
+        for waiting in self.waiting.values():
+            if client in waiting:
+                waiting.remove(client)
+        client.close()
