@@ -2,7 +2,7 @@
 
 PYTHON ?= python3 python3.13 python3.12 python3.11
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # one of PYTHON that is new enough
 python = $(shell for each in $(PYTHON); do "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	2>/dev/null && echo "$$each" && break; done)
@@ -61,5 +61,5 @@ clean:
 
 .venv/tools: .venv/installed
 	@echo "Installing what the tests need."
-	@$(PIP) --editable '.[geo,test]' 'setuptools>=77'
+	@$(PIP) --editable '.[geo,test]'
 	@touch $@

@@ -135,9 +135,7 @@ class Index:
 
     def close(self) -> None:
         """Let go of the file. To be called before a fork: SQLite must not be carried into a child."""
-        held, self._local.held = getattr(self._local, "held", None), None
-        if held:
-            held[1].close()
+        self._local.held = None
 
     @property
     def _stale(self) -> Path:
@@ -170,30 +168,37 @@ class Index:
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's connection, opened again when the file was replaced."""
-        held = getattr(self._local, "held", None)
+        held: _Held | None = getattr(self._local, "held", None)
         try:
             inode = os.stat(self.path).st_ino
         except FileNotFoundError:
             inode = 0
-        if held and held[0] == inode:
-            return held[1]  # type: ignore[no-any-return]
+        if held and held.inode == inode:
+            return held.connection
         self.close()
-        try:
-            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
-            connection.execute("PRAGMA synchronous=OFF")
-            if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
-                connection.executescript(_SCHEMA)
-        except sqlite3.Error:
-            self._local.held = None
-            raise
-        self._local.held = (os.stat(self.path).st_ino, connection)
-        return connection
+        held = _Held(sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False))
+        held.connection.execute("PRAGMA synchronous=OFF")
+        if held.connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            held.connection.executescript(_SCHEMA)
+        held.inode = os.stat(self.path).st_ino
+        self._local.held = held
+        return held.connection
 
     def _discard(self) -> None:
         """Away with it; whoever has it open notices by the inode."""
         self.close()
         for path in (self.path, Path(f"{self.path}-wal"), Path(f"{self.path}-shm"), self._stale):
             path.unlink(missing_ok=True)
+
+
+class _Held:
+    """A connection of one thread, closed when the thread or the index goes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection, self.inode = connection, 0
+
+    def __del__(self) -> None:
+        self.connection.close()
 
 
 class Unindexed(Index):
