@@ -26,6 +26,7 @@ from geomill.jobstore import (
     ResultNotAvailable,
     ResultNotReady,
     StatusChanged,
+    StoreBusy,
     StoreFull,
 )
 from geomill.processes import BadInput
@@ -81,6 +82,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     ),
     QueueFull: BUSY,
     ServerBusy: BUSY,
+    StoreBusy: BUSY,
     StoreFull: Problem(507, "store-full", "Store full", "Too little disk space is left to accept a job."),
     StatusChanged: STALE,
     PreconditionFailed: STALE,

@@ -71,6 +71,8 @@ def init_app(app: Flask) -> None:
     """Negotiate before each view, and answer 304 where the client has the body already."""
 
     def negotiate() -> None:
+        if request.method in ("GET", "HEAD"):  # reading what has changed harms nobody; If-Match is for DELETE
+            request.environ.pop("HTTP_IF_MATCH", None)
         current = of(app, request.endpoint)
         if current and current.offers and request.method != "OPTIONS":
             g.media_type = negotiation.chosen(request, current.offers)

@@ -16,6 +16,7 @@ from .status import (
     ResultNotReady,
     Status,
     StatusChanged,
+    StoreBusy,
     StoreFull,
 )
 from .store import Admission, Filters, JobStore, Page
@@ -40,5 +41,6 @@ __all__ = [
     "Status",
     "StatusChanged",
     "StatusInfo",
+    "StoreBusy",
     "StoreFull",
 ]

@@ -81,6 +81,12 @@ class QueueFull(Exception):
         self.retry_after = retry_after
 
 
+class StoreBusy(Exception):
+    """A lock that is held for milliseconds was not to be had for seconds; `retry_after` in seconds."""
+
+    retry_after = 1
+
+
 class StoreFull(Exception):
     """Too little disk space or too few inodes are left to accept a job."""
 

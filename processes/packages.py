@@ -15,8 +15,6 @@ import time
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from filelock import FileLock, Timeout
-
 HERE = Path(__file__).parent
 # what an interpreter needs to import, describe and call processes
 LIBRARY = ("__init__.py", "hints.py", "values.py", "description.py", "describe.py", "call.py")
@@ -69,6 +67,8 @@ class Packages:
 
         older: the time of the record that is no longer good enough, or 0.
         """
+        from filelock import FileLock, Timeout  # its hook is called at every fork, and jobs need none
+
         try:
             with FileLock(self.root / f"{digest}.lock", timeout=2 * (self.limit + SPARE)):
                 known = self.recall(digest, interpreter, path)

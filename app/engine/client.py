@@ -17,7 +17,7 @@ from typing import Any
 from geomill.app.config import Settings
 from geomill.app.engine import reaper
 from geomill.app.engine.dispatcher import ELECTION, LOG, SERVING, SOCKET, identity
-from geomill.jobstore import Admission, JobStore, StatusInfo
+from geomill.jobstore import Admission, JobStore, StatusInfo, StoreBusy
 
 _RETRY = 0.05
 # what of the server's environment its jobs may see
@@ -78,7 +78,7 @@ class Engine:
         A job that had finished is left as it is. match: only in the state of this etag.
         Raises NoSuchJob, StatusChanged.
         """
-        info = self.store.ask_dismissal(job_id, match)
+        info = self._ask_dismissal(job_id, match)
         if info.status.final:
             self._tell({"op": "dismiss", "job": job_id})
             return info
@@ -112,6 +112,19 @@ class Engine:
         self._tell({"op": "retire"})
 
     # ---- inside
+
+    def _ask_dismissal(self, job_id: str, match: str | None) -> StatusInfo:
+        """As the store does; a supervisor that was stopped in the middle of a move is ended for it."""
+        try:
+            return self.store.ask_dismissal(job_id, match)
+        except StoreBusy:
+            info = self.store.read_status(job_id)
+            pidfd = reaper.open_process(info.pid, info.start_time)
+            if pidfd is not None:
+                with _closing(pidfd):
+                    self._tell({"op": "dismiss", "job": job_id})
+                    reaper.wait_for_end(pidfd, 2)
+            return self.store.ask_dismissal(job_id, match)
 
     def _wait_for_start(self, job_id: str, deadline: float) -> dict[str, Any] | None:
         """{"pid", "start_time"} of the job's supervisor, {"ended"}; None when the dispatcher was lost or time is up."""

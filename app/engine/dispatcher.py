@@ -25,7 +25,7 @@ from geomill.app.engine.children import Children
 from geomill.app.engine.listener import Client, Listener
 from geomill.app.engine.queue import Capacity, Demand, FairQueue
 from geomill.app.engine.templates import LIBRARIES, Template
-from geomill.jobstore import InvalidTransition, Job, JobStore, NoSuchJob, Status, StatusInfo
+from geomill.jobstore import InvalidTransition, Job, JobStore, NoSuchJob, Status, StatusInfo, StoreBusy
 from geomill.jobstore.records import new_job_id
 from geomill.jobstore.store import boot_id
 
@@ -35,6 +35,7 @@ RECONCILED = "reconciled"  # its time is when a dispatcher last compared folders
 MARGIN = 60.0  # seconds that clocks may have been set back, and a request may have taken, since
 RETIRE_AFTER = 10.0  # seconds without a server, a waiting job or a running one
 TICK = 0.5
+PATIENCE = 0.1  # seconds to wait for a job that somebody writes; there is always another time
 RECONCILE_EVERY = 2.0
 
 
@@ -220,12 +221,14 @@ class Dispatcher:
             return
         if info.status is Status.RUNNING and info.pid != running.pid:
             return self._take_over(job_id)  # another template's supervisor was faster
-        with suppress(NoSuchJob, InvalidTransition):
+        with suppress(NoSuchJob, InvalidTransition, StoreBusy):  # the next look at the folders finds it again
             if info.status.final:
                 self.store.index.put(info)
             else:
                 self.children.sweep()
                 if info.status is Status.RUNNING:
+                    if running.kill_at is not None:  # that is how it was to end
+                        self.store.ask_dismissal(job_id)
                     self.store.fail_lost(info)
                 else:
                     message = "the supervisor ended before the job began"
@@ -290,7 +293,8 @@ class Dispatcher:
                 self.store.index.delete(job_id)
             return
         if info.status is Status.RUNNING and self.store.lost(info):
-            info = self.store.fail_lost(info)
+            with suppress(StoreBusy):
+                info = self.store.fail_lost(info)
         if info.status is not Status.RUNNING or info.pid is None or info.start_time is None:
             self.store.index.put(info)
             self._tidy(job_id)
@@ -377,7 +381,9 @@ def main() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from geomill.app.engine.client import open_store
 
-    dispatcher = Dispatcher(settings, open_store(settings))
+    store = open_store(settings)
+    store.patience = PATIENCE
+    dispatcher = Dispatcher(settings, store)
     signal.signal(signal.SIGTERM, lambda *_: setattr(dispatcher, "retired", True))
     dispatcher.run()
 

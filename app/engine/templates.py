@@ -20,11 +20,15 @@ from geomill.app.config import Settings
 from geomill.app.engine import isolation, reaper
 from geomill.app.engine.supervisor import supervise
 from geomill.jobstore import JobStore
+from geomill.jobstore.store import boot_id
 
 # what each template has in memory; a library that is not installed is left out
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "base": (),
-    "geo": ("numpy", "rasterio", "rasterio.warp", "rasterio.features", "shapely", "pyproj", "skimage.filters"),
+    "geo": (
+        *("numpy", "numpy.random", "rasterio", "rasterio.warp", "rasterio.features"),
+        *("shapely", "pyproj", "skimage.filters"),
+    ),
 }
 # while a library is loaded: one thread each, since a forked process would inherit locks of others
 _ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -81,6 +85,7 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
 
 def preload(name: str) -> None:
     """Import a template's libraries, and what every job needs."""
+    boot_id()
     kept = {key: os.environ.get(key) for key in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
     importlib.import_module("geomill.app.engine.child").warm_up()

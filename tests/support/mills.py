@@ -7,18 +7,26 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
+import urllib3
 from support import leaks
 from support.waiting import until
 
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store, start_dispatcher
 from geomill.app.engine.dispatcher import ELECTION, SERVING
+from geomill.jobstore import JobStore, StatusInfo
 
+# runs a command where no PID namespace can be made, as on some hosts and in most containers
+WITHOUT_NAMESPACES = (
+    *("unshare", "--user", "--map-root-user", "sh", "-c"),
+    'for kind in pid user; do echo 0 > /proc/sys/user/max_${kind}_namespaces || exit 1; done; exec "$0" "$@"',
+)
 COMMAND = (sys.executable, "-P", "-m", "geomill.app.cli")
 
 
@@ -34,6 +42,39 @@ class Mill:
     def engine(self) -> Engine:
         """What a worker would ask the dispatcher with."""
         return Engine(self.settings, open_store(self.settings))
+
+    @property
+    def store(self) -> JobStore:
+        """The store, as another process sees it."""
+        return open_store(self.settings)
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> urllib3.BaseHTTPResponse:
+        """One request on a connection of its own, never sent twice; names of headers are written with an underscore."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        with urllib3.PoolManager(retries=False, timeout=60) as pool:
+            return pool.request(method, self.url + path, json=body, headers=named)
+
+    def submit(self, process: str, **inputs: Any) -> str:
+        """Execute a process asynchronously: the job's id."""
+        reply = self.call("POST", f"/processes/{process}/execution", {"inputs": inputs}, Prefer="respond-async")
+        assert reply.status == 201, reply.data
+        return str(reply.json()["jobID"])
+
+    def status(self, job_id: str) -> dict[str, Any]:
+        """The status document of a job."""
+        reply = self.call("GET", f"/jobs/{job_id}")
+        assert reply.status == 200, reply.data
+        return cast(dict[str, Any], reply.json())
+
+    def ended(self, job_id: str, seconds: float = 20.0) -> StatusInfo:
+        """How a job ended; waited for, in the store."""
+        store = self.store
+        return cast(StatusInfo, until(lambda: info if (info := store.status(job_id)).status.final else None, seconds))
+
+    def message(self, job_id: str, words: str, seconds: float = 20.0) -> None:
+        """Wait until a running job says these words."""
+        store = self.store
+        until(lambda: (store.status(job_id).message or "").startswith(words), seconds)
 
     def dispatcher(self) -> int | None:
         """The dispatcher's pid, if there is one that answers."""
@@ -72,9 +113,14 @@ def dispatching(settings: Settings, *, shared: bool = False) -> Iterator[int]:
 
 
 @contextmanager
-def serving(settings: Settings, *options: str, shared: bool = False, **environment: str) -> Iterator[Mill]:
-    """`geomill serve` on a free port; options: of the command, environment: GEOMILL_* in lower case, without prefix."""
-    command = [*COMMAND, "serve", "--port", "0", *options]
+def serving(
+    settings: Settings, *options: str, shared: bool = False, prefix: Sequence[str] = (), **environment: str
+) -> Iterator[Mill]:
+    """`geomill serve` on a free port.
+
+    options: of the command; prefix: a command that runs it; environment: GEOMILL_* in lower case, without that.
+    """
+    command = [*prefix, *COMMAND, "serve", "--port", "0", *options]
     given = {
         "home": str(settings.home),
         "runtime_dir": str(settings.runtime_dir),

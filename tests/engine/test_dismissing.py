@@ -1,0 +1,107 @@
+"""DELETE answers 200 only when no process of the job exists, whatever it forked, left or ignored."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from support import leaks
+from support.at_work import at_work
+from support.mills import Mill, take
+from support.waiting import until
+
+from geomill.jobstore import Status
+
+JOBS = 100
+
+
+def supervisor(mill: Mill, job_id: str) -> int:
+    pid = mill.store.read_status(job_id).pid
+    assert pid
+    return pid
+
+
+@contextmanager
+def moves_of(mill: Mill, job_id: str) -> Iterator[None]:
+    """Hold the lock that a job is moved under."""
+    lock = take(mill.settings.runtime_dir / "locks" / job_id[-2:], fcntl.LOCK_EX)
+    yield
+    os.close(lock)
+
+
+def test_nothing_is_left_of_a_hundred_hostile_jobs(mill: Mill) -> None:
+    def dismiss_one(_: int) -> tuple[int, str, list[int]]:
+        job_id = mill.submit("hostile")
+        mill.message(job_id, "ready")
+        assert len(at_work(job_id)) > 4
+        reply = mill.call("DELETE", f"/jobs/{job_id}")
+        return reply.status, reply.json()["status"], at_work(job_id)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(map(str, pool.map(dismiss_one, range(JOBS)))) == {str((200, "dismissed", []))}
+
+
+def test_a_job_that_obeys_is_not_made_to_wait(mill: Mill) -> None:
+    job_id = mill.submit("hold")
+    mill.message(job_id, "holding")
+    begin = time.monotonic()
+    assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
+    assert time.monotonic() - begin < 2
+    assert mill.status(job_id)["status"] == "dismissed"
+
+
+def test_nothing_is_left_of_a_job_that_is_done(mill: Mill) -> None:
+    job_id = mill.submit("leave-something")
+    assert mill.ended(job_id).status is Status.SUCCESSFUL
+    until(lambda: not at_work(job_id))
+    assert not (mill.store.folder(job_id) / "work").exists()
+
+
+def test_a_supervisor_that_cannot_act_is_ended_by_force(mill: Mill) -> None:
+    job_id = mill.submit("hostile")
+    mill.message(job_id, "ready")
+    with moves_of(mill, job_id):  # the supervisor has said so, and has nothing more to write
+        os.kill(supervisor(mill, job_id), signal.SIGSTOP)
+    reply = mill.call("DELETE", f"/jobs/{job_id}")
+    assert (reply.status, reply.json()["status"], reply.json()["message"]) == (202, "running", "being dismissed")
+    assert mill.ended(job_id).status is Status.DISMISSED
+    until(lambda: not at_work(job_id))
+
+
+def test_a_dismissal_that_somebody_holds_up_is_refused_and_nothing_runs_on(mill: Mill) -> None:
+    job_id = mill.submit("hostile")
+    mill.message(job_id, "ready")
+    with moves_of(mill, job_id):
+        reply = mill.call("DELETE", f"/jobs/{job_id}")
+        assert (reply.status, reply.headers["Retry-After"], at_work(job_id)) == (503, "1", [])
+    assert mill.ended(job_id).status in (Status.DISMISSED, Status.FAILED)
+
+
+def test_a_job_that_lost_its_supervisor_is_dismissed_with_all_it_left(mill: Mill) -> None:
+    job_id = mill.submit("hostile")
+    mill.message(job_id, "ready")
+    leaks.kill(supervisor(mill, job_id))
+    reply = mill.call("DELETE", f"/jobs/{job_id}")
+    assert (reply.status, at_work(job_id)) == (200, [])
+    assert reply.json()["status"] == "dismissed"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_job_that_waits_is_dismissed_before_it_begins(mill: Mill, again: bool) -> None:
+    holding = [mill.submit("hold") for _ in range(8)]
+    job_id = mill.submit("nap")
+    assert mill.status(job_id)["message"] == "waiting, number 1 in the queue (an estimate)"
+    assert mill.call("DELETE", f"/jobs/{job_id}").json()["status"] == "dismissed"
+    if again:  # and then it is removed
+        assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
+        assert mill.call("GET", f"/jobs/{job_id}").status == 404
+    else:
+        assert mill.ended(job_id).started is None
+    for job_id in holding:
+        assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
