@@ -102,6 +102,9 @@ def version_2_0() -> dict[str, Any]:
     answers["anyOf"] = answers.pop("oneOf")
     # the text says that an output's address gives the value itself (job-results-async-one); the file wraps objects
     responses["rOutput"].pop("content")
+    # the draft has documents alone here; a request that says `response: raw` gets its value, as in 1.0
+    results = responses["rResults"]["content"]["application/json"]
+    results["schema"] = {"anyOf": [results["schema"], {"not": {"type": "object"}}]}
     # an id here, as in 1.0: one document serves both versions
     schemas["statusInfo"]["allOf"][1]["properties"]["processID"].pop("format")
     return definition

@@ -1,5 +1,6 @@
 """The lists: processes and jobs, their parameters and pages."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -141,3 +142,47 @@ def test_jobs_are_listed_newest_first_page_by_page(app: Geomill, client: FlaskCl
 def test_jobs_are_found_by(app: Geomill, client: FlaskClient, query: str, numbers: list[int]) -> None:
     ids = make_jobs(app, 4)
     assert [job["jobID"] for job in client.get(f"/jobs?{query}").json["jobs"]] == [ids[number] for number in numbers]
+
+
+def test_a_page_of_jobs_stays_right_while_jobs_arrive(app: Geomill, client: FlaskClient) -> None:
+    ids = make_jobs(app, 5)
+    found, href = [], "/jobs?limit=2"
+    while href:
+        page = client.get(href).json
+        found += [job["jobID"] for job in page["jobs"]]
+        href = next((link["href"] for link in page["links"] if link["rel"] == "next"), "")
+        app.jobs.create(Job(new_job_id(), "new", "1.0.0", "", DAY + 60 * SECOND, "", "", "", ""), b"{}", durable=False)
+    assert found == ids[::-1]
+
+
+def test_a_page_of_jobs_stays_right_while_jobs_are_removed(app: Geomill, client: FlaskClient) -> None:
+    ids = make_jobs(app, 5)
+    first = client.get("/jobs?limit=2").json
+    for job in first["jobs"]:
+        assert client.delete(f"/jobs/{job['jobID']}").status_code == client.delete(f"/jobs/{job['jobID']}").status_code
+    (following,) = (link["href"] for link in first["links"] if link["rel"] == "next")
+    assert [job["jobID"] for job in client.get(following).json["jobs"]] == [ids[2], ids[1]]
+
+
+@pytest.mark.parametrize(
+    "query, found",
+    [
+        ("status=successful", ["add"]),
+        ("status=failed", ["fail"]),
+        ("status=successful,failed", ["fail", "add"]),
+        ("status=dismissed,running,accepted", []),
+        ("minDuration=0", ["fail", "add"]),
+        ("minDuration=0&status=failed", ["fail"]),
+        ("maxDuration=60", ["fail", "add"]),
+        ("minDuration=60", []),
+        ("processID=add&status=failed", []),
+    ],
+)
+def test_jobs_that_have_ended_are_found_by(
+    worker: FlaskClient, finished: Callable[[str, Any], str], query: str, found: list[str]
+) -> None:
+    since = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    finished("add", {"inputs": {"a": 1}})
+    finished("fail", {"inputs": {"how": "error"}})
+    jobs = worker.get(f"/jobs?datetime={since}/..&{query}").json["jobs"]
+    assert [job["processID"] for job in jobs] == found

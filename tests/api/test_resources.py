@@ -49,6 +49,11 @@ def test_the_definition_is_valid_openapi(client: FlaskClient) -> None:
     validate(client.get("/api?f=json").json)
 
 
+@pytest.mark.parametrize("prefix", ["", "/ogc-api"])
+def test_the_definition_says_where_it_is_served(client: FlaskClient, prefix: str) -> None:
+    assert client.get(f"{prefix}/api").json["servers"] == [{"url": f"http://localhost{prefix}"}]
+
+
 def test_the_definition_has_the_operations_of_the_standard(client: FlaskClient) -> None:
     paths = client.get("/api?f=json").json["paths"]
     named = {operation["operationId"] for methods in paths.values() for operation in methods.values()}

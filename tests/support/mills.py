@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import urllib3
 from support import leaks
-from support.waiting import until
+from support.waiting import holds, until
 
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store, start_dispatcher
@@ -78,8 +78,7 @@ class Mill:
 
     def dispatcher(self) -> int | None:
         """The dispatcher's pid, if there is one that answers."""
-        answer = self.engine.ask({"op": "hello"}, 2.0)
-        return answer["pid"] if answer else None
+        return _dispatcher(self.engine)
 
     def workers(self) -> list[int]:
         """The pids of the web workers."""
@@ -144,12 +143,22 @@ def serving(
 
 def stop(server: subprocess.Popen[str], settings: Settings) -> None:
     """End a server in order, then its dispatcher, which would stay for a while."""
+    engine = Engine(settings, open_store(settings))
+    pids = {_dispatcher(engine)}
     server.terminate()
     server.wait(30)
     if server.stdout:
         server.stdout.close()
-    Engine(settings, open_store(settings)).retire()
-    os.close(take(settings.runtime_dir / ELECTION, fcntl.LOCK_EX))
+    pids.add(_dispatcher(engine))  # perhaps another by now
+    engine.retire()
+    for pid in pids - {None}:
+        assert holds(lambda: not leaks.running_name(pid or 0)), "the dispatcher did not leave"  # noqa: B023
+
+
+def _dispatcher(engine: Engine) -> int | None:
+    """The pid of the dispatcher that answers."""
+    answer = engine.ask({"op": "hello"}, 2.0)
+    return answer["pid"] if answer else None
 
 
 def environ(settings: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,400 @@
+"""Every documented status of every operation, provoked for real. A new one without a row here fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from flask.testing import FlaskClient
+from support.stores import bring_to
+from werkzeug.test import TestResponse
+
+from geomill.app import create_app, openapi
+from geomill.app.server import Geomill
+from geomill.jobstore import Status
+
+ADD: dict[str, Any] = {"inputs": {"a": 1}}
+PAGE: dict[str, Any] = {"inputs": {"text": "0123456789"}}
+PREFER = {"Prefer": "respond-async"}
+RESULTS = {"getResult": "/results", "getOutput": "/results/result", "getOutputValue": "/results/result/0"}
+READS = {
+    "getLandingPage": "/",
+    "getConformanceClasses": "/conformance",
+    "getAPI": "/api",
+    "getProcesses": "/processes",
+    "getProcessDescription": "/processes/echo",
+    "getJobs": "/jobs",
+    "getStatus": "{page}",
+    **{operation: "{page}" + path for operation, path in RESULTS.items()},
+    "getLog": "{page}/logs",
+    "getProblemType": "/problems/bad-input",
+}
+OPERATIONS = {
+    **{operation: ("GET", path) for operation, path in READS.items()},
+    "execute": ("POST", "/processes/add/execution"),
+    "dismiss": ("DELETE", "{page}"),
+}
+NONE = "/jobs/0191b8a0-0000-7000-8000-000000000000"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a request is provoked. working: jobs run there; idle: they never start, and its home may be harmed."""
+
+    working: Geomill
+    idle: Geomill
+    folder: Path
+
+    @property
+    def worker(self) -> FlaskClient:
+        return self.working.test_client()
+
+    def client(self, **changed: Any) -> FlaskClient:
+        """A client of the idle home under other settings."""
+        app = create_app(replace(self.idle.settings, **changed))
+        app.test_client_class = self.idle.test_client_class
+        return app.test_client()
+
+    def execute(self, process: str, body: dict[str, Any], **headers: str) -> TestResponse:
+        return self.worker.post(f"/processes/{process}/execution", json=body, headers=headers)
+
+    def ended(self, process: str, body: dict[str, Any]) -> str:
+        """The path of a job that has ended."""
+        accepted = self.execute(process, body, **PREFER).json
+        assert self.working.engine.run(accepted["jobID"], 20).status.final
+        return f"/jobs/{accepted['jobID']}"
+
+    def lost(self) -> str:
+        """The path of a job whose supervisor is gone."""
+        job_id = self.waiting().rpartition("/")[2]
+        bring_to(self.idle.jobs, job_id, Status.RUNNING)  # and nobody holds its lock
+        return f"/jobs/{job_id}"
+
+    def waiting(self) -> str:
+        """The path of a job that nothing starts."""
+        body = {"inputs": {"echoInput": "x"}}
+        accepted = self.idle.test_client().post("/processes/echo/execution", json=body, headers=PREFER)
+        return f"/jobs/{accepted.json['jobID']}"
+
+    def torn(self) -> str:
+        """The path of a job whose status lost its end."""
+        path = self.waiting()
+        status = self.idle.jobs.folder(path.rpartition("/")[2]) / "status.json"
+        status.unlink()  # which may be job.json by another name
+        status.write_text('{"job_id"')
+        return path
+
+    def request(self, operation: str, client: FlaskClient | None = None, **headers: str) -> TestResponse:
+        """The plain request of an operation. headers: written with an underscore."""
+        method, path = OPERATIONS[operation]
+        path = path.format(page=self.ended("page", PAGE)) if "{" in path else path
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return (client or self.worker).open(path, method=method, json=ADD if method == "POST" else None, headers=named)
+
+
+Way = Callable[[Place], TestResponse]
+Row = TypeVar("Row", bound=Way)
+WAYS: dict[tuple[str, int], Way] = {}
+
+
+def way(status: int, *operations: str) -> Callable[[Row], Row]:
+    """Says what a function provokes."""
+
+    def note(function: Row) -> Row:
+        WAYS.update({(operation, status): function for operation in operations})
+        return function
+
+    return note
+
+
+# ---- what all operations have in common
+
+
+def as_asked(operation: str, place: Place) -> TestResponse:
+    return place.request(operation)
+
+
+def known_already(operation: str, place: Place) -> TestResponse:
+    return place.request(operation, If_None_Match="*")
+
+
+def wrong_method(operation: str, place: Place) -> TestResponse:
+    """No operation at all; it is documented with those that its path does have."""
+    return place.worker.patch(OPERATIONS[operation][1].format(page=NONE))
+
+
+def nothing_acceptable(operation: str, place: Place) -> TestResponse:
+    return place.request(operation, Accept="image/png")
+
+
+def foreign_host(operation: str, place: Place) -> TestResponse:
+    return place.request(operation, Host="example.org")
+
+
+def malformed_host(operation: str, place: Place) -> TestResponse:
+    return place.request(operation, Host="bad host")
+
+
+for each in OPERATIONS:
+    WAYS[each, 200] = partial(as_asked, each)
+    WAYS[each, 400] = partial(malformed_host, each)
+    WAYS[each, 405] = partial(wrong_method, each)
+    WAYS[each, 406] = partial(nothing_acceptable, each)
+    WAYS[each, 421] = partial(foreign_host, each)
+for each in READS:
+    if each != "getLog":  # a stream has no ETag
+        WAYS[each, 304] = partial(known_already, each)
+
+
+# ---- executions
+
+
+@way(201, "execute")
+def asynchronous(place: Place) -> TestResponse:
+    return place.execute("add", ADD, **PREFER)
+
+
+@way(204, "execute")
+def by_reference(place: Place) -> TestResponse:
+    return place.execute("add", {**ADD, "outputs": {"result": {"transmissionMode": "reference"}}})
+
+
+@way(400, "execute")
+def bad_input(place: Place) -> TestResponse:
+    return place.execute("add", {"inputs": {"a": "one"}})
+
+
+@way(403, "execute")
+def page_of_another_site(place: Place) -> TestResponse:
+    return place.request("execute", Origin="https://example.org")
+
+
+@way(404, "execute")
+def no_such_process(place: Place) -> TestResponse:
+    return place.execute("none", ADD)
+
+
+@way(413, "execute")
+def body_too_large(place: Place) -> TestResponse:
+    return place.client(max_body=100).post("/processes/echo/execution", data=b" " * 101)
+
+
+@way(422, "execute")
+def key_of_another_request(place: Place) -> TestResponse:
+    for number in (1, 2):
+        answer = place.execute("add", {"inputs": {"a": number}}, **{"Idempotency-Key": str(place.folder)})
+    return answer
+
+
+@way(500, "execute")
+def process_failed(place: Place) -> TestResponse:
+    return place.execute("fail", {"inputs": {"how": "error"}})
+
+
+@way(503, "execute")
+def queue_full(place: Place) -> TestResponse:
+    place.waiting()
+    body = {"inputs": {"echoInput": "x"}}
+    return place.client(max_queued=1).post("/processes/echo/execution", json=body, headers=PREFER)
+
+
+@way(504, "execute")
+def time_limit(place: Place) -> TestResponse:
+    return place.execute("endless", {})
+
+
+@way(507, "execute")
+def disk_nearly_full(place: Place) -> TestResponse:
+    body = {"inputs": {"echoInput": "x"}}
+    return place.client(min_free_bytes=2**62).post("/processes/echo/execution", json=body)
+
+
+# ---- processes and jobs
+
+
+@way(400, "getProcesses")
+def no_processes_asked_for(place: Place) -> TestResponse:
+    return place.worker.get("/processes?limit=0")
+
+
+@way(400, "getJobs")
+def unknown_status(place: Place) -> TestResponse:
+    return place.worker.get("/jobs?status=lost")
+
+
+@way(404, "getProcessDescription")
+def description_of_nothing(place: Place) -> TestResponse:
+    return place.worker.get("/processes/none")
+
+
+@way(404, "getStatus")
+def no_such_job(place: Place) -> TestResponse:
+    return place.worker.get(NONE)
+
+
+@way(404, "getProblemType")
+def no_such_problem(place: Place) -> TestResponse:
+    return place.worker.get("/problems/none")
+
+
+@way(500, "getStatus")
+def torn_status(place: Place) -> TestResponse:
+    return place.idle.test_client().get(place.torn())
+
+
+@way(500, "getJobs")
+def home_that_is_no_folder(place: Place) -> TestResponse:
+    client = place.client()
+    shutil.rmtree(place.idle.jobs.jobs)
+    place.idle.jobs.jobs.touch()
+    return client.get("/jobs")
+
+
+def descriptions_of_another_shape(operation: str, place: Place) -> TestResponse:
+    kept = place.idle.settings.home / "packages"
+    shared = kept.resolve()
+    kept.unlink()
+    shutil.copytree(shared, kept)
+    for record in kept.glob("*/*.json"):
+        record.write_text("[]")
+    return place.request(operation, place.client())
+
+
+for each in ("getProcesses", "getProcessDescription"):
+    WAYS[each, 500] = partial(descriptions_of_another_shape, each)
+
+
+# ---- dismissals
+
+
+@way(202, "dismiss")
+def supervisor_that_stands_still(place: Place) -> TestResponse:
+    body = {"inputs": {"flag": str(place.folder / "none")}}
+    job_id = place.execute("wait", body, Prefer="wait=1").json["jobID"]
+    pid = place.working.jobs.status(job_id).pid
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        return place.worker.delete(f"/jobs/{job_id}")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        assert place.working.engine.run(job_id, 20).status is Status.DISMISSED
+
+
+@way(403, "dismiss")
+def dismissal_by_another_site(place: Place) -> TestResponse:
+    return place.request("dismiss", Origin="https://example.org")
+
+
+@way(404, "dismiss")
+def dismissal_of_nothing(place: Place) -> TestResponse:
+    return place.worker.delete(NONE)
+
+
+@way(412, "dismiss")
+def status_of_another_time(place: Place) -> TestResponse:
+    return place.request("dismiss", If_Match='"of-another-time"')
+
+
+@way(500, "dismiss")
+def dismissal_of_a_torn_status(place: Place) -> TestResponse:
+    return place.idle.test_client().delete(place.torn())
+
+
+# ---- logs and results
+
+
+@way(400, "getLog")
+def offset_before_the_begin(place: Place) -> TestResponse:
+    return place.worker.get(place.ended("add", ADD) + "/logs?offset=-1")
+
+
+@way(404, "getLog")
+def log_of_nothing(place: Place) -> TestResponse:
+    return place.worker.get(f"{NONE}/logs")
+
+
+@way(204, "getResult")
+def results_by_reference(place: Place) -> TestResponse:
+    body = {**ADD, "outputs": {"result": {"transmissionMode": "reference"}}}
+    return place.worker.get(place.ended("add", body) + "/results")
+
+
+@way(400, "getResult")
+def result_of_another_name(place: Place) -> TestResponse:
+    return place.worker.get(place.ended("add", ADD) + "/results?outputs=none")
+
+
+@way(400, "getOutput")
+def output_of_another_name(place: Place) -> TestResponse:
+    return place.worker.get(place.ended("add", ADD) + "/results/none")
+
+
+@way(400, "getOutputValue")
+def value_of_another_name(place: Place) -> TestResponse:
+    return place.worker.get(place.ended("add", ADD) + "/results/none/0")
+
+
+def raw_file(operation: str, place: Place, **headers: str) -> TestResponse:
+    return place.worker.get(place.ended("page", {**PAGE, "response": "raw"}) + RESULTS[operation], headers=headers)
+
+
+def failed(operation: str, process: str, body: dict[str, Any], place: Place) -> TestResponse:
+    return place.worker.get(place.ended(process, body) + RESULTS[operation])
+
+
+def of_a_lost_job(operation: str, place: Place) -> TestResponse:
+    return place.idle.test_client().get(place.lost() + RESULTS[operation])
+
+
+def of_no_job(operation: str, place: Place) -> TestResponse:
+    return place.worker.get(NONE + RESULTS[operation])
+
+
+for each in RESULTS:
+    WAYS[each, 206] = partial(raw_file, each, Range="bytes=0-1")
+    WAYS[each, 404] = partial(of_no_job, each)
+    WAYS[each, 416] = partial(raw_file, each, Range="bytes=99-")
+    WAYS[each, 500] = partial(failed, each, "fail", {"inputs": {"how": "error"}})
+    WAYS[each, 503] = partial(of_a_lost_job, each)
+    WAYS[each, 504] = partial(failed, each, "endless", {})
+
+
+# ---- the tests
+
+# Documented for whatever nobody has thought of: these read nothing that could fail.
+UNHEARD_OF = {
+    *((each, 500) for each in ("getLandingPage", "getConformanceClasses", "getAPI", "getProblemType", "getLog")),
+    ("getLog", 304),
+}
+
+
+@pytest.fixture
+def place(working: Geomill, app: Geomill, tmp_path: Path) -> Iterator[Place]:
+    yield Place(working, app, tmp_path)
+
+
+def documented(app: Geomill) -> set[tuple[str, int]]:
+    paths = openapi.document(app, "http://localhost")["paths"]
+    operations = [each for methods in paths.values() for each in methods.values()]
+    return {(each["operationId"], int(status)) for each in operations for status in each["responses"]}
+
+
+def test_every_documented_status_has_a_way_to_it_and_no_other(app: Geomill) -> None:
+    assert set(WAYS) | UNHEARD_OF == documented(app)
+    assert not set(WAYS) & UNHEARD_OF
+
+
+@pytest.mark.parametrize("operation, status", WAYS)
+def test_a_documented_status_is_answered(place: Place, operation: str, status: int) -> None:
+    answer = WAYS[operation, status](place)
+    assert answer.status_code == status
+    if status >= 400:
+        assert answer.json["status"] == status and answer.json["type"]

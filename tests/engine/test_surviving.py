@@ -1,0 +1,241 @@
+"""Nothing lives in a web worker: whatever process of the server ends, no job is lost, and waiting ones start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support import leaks
+from support.at_work import at_work
+from support.mills import Mill, dispatching, serving
+from support.waiting import until
+
+from geomill.app import create_app
+from geomill.app.config import Settings
+from geomill.app.engine import reaper
+from geomill.app.engine.client import Engine, open_store
+from geomill.jobstore import Status
+from geomill.jobstore.fsck import check
+
+JOBS = 40
+SOON = 5.0  # seconds in which everybody has to know of a loss
+
+Pick = Callable[[Mill], int]
+
+
+def worker(mill: Mill) -> int:
+    return mill.workers()[0]
+
+
+def master(mill: Mill) -> int:
+    return mill.pid
+
+
+def dispatcher(mill: Mill) -> int:
+    pid = mill.dispatcher()
+    assert pid
+    return pid
+
+
+def template(mill: Mill) -> int:
+    (pid,) = [child for child in leaks.children(dispatcher(mill)) if leaks.running_name(child) == "geomill-base"]
+    return pid
+
+
+def supervisor(mill: Mill) -> int:
+    store = mill.store
+
+    def running() -> int | None:
+        found = (store.read_status(job_id) for job_id in store.walk())
+        return next((info.pid for info in found if info.status is Status.RUNNING), None)
+
+    pid = until(running)
+    assert isinstance(pid, int)
+    return pid
+
+
+def submit(mill: Mill, seconds: float) -> str | None:
+    """A job that was accepted; None when there was no answer."""
+    try:
+        return mill.submit("nap", seconds=seconds)
+    except OSError:
+        return None
+    except Exception as error:
+        assert "urllib3" in type(error).__module__, error
+        return None
+
+
+@pytest.mark.parametrize("victim", [worker, master, dispatcher, template, supervisor], ids=lambda pick: pick.__name__)
+def test_no_accepted_job_is_lost_with_a_process_of_the_server(settings: Settings, victim: Pick) -> None:
+    with serving(settings, max_running="4") as mill:
+        accepted = [mill.submit("nap", seconds=0.1) for _ in range(JOBS // 2)]
+        leaks.kill(victim(mill))
+        killed = time.monotonic()
+        accepted += [job_id for _ in range(JOBS // 2) if (job_id := submit(mill, 0.1))]
+        store = mill.store
+        lost = [job_id for job_id in accepted if mill.ended(job_id).status is not Status.SUCCESSFUL]
+        assert time.monotonic() - killed < SOON + JOBS * 0.1
+        assert [store.status(job_id).cause for job_id in lost] == (["lost"] if victim is supervisor else [])
+        assert until(lambda: check(store) == [])
+
+
+@pytest.mark.parametrize("victim", [worker, dispatcher, template], ids=lambda pick: pick.__name__)
+def test_running_jobs_go_on_without_whoever_started_them(settings: Settings, victim: Pick) -> None:
+    with serving(settings) as mill:
+        job_id = mill.submit("nap", seconds=2)
+        until(lambda: mill.store.read_status(job_id).status is Status.RUNNING)
+        before = mill.store.read_status(job_id)
+        leaks.kill(victim(mill))
+        assert mill.ended(job_id).status is Status.SUCCESSFUL
+        assert mill.store.read_status(job_id).pid == before.pid
+
+
+def test_a_job_that_lost_its_supervisor_has_failed_with_the_cause(mill: Mill) -> None:
+    job_id = mill.submit("hostile")
+    mill.message(job_id, "ready")
+    leaks.kill(supervisor(mill))
+    lost = mill.ended(job_id, SOON)
+    assert (lost.status, lost.cause, lost.message) == (Status.FAILED, "lost", "the job's supervisor was lost")
+    until(lambda: not at_work(job_id))
+    until(lambda: not (mill.store.folder(job_id) / "work").exists())
+    reply = mill.call("GET", f"/jobs/{job_id}/results")
+    assert (reply.status, reply.json()["type"]) == (503, f"{mill.url}/problems/job-lost")
+
+
+def test_a_dispatcher_is_back_within_a_second(settings: Settings) -> None:
+    with serving(settings) as mill:
+        for _ in range(5):
+            leaks.kill(dispatcher(mill))
+            begin = time.monotonic()
+            until(mill.dispatcher)
+            assert time.monotonic() - begin < 1
+
+
+def test_there_is_one_dispatcher_however_many_want_one(settings: Settings) -> None:
+    with serving(settings, "--workers", "4") as mill, serving(settings, "--workers", "4") as other:
+        before = set(dispatchers())
+        assert mill.dispatcher() == other.dispatcher()
+        for _ in range(5):
+            leaks.kill(dispatcher(mill))
+            until(mill.dispatcher)
+            assert len(dispatchers()) == len(before)
+
+
+def dispatchers() -> list[int]:
+    """All dispatchers below the tests, those of homes that other tests share among them."""
+    return [pid for pid in reaper.descendants(os.getpid()) if leaks.running_name(pid) == "geomill-dispatc"]
+
+
+def test_a_synchronous_request_outlives_the_dispatcher(settings: Settings) -> None:
+    with serving(settings) as mill:
+        client = subprocess.Popen(
+            ["curl", "-s", f"{mill.url}/processes/nap/execution", "-d", '{"inputs": {"seconds": 1}}'],
+            stdout=subprocess.PIPE,
+        )
+        job = until(lambda: next(iter(mill.store.walk()), None))
+        until(lambda: mill.store.read_status(job).status is Status.RUNNING)
+        leaks.kill(dispatcher(mill))
+        assert client.communicate(timeout=20)[0] == b"1"
+
+
+def test_a_client_that_leaves_does_not_cancel_its_job(settings: Settings) -> None:
+    with serving(settings) as mill:
+        client = subprocess.Popen(
+            ["curl", "-s", f"{mill.url}/processes/nap/execution", "-d", '{"inputs": {"seconds": 0.5}}']
+        )
+        job = until(lambda: next(iter(mill.store.walk()), None))
+        client.send_signal(signal.SIGKILL)
+        client.wait()
+        assert mill.ended(job).status is Status.SUCCESSFUL
+
+
+@pytest.fixture
+def orphan(settings: Settings) -> Iterator[str]:
+    """A job that a worker had just accepted when it was killed: in no index, and told to nobody."""
+    app = create_app(settings)
+    app.jobs.repair_index()
+    app.jobs = app.jobs.unindexed()
+    reply = app.test_client().post("/processes/nap/execution", json={"inputs": {}}, headers={"Prefer": "respond-async"})
+    assert reply.json
+    yield reply.json["jobID"]
+
+
+def test_a_job_that_nobody_was_told_of_is_found(settings: Settings, orphan: str) -> None:
+    with dispatching(settings):
+        until(lambda: open_store(settings).read_status(orphan).status is Status.SUCCESSFUL)
+
+
+def test_a_job_that_nobody_was_told_of_is_found_an_hour_later(settings: Settings, orphan: str) -> None:
+    long_ago = time.time() - 3600
+    folder = open_store(settings).folder(orphan)
+    aged = folder.with_name(f"{int(long_ago * 1000):012x}"[:8] + "-" + f"{int(long_ago * 1000):012x}"[8:] + orphan[13:])
+    shard = folder.parents[1] / aged.name[:7]
+    shard.mkdir()
+    for name in ("job.json", "status.json"):
+        text = (folder / name).read_text().replace(orphan, aged.name)
+        (folder / name).unlink()
+        (folder / name).write_text(text)
+    folder.rename(shard / aged.name)
+    (settings.runtime_dir / "reconciled").touch()
+    os.utime(settings.runtime_dir / "reconciled", (long_ago - 1, long_ago - 1))  # the last dispatcher's last look
+    with dispatching(settings):
+        until(lambda: open_store(settings).read_status(aged.name).status is Status.SUCCESSFUL)
+
+
+def test_a_dispatcher_with_other_settings_makes_way_and_jobs_go_on(settings: Settings) -> None:
+    with serving(settings, max_running="2") as first:
+        job_id = first.submit("nap", seconds=2)
+        until(lambda: first.store.read_status(job_id).status is Status.RUNNING)
+        before = first.dispatcher()
+        with serving(settings, max_running="3") as second:
+            until(lambda: second.dispatcher() not in (None, before))
+            assert second.ended(second.submit("nap")).status is Status.SUCCESSFUL
+            assert first.ended(job_id).status is Status.SUCCESSFUL
+
+
+def test_a_dispatcher_without_a_server_or_a_job_leaves(settings: Settings) -> None:
+    store = open_store(settings)
+    engine = Engine(settings, store)
+    with serving(settings) as mill:
+        pid = dispatcher(mill)
+        pidfd = os.pidfd_open(pid)
+        leaks.kill(mill.pid)
+        with closing(os.fdopen(pidfd)):
+            assert reaper.wait_for_end(pidfd, 20)
+    assert engine.ask({"op": "hello"}, 1.0) is None
+
+
+def test_waiting_jobs_are_done_before_a_dispatcher_leaves(settings: Settings) -> None:
+    with serving(settings, max_running="1") as mill:
+        jobs = [mill.submit("nap", seconds=0.3) for _ in range(5)]
+        leaks.kill(mill.pid)
+        assert {mill.ended(job_id).status for job_id in jobs} == {Status.SUCCESSFUL}
+
+
+@pytest.mark.parametrize("message", [b"", b"\n", b"{}\n", b'{"op": "template"}\n', b'{"op": "start"}\n', b"[1]\n"])
+def test_nonsense_does_not_harm_the_dispatcher(mill: Mill, message: bytes) -> None:
+    before = dispatcher(mill)
+    with closing(mill.engine._connect()) as link:
+        link.sendall(message)
+    assert mill.ended(mill.submit("nap")).status is Status.SUCCESSFUL
+    assert dispatcher(mill) == before
+
+
+def test_a_job_whose_files_are_torn_harms_no_other(settings: Settings) -> None:
+    with serving(settings) as mill:
+        torn = mill.submit("hold")
+        mill.message(torn, "holding")
+        path: Path = mill.store.folder(torn) / "status.json"
+        whole = path.read_bytes()
+        path.write_bytes(b'{"status": ')
+        assert mill.ended(mill.submit("nap")).status is Status.SUCCESSFUL
+        leaks.kill(dispatcher(mill))
+        assert mill.ended(mill.submit("nap")).status is Status.SUCCESSFUL
+        path.write_bytes(whole)
+        assert mill.call("DELETE", f"/jobs/{torn}").status == 200

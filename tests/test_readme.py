@@ -1,0 +1,249 @@
+"""The README is true: its commands are run as they stand, in a copy of its folder with a home of their own.
+
+So are those of the page on writing processes.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import pytest
+from support import leaks, mills
+from support.waiting import until
+
+from geomill.app.config import Settings
+from geomill.app.engine.client import Engine, open_store
+
+ROOT = Path(__file__).parents[1]
+README, WRITING = ((ROOT / name).read_text() for name in ("README.md", "docs/writing-processes.md"))
+ADDRESS, HOME = "127.0.0.1:8080", "/home/ada"  # as the README has them
+MARK = "---- next command ----"
+JOB = r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
+WILD = {
+    JOB: r"[0-9a-f-]{36}",
+    r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
+    r"\.\.\.": r".*",
+}
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class Command(NamedTuple):
+    """A line after "$ ", with what the README shows below it."""
+
+    line: str
+    shown: str
+
+
+def blocks(language: str, page: str = README) -> list[str]:
+    """The contents of a page's blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def commands(block: str) -> list[Command]:
+    """The commands of a console block; one goes on over lines while a quote is open."""
+    found: list[Command] = []
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        lines = part.splitlines()
+        count = next(n for n in range(1, len(lines) + 1) if _is_whole("\n".join(lines[:n])))
+        found.append(Command("\n".join(lines[:count]), "\n".join(lines[count:])))
+    return found
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        shlex.split(line)
+    except ValueError:  # no closing quotation
+        return False
+    return True
+
+
+def kind(command: Command) -> str:
+    """Who runs a command here: "make" is left to people and .ci/run, "serve" and "gunicorn" go on in the background."""
+    for word in ("make", "serve", "gunicorn"):
+        if re.search(rf"(^|[ /]){word} ", command.line):
+            return word
+    return "client"
+
+
+def pattern(shown: str) -> str:
+    """What an output has to match: ids, times and "..." are open, a line of "..." alone is any number of lines."""
+    lines = [r"(?:.*\n)*?" if line == "..." else _line(line) + r"\n" for line in shown.splitlines()]
+    return "".join(lines)
+
+
+def _line(line: str) -> str:
+    parts = re.split("(" + "|".join(WILD) + ")", line)
+    return "".join(
+        next((regex for wild, regex in WILD.items() if re.fullmatch(wild, part)), re.escape(part)) for part in parts
+    )
+
+
+def only(word: str) -> Command:
+    """The one command of a kind."""
+    (found,) = (command for block in blocks("console") for command in commands(block) if kind(command) == word)
+    return found
+
+
+class Place(NamedTuple):
+    """A copy of the folder a page speaks of: what is needed of it, and the files that the page tells to write."""
+
+    folder: Path
+    environ: Mapping[str, str]
+
+    @property
+    def settings(self) -> Settings:
+        """Those of a server that is started there."""
+        return Settings.load(self.environ)
+
+
+@contextmanager
+def place(*languages: str, page: str = README) -> Iterator[Place]:
+    """Such a copy with the files that a page shows in these languages, and names in their first line."""
+    root = Path(tempfile.mkdtemp(prefix="readme-", dir="/tmp")).resolve()  # sockets need a short path
+    folder = root / "geomill"
+    folder.mkdir()
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    shutil.copyfile(ROOT / "wsgi.py", folder / "wsgi.py")
+    for content in (content for language in languages for content in blocks(language, page)):
+        if name := re.match(r"# ([\w/-]+\.\w+)\n", content):
+            (folder / name[1]).parent.mkdir(exist_ok=True)
+            (folder / name[1]).write_text(content)
+    unwanted = {"XDG_DATA_HOME", "PYTHONPATH"}
+    environ = {name: value for name, value in mills.environ({}).items() if name not in unwanted}
+    try:
+        yield Place(folder, environ | {"HOME": str(root), "GEOMILL_RUNTIME_DIR": str(root / "run")})
+    finally:
+        shutil.rmtree(root)
+
+
+@contextmanager
+def started(line: str, place: Place) -> Iterator[tuple[str, str]]:
+    """A server, started by a command: its first line that has an address in it, and the address as host:port."""
+    server = subprocess.Popen(
+        ["bash", "-c", f"exec {line} 2>&1"],
+        cwd=place.folder, env=place.environ, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdout
+    try:
+        said = next((line for line in server.stdout if "http://" in line), "")
+        address = re.search(r"http://([\w.:]+)", said)
+        assert address, f"{line} did not start"
+        engine = Engine(place.settings, open_store(place.settings))
+        leaks.share(server.pid)
+        leaks.share(until(lambda: engine.ask({"op": "hello"}, 2.0))["pid"])
+        yield said, address[1]
+    finally:
+        mills.stop(server, place.settings)
+
+
+class Mill(NamedTuple):
+    """The README's server, on a free port. said: its first line; address: host:port."""
+
+    page: str
+    place: Place
+    said: str
+    address: str
+
+
+@pytest.fixture(scope="module")
+def mill(request: pytest.FixtureRequest) -> Iterator[Mill]:
+    """Such a server where somebody stands who has written the processes of a page."""
+    with place("python", page=request.param) as here:
+        with started(f"{only('serve').line} --port 0", here) as (said, address):
+            yield Mill(request.param, here, said, address)
+
+
+def run(block: list[Command], mill: Mill) -> list[str]:
+    """What each command of a block prints, one after the other in one shell."""
+    lines = [f"{command.line.replace(ADDRESS, mill.address)}\nprintf '\\n%s\\n' '{MARK}'\n" for command in block]
+    done = subprocess.run(
+        ["bash", "-c", "exec 2>&1\n" + "".join(lines)],
+        cwd=mill.place.folder, env=mill.place.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        timeout=60,
+    )  # fmt: skip
+    outputs = done.stdout.split(MARK)[: len(block)]
+    return [output.strip("\n") + "\n" if output.strip("\n") else "" for output in outputs]
+
+
+@pytest.mark.parametrize("mill", [README], indirect=True, ids=["readme"])
+def test_the_server_says_what_the_readme_shows(mill: Mill) -> None:
+    shown = only("serve").shown.replace(ADDRESS, mill.address).replace(HOME, mill.place.environ["HOME"])
+    assert re.fullmatch(pattern(shown), mill.said)
+
+
+def clients(page: str) -> list[list[Command]]:
+    """The console blocks of a page in which a server is asked something."""
+    found = map(commands, blocks("console", page))
+    return [block for block in found if {kind(command) for command in block} == {"client"}]
+
+
+@pytest.mark.parametrize("mill", [README, WRITING], indirect=True, ids=["readme", "writing"])
+def test_a_command_prints_what_the_page_shows(mill: Mill) -> None:
+    for block in clients(mill.page):
+        for command, printed in zip(block, run(block, mill), strict=True):
+            shown = command.shown.replace(ADDRESS, mill.address)
+            assert re.fullmatch(pattern(shown), printed), f"{command.line}:\n{printed}"
+
+
+def test_no_command_of_the_readme_is_left_out() -> None:
+    kinds = [{kind(command) for command in block} for block in map(commands, blocks("console"))]
+    assert kinds == [{"make", "serve"}, *[{"client"}] * len(clients(README)), {"gunicorn"}]
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"[`$] ?make (\w+)", README)) <= set(targets)
+
+
+def test_gunicorn_serves_the_processes_of_the_settings_file() -> None:
+    with place("python", "toml") as here:
+        line = only("gunicorn").line.replace(ADDRESS, "127.0.0.1:0")
+        with started(line, here) as (_, address):
+            with urllib.request.urlopen(f"http://{address}/processes/stripes", timeout=30) as answer:
+                assert answer.status == 200
+
+
+def test_the_demo_prints_lines_like_those_the_readme_shows() -> None:
+    (shown,) = (block for block in blocks("text") if "water-mask" in block)
+    with place() as here:
+        code, printed = _on_a_terminal([str(ROOT / ".venv/bin/python"), str(ROOT / "examples/demo.py")], here)
+    assert code == 0, printed
+    forms = iter([_form(line) for line in re.split(r"[\r\n]+", printed)])
+    missing = [line for line in shown.splitlines() if line.strip() != "..." and _form(line) not in forms]
+    assert not missing, printed
+
+
+def _form(line: str) -> str:
+    """A line without what differs from run to run: ids, numbers, the bar and the words beside it."""
+    line = ESCAPES.sub("", line).rstrip()
+    line = re.sub(r"\[[#-]+\] +\d+ %.*", "[bar]", line)
+    line = re.sub(JOB + r"|\b[0-9a-f]{8}(?=\.\.\.)", "id", line)
+    return re.sub(r"-?\d+(\.\d+)?", "0", line)
+
+
+def _on_a_terminal(command: list[str], place: Place) -> tuple[int, str]:
+    """The exit code and output of a command that thinks people watch it."""
+    ours, theirs = pty.openpty()
+    environ = {**place.environ, "TERM": "xterm", "COLUMNS": "200", "LINES": "50"}
+    process = subprocess.Popen(command, cwd=place.folder, env=environ, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    with open(ours, "rb", buffering=0) as screen:
+        printed = b"".join(_chunks(screen))
+    return process.wait(60), printed.decode()
+
+
+def _chunks(screen: IO[bytes]) -> Iterator[bytes]:
+    """What appears on a terminal, until nobody has it open any more."""
+    try:
+        while chunk := screen.read(65536):
+            yield chunk
+    except OSError:  # the last one has closed it
+        return
