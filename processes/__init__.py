@@ -76,7 +76,7 @@ class Fetch(Protocol):
     """A parameter with this hint is no input: the function calls it to download, within the server's rules."""
 
     def __call__(self, href: str, media_type: str | None = None) -> Path:
-        """Download to a file of the job. Raises ValueError when the server does not allow the address."""
+        """Download to a file of the job. Raises BadInput for what may not or cannot be fetched."""
 
 
 class BadInput(Exception):  # noqa: N818  the name reads well where it is raised

@@ -6,14 +6,17 @@ nothing else of the server: requests and answers are JSON lines on the descripto
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-from geomill.processes import Fetch, Progress
+from geomill.processes import BadInput, Fetch, Progress
 from geomill.processes.hints import injected
 from geomill.processes.values import decode, encode
 
@@ -48,7 +51,7 @@ def files_from_json(value: Any) -> Any:
 
 def main() -> None:
     """Run one process in this interpreter: task from the first descriptor, messages to the second."""
-    from geomill.processes.describe import load
+    from geomill.processes.describe import load_source
 
     with open(int(sys.argv[1]), encoding="utf-8") as orders, open(int(sys.argv[2]), "w", encoding="utf-8") as answers:
         os.set_inheritable(orders.fileno(), False)
@@ -66,12 +69,39 @@ def main() -> None:
             say({"fetch": href, "type": media_type})
             answer = json.loads(orders.readline())
             if "refused" in answer:
-                raise ValueError(answer["refused"])
+                raise BadInput(answer["refused"])
             return Path(answer["path"])
 
-        module = load(task["source"].encode(), Path(task["path"]))
-        outputs = call(getattr(module, task["entry"]), task["arguments"], progress, fetch)
+        try:
+            module = load_source(task["source"].encode(), Path(task["path"]))
+            outputs = call(getattr(module, task["entry"]), task["arguments"], progress, fetch)
+        except Exception as error:
+            say({"failure": explain(error)})
+            if not isinstance(error, BadInput):
+                traceback.print_exception(type(error), error, authors(error.__traceback__, task["path"]))
+            sys.exit(1)
         say({"outputs": files_to_json(outputs)})
+
+
+def explain(error: BaseException) -> dict[str, str]:
+    """The cause of a failure, as the status of a job names it, and the sentence that it shows."""
+    if isinstance(error, BadInput):
+        return {"cause": "bad-input", "message": str(error)}
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        said = f": {error.code}" if isinstance(error.code, str) else ""
+        return {"cause": "exit", "message": f"ended with exit code {code}{said}"}
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return {"cause": "disk-full", "message": f"no space is left: {error}"}
+    return {"cause": "exception", "message": traceback.format_exception_only(type(error), error)[-1].strip()}
+
+
+def authors(trace: TracebackType | None, path: str) -> TracebackType | None:
+    """The part of a traceback that means something to the author of the file at `path`; all, where none does."""
+    begin = trace
+    while begin is not None and begin.tb_frame.f_code.co_filename != path:
+        begin = begin.tb_next
+    return begin or trace
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import pwd
 import signal
@@ -15,12 +14,12 @@ from typing import NoReturn
 from geomill.app.config import Settings
 from geomill.app.engine import isolation
 from geomill.app.engine.messages import say
-from geomill.app.runners import RUNNERS, Task
+from geomill.app.runners import RUNNERS, Failed, Task
 from geomill.jobstore import Job, JobStore
 from geomill.processes import BadInput
+from geomill.processes.call import authors, explain
 
 CAUSES = ("exception", "exit", "bad-input", "disk-full")  # that a child may name for its failure
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 # what of the dispatcher's environment, itself scrubbed, describes the machine and not somebody's session
 _SESSION = ("HOME", "TMPDIR", "USER", "LOGNAME")
 
@@ -45,11 +44,13 @@ def main(
         results = RUNNERS[job.runner].run(task)
         say(channel, {"results": results})
         code = 0
+    except Failed as error:
+        say(channel, {"failure": error.failure})
     except BaseException as error:
         with contextlib.suppress(Exception):
-            say(channel, {"failure": _explain(error)})
-        if not (isinstance(error, SystemExit) or isinstance(error, BadInput)):
-            traceback.print_exception(_without_ours(error))
+            say(channel, {"failure": explain(error)})
+        if not isinstance(error, SystemExit | BadInput):
+            traceback.print_exception(error.with_traceback(authors(error.__traceback__, job.path)))
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
@@ -110,22 +111,3 @@ def _limit_threads(count: int) -> None:
             from threadpoolctl import threadpool_limits
 
             threadpool_limits(count)
-
-
-def _explain(error: BaseException) -> dict[str, str]:
-    """The cause and the sentence that the status shows; the traceback goes to the log."""
-    if isinstance(error, BadInput):
-        return {"cause": "bad-input", "message": str(error)}
-    if isinstance(error, SystemExit):
-        return {"cause": "exit", "message": f"ended with exit code {error.code}"}
-    if isinstance(error, OSError) and error.errno in _DISK_FULL:
-        return {"cause": "disk-full", "message": f"no space is left: {error}"}
-    return {"cause": "exception", "message": traceback.format_exception_only(error)[-1].strip()[:2000]}
-
-
-def _without_ours(error: BaseException) -> BaseException:
-    """The error without the frames of the server, which mean nothing to the author of a process."""
-    trace = error.__traceback__
-    while trace is not None and "/runners/" not in trace.tb_frame.f_code.co_filename.replace("\\", "/"):
-        trace = trace.tb_next
-    return error.with_traceback(trace) if trace is not None else error

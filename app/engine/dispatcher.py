@@ -58,7 +58,7 @@ class Dispatcher:
     def __init__(self, settings: Settings, store: JobStore) -> None:
         """Listen first, then look for work: whoever could not reach the socket has left his job in the store."""
         self.settings, self.store = settings, store
-        self.runtime = settings.runtime_dir
+        self.runtime, self.identity = settings.runtime_dir, identity(settings)
         self.selector = selectors.DefaultSelector()
         self.queue = FairQueue()
         self.running: dict[str, Running] = {}
@@ -122,9 +122,9 @@ class Dispatcher:
 
     def _on_hello(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
         """Two servers of one home with other versions or settings: the newcomer's dispatcher takes over."""
-        if message.get("digest") not in (None, identity(self.settings)):
+        if message.get("digest") not in (None, self.identity):
             self.retired = True
-        return {"pid": os.getpid(), "digest": identity(self.settings), "queued": len(self.queue),
+        return {"pid": os.getpid(), "digest": self.identity, "queued": len(self.queue),
                 "running": len(self.running), "templates": sorted(self.templates)}  # fmt: skip
 
     def _on_retire(self, client: Client, message: dict[str, Any]) -> None:

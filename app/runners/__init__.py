@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import ModuleType
 
 from geomill.app.runners import python
-from geomill.app.runners.task import Task
+from geomill.app.runners.task import Failed, Task
 
 RUNNERS: dict[str, ModuleType] = {"python": python}
 
-__all__ = ["RUNNERS", "Task"]
+__all__ = ["RUNNERS", "Failed", "Task"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from geomill.app.exchange import inputs
 from geomill.app.exchange.request import read
-from geomill.app.runners.task import Task
+from geomill.app.runners.task import Failed, Task
 from geomill.processes import BadInput, process
 from geomill.processes.call import call, files_from_json
 from geomill.processes.describe import load_source
@@ -51,6 +51,8 @@ def _call_elsewhere(task: Task, interpreter: str, arguments: dict[str, Any]) -> 
     with open(orders_in, "w", encoding="utf-8") as orders, open(answers_out, encoding="utf-8") as answers:
         outputs = _converse(task, order, orders, answers)
     code = process.wait()
+    if isinstance(outputs, Failed):
+        raise outputs
     if outputs is None:
         if code < 0:
             os.kill(os.getpid(), -code)
@@ -58,13 +60,14 @@ def _call_elsewhere(task: Task, interpreter: str, arguments: dict[str, Any]) -> 
     return outputs
 
 
-def _converse(task: Task, order: dict[str, Any], orders: Any, answers: Any) -> dict[str, Any] | None:
+def _converse(task: Task, order: dict[str, Any], orders: Any, answers: Any) -> dict[str, Any] | Failed | None:
+    """Serve the other interpreter until it is done: its outputs, its failure, or neither."""
     def tell(message: dict[str, Any]) -> None:
         orders.write(json.dumps(message) + "\n")
         orders.flush()
 
     tell(order)
-    outputs: dict[str, Any] | None = None
+    outputs: dict[str, Any] | Failed | None = None
     for line in answers:
         message = json.loads(line)
         if "progress" in message:
@@ -74,6 +77,8 @@ def _converse(task: Task, order: dict[str, Any], orders: Any, answers: Any) -> d
                 tell({"path": str(task.fetch(message["fetch"], message.get("type")))})
             except BadInput as error:
                 tell({"refused": str(error)})
+        elif "failure" in message:
+            outputs = Failed(message["failure"])
         elif "outputs" in message:
             outputs = files_from_json(message["outputs"])
     return outputs

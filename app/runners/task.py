@@ -15,7 +15,7 @@ from geomill.app.config import Settings
 from geomill.app.exchange import inputs
 from geomill.app.exchange.media_types import extension, is_json
 from geomill.app.exchange.request import ExecuteRequest, read
-from geomill.app.guard import Guard, Refused
+from geomill.app.guard import Guard, Refused, Unreachable
 from geomill.jobstore import Job, JobStore
 from geomill.processes import BadInput
 from geomill.processes.packages import Packages, described
@@ -24,6 +24,14 @@ JSON = "application/json"
 INLINE = 1 << 20  # bytes of JSON that results.json holds; a larger value becomes a file beside it
 _SAY_EVERY = 0.05  # seconds between two reports of progress
 _MEDIA_TYPES = {"stac": "application/geo+json", "geojson": "application/geo+json", "wkt2": "text/plain"}
+
+
+class Failed(Exception):
+    """What ran elsewhere failed there, and has said why: {"cause", "message"}; its log has the rest."""
+
+    def __init__(self, failure: dict[str, str]) -> None:
+        super().__init__(failure["message"])
+        self.failure = failure
 
 
 @dataclass
@@ -70,10 +78,10 @@ class Task:
             self.say({"progress": int(percent), "message": message and str(message)[:1000]})
 
     def fetch(self, href: str, media_type: str | None = None) -> Path:
-        """Download through the guard, into work/inputs. Raises BadInput for an address that is refused."""
+        """Download through the guard, into work/inputs. Raises BadInput for an address that gives nothing."""
         try:
             return self.guard.fetch(href, self.work / "inputs", media_type).path
-        except Refused as error:
+        except (Refused, Unreachable) as error:
             raise BadInput(str(error)) from error
 
     def results(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
