@@ -33,7 +33,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path. offers: its media types, best first; () where the process decides about them."""
+    """One method of one path. offers: its media types, best first; () where the process decides about them.
+
+    streams: its answers are written as they are read, and have no ETag.
+    """
 
     id: str
     summary: str
@@ -43,6 +46,7 @@ class Operation:
     headers: tuple[str, ...] = ()
     body: type[Schema] | None = None
     offers: tuple[str, ...] = (JSON,)
+    streams: bool = False
 
 
 def operation(

@@ -15,7 +15,7 @@ from typing import Any
 from . import files, records
 from .records import Result, StatusInfo
 from .status import NoSuchJob, Status
-from .store import _JOB_ID, _NEW, _OLD, JobStore
+from .store import _JOB_ID, _NEW, _OLD, JobStore, boot_id
 
 WHOLE = "A job appears whole or not at all, and disappears whole."
 REPLACED = "Files are replaced, never edited."
@@ -116,8 +116,13 @@ def _files(results: list[Result]) -> Iterator[Result]:
 
 
 def _index(store: JobStore) -> Iterator[Finding]:
-    """Only what stays different when looked at again, since folder and index cannot be read at one moment."""
+    """Only what stays different when looked at again, since folder and index cannot be read at one moment.
+
+    An index that is going to be made anew before anybody believes it breaks no promise.
+    """
     path, wrong = store.index.path, set()
+    if not path.exists() or not store.index.sound(boot_id()):
+        return
     for _ in range(2):
         try:
             known = _indexed(path)
@@ -132,8 +137,6 @@ def _index(store: JobStore) -> Iterator[Finding]:
 
 
 def _indexed(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
         return dict(connection.execute("SELECT id, status FROM jobs"))
 

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -196,9 +197,7 @@ class _Held:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection, self.inode = connection, 0
-
-    def __del__(self) -> None:
-        self.connection.close()
+        weakref.finalize(self, connection.close)  # before the collector comes to the connection itself
 
 
 class Unindexed(Index):

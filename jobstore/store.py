@@ -93,7 +93,8 @@ class JobStore:
         """Where a job stands; one that has lost its supervisor is failed. Raises NoSuchJob."""
         info = self.read_status(job_id)
         if info.status is Status.RUNNING and self.lost(info):
-            return self.fail_lost(info)
+            with suppress(StoreBusy):  # readers do not wait for writers; the dispatcher will say so
+                return self.fail_lost(info, patience=0)
         return info
 
     def read_status(self, job_id: str) -> StatusInfo:
@@ -256,13 +257,16 @@ class JobStore:
 
     # ---- the state machine
 
-    def move(self, job_id: str, to: Status, *, settled: bool = True, **changes: Any) -> StatusInfo:
+    def move(
+        self, job_id: str, to: Status, *, settled: bool = True, patience: float | None = None, **changes: Any
+    ) -> StatusInfo:
         """Move a job along the table. changes: other members of StatusInfo.
 
         settled: its results are on disk; else they are brought there, if the job was promised while they were written.
-        Raises NoSuchJob, and InvalidTransition for the loser of a race.
+        patience: seconds to wait for who writes it, if not as usual.
+        Raises NoSuchJob, StoreBusy, and InvalidTransition for the loser of a race.
         """
-        with self._moving(job_id):
+        with self._moving(job_id, patience):
             info = self.read_status(job_id)
             if to not in MOVES[info.status]:
                 raise InvalidTransition(info, to)
@@ -324,12 +328,13 @@ class JobStore:
         finally:
             os.close(descriptor)
 
-    def fail_lost(self, info: StatusInfo) -> StatusInfo:
-        """Fail a job whose supervisor is gone, unless it ended properly in the meantime."""
+    def fail_lost(self, info: StatusInfo, patience: float | None = None) -> StatusInfo:
+        """Fail a job whose supervisor is gone, unless it ended properly in the meantime. Raises StoreBusy."""
         rebooted = info.boot_id != boot_id()
         message = "the host was restarted while the job ran" if rebooted else "the job's supervisor was lost"
         try:
-            return self.move(info.job_id, Status.FAILED, cause="rebooted" if rebooted else "lost", message=message)
+            cause = "rebooted" if rebooted else "lost"
+            return self.move(info.job_id, Status.FAILED, patience=patience, cause=cause, message=message)
         except InvalidTransition as race:
             return race.current
 
@@ -389,13 +394,13 @@ class JobStore:
                 files.sync(path)
 
     @contextmanager
-    def _moving(self, job_id: str) -> Iterator[None]:
+    def _moving(self, job_id: str, patience: float | None = None) -> Iterator[None]:
         """Hold the lock that moves of this job are made under: one of 256, by the random end of the id.
 
         It is held for milliseconds, unless its holder was stopped. Raises StoreBusy then, if we are not patient.
         """
         with open(self._locks / self.folder(job_id).name[-2:], "wb") as lock:
-            _take(lock.fileno(), f"job {job_id}", self.patience)
+            _take(lock.fileno(), f"job {job_id}", self.patience if patience is None else patience)
             yield
 
     def _admit(self) -> None:

@@ -130,6 +130,10 @@ def _described(field: Field, where: str) -> Json:
         hint = _item(hint)
     try:
         schema = schema_of(hint, where, _media(notes))
+        if hint is not field.hint:  # what was said about the list of values was meant for each
+            for note in notes:
+                schema.update(copy.deepcopy(note.schema))
+            schema = _in_dialect(schema, where)
     except RecursionError:
         raise TypeError(f"{where}: {_name(hint)} contains itself, which cannot be described") from None
     default = None if field.default is EMPTY else _default(field.default)

@@ -58,9 +58,10 @@ class Packages:
     def recall(self, digest: str, interpreter: str | None, path: Path) -> Record | None:
         """What describing a content gave before, if it was."""
         try:
-            return cast(Record, json.loads(self._record(digest, interpreter, path).read_bytes()))
+            record = json.loads(self._record(digest, interpreter, path).read_bytes())
         except (FileNotFoundError, ValueError):
             return None
+        return cast(Record, record) if isinstance(record, dict) else None
 
     def describe(self, digest: str, interpreter: str | None, path: Path, siblings: int, older: float) -> Record:
         """Describe a content as the file at `path`; whoever else does it at the same time is waited for.

@@ -44,7 +44,7 @@ def show(job_id: str) -> Any:
         200: Answer("The job is dismissed.", StatusInfoSchema),
         202: Answer("The job is being dismissed.", StatusInfoSchema),
     },
-    problems=(404, 412),
+    problems=(404, 412, 503),
     headers=("If-Match",),
 )
 def dismiss(job_id: str) -> Any:

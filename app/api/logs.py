@@ -27,6 +27,7 @@ PIECE = 64 * 1024  # bytes
     problems=(404,),
     query=LogsQuery,
     offers=(TEXT,),
+    streams=True,
 )
 def show(job_id: str) -> Any:
     """What the job printed, from `offset` to what there is now; empty when that was nothing."""

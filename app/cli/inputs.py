@@ -97,7 +97,9 @@ def _binary(name: str, text: str, schema: Schema) -> Any:
             raise InputError(f"-i {name}: expected JSON, found {text}") from None
     if not _is_file(text):
         return {"href": text} if "://" in text else text
-    kind = schema.get("contentMediaType") or mimetypes.guess_type(text)[0] or "application/octet-stream"
+    guessed = mimetypes.guess_type(text)[0] or "application/octet-stream"
+    declared = [kind for part in (schema, *_parts(schema)) if (kind := part.get("contentMediaType"))]
+    kind = guessed if guessed in declared else (declared or [guessed])[0]
     return {"value": base64.b64encode(_content(text[1:])).decode(), "encoding": "base64", "mediaType": kind}
 
 
@@ -120,6 +122,10 @@ def _decoded(name: str, content: str | bytes) -> str:
 
 
 def _is_binary(schema: Schema) -> bool:
+    """Whether values are the content of files, in all of several media types."""
+    parts = _parts(schema)
+    if parts:
+        return all(map(_is_binary, parts))
     return schema.get("contentEncoding") in ("binary", "base64") or schema.get("format") in ("binary", "byte")
 
 

@@ -90,8 +90,9 @@ def results(service: Service, job_name: str, output: Path | None, as_json: bool)
 def dismiss(service: Service, job_name: str) -> None:
     """Stop a job that has not ended; it stays in the list."""
     job = service.job(job_name)
-    service.dismiss(job)
-    ended = follow(service, job)
+    ended = service.dismiss(job)
+    if not is_over(ended):
+        ended = follow(service, job)
     click.echo(f"{job.job_id} {show.clean(ended.get('status'))}")
 
 

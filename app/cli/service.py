@@ -125,35 +125,40 @@ class Service(ABC):
             raise ServiceError(f"{job.job_id}: no log is shown by this service")
         return content if "next-offset" in reply.headers else content[start:]
 
-    def dismiss(self, job: Job) -> None:
-        """Stop a job; it may take a while to end. Raises ServiceError for one that has ended."""
+    def dismiss(self, job: Job) -> Json:
+        """Stop a job: its status, which may say that it is still running. Raises ServiceError for one that has ended."""
         while True:  # every report of progress changes the ETag
             status, etag = self._status_and_etag(job)
             if is_over(status):
                 raise ServiceError(f"{job.job_id}: the job has ended ({status.get('status')}); `remove` deletes it")
-            if self._delete(job, etag):
-                return
+            answer = self._delete(job, etag)
+            if answer is not None:
+                return answer if "status" in answer else self.status(job)
 
     def remove(self, job: Job) -> None:
         """Delete a job that has ended. Raises ServiceError for one that has not."""
         status, etag = self._status_and_etag(job)
         if not is_over(status):
             raise ServiceError(f"{job.job_id}: the job is {status.get('status')}; `dismiss` stops it")
-        if not self._delete(job, etag):
+        if self._delete(job, etag) is None:
             raise ServiceError(f"{job.job_id}: the job has changed meanwhile; look at it again")
 
     def fetch(self, url: str) -> Reply:
         """What lies behind a link."""
         return self._asked("GET", url, {})
 
-    def _delete(self, job: Job, etag: str | None) -> bool:
-        """Whether the service deleted the job as it was: the one request serves to dismiss and to remove."""
+    def _delete(self, job: Job, etag: str | None) -> Json | None:
+        """What the service says of the job it deleted as it was, else None: one request serves to dismiss and remove."""
         reply = self.send("DELETE", job.url, {"Accept": "application/json"} | ({"If-Match": etag} if etag else {}))
         if reply.status == 412:
             reply.body()
-            return False
-        _check(reply).body()
-        return True
+            return None
+        text = _check(reply).body()
+        try:
+            said = json.loads(text)
+        except ValueError:
+            said = None
+        return said if isinstance(said, dict) else {}
 
     def _status_and_etag(self, job: Job) -> tuple[Json, str | None]:
         reply = self._asked("GET", job.url, {"Accept": "application/json"})

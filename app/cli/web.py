@@ -28,6 +28,7 @@ class Web(BaseApplication):  # type: ignore[misc]  # without types
             "worker_class": "gthread",
             "workers": self.settings.workers,
             "threads": self.settings.threads,
+            "limit_request_line": 8190,  # its maximum; what is longer it answers itself, with 414
             "graceful_timeout": GRACEFUL_SECONDS,
             "loglevel": "warning",
             "proc_name": "geomill",

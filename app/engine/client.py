@@ -39,6 +39,7 @@ class Engine:
         self.settings, self.store = settings, store
         self.runtime = settings.runtime_dir
         self._serving: int | None = None
+        self._kept: int | None = None
 
     def serve(self, *, insist: bool = True) -> None:
         """Stand for this server from now on: keep a dispatcher alive as long as this process lives.
@@ -47,6 +48,8 @@ class Engine:
         """
         self._serving = os.open(self.runtime / SERVING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._serving, fcntl.LOCK_SH)
+        self._kept = os.open(self.runtime, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._kept, fcntl.LOCK_SH)  # systemd-tmpfiles, which tidies /tmp, leaves such a folder alone
         threading.Thread(target=self._succeed, name="election", daemon=True).start()
         if insist:
             threading.Thread(target=self._greet, name="hello", daemon=True).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -257,20 +258,6 @@ def home_that_is_no_folder(place: Place) -> TestResponse:
     return client.get("/jobs")
 
 
-def descriptions_of_another_shape(operation: str, place: Place) -> TestResponse:
-    kept = place.idle.settings.home / "packages"
-    shared = kept.resolve()
-    kept.unlink()
-    shutil.copytree(shared, kept)
-    for record in kept.glob("*/*.json"):
-        record.write_text("[]")
-    return place.request(operation, place.client())
-
-
-for each in ("getProcesses", "getProcessDescription"):
-    WAYS[each, 500] = partial(descriptions_of_another_shape, each)
-
-
 # ---- dismissals
 
 
@@ -301,6 +288,14 @@ def dismissal_of_nothing(place: Place) -> TestResponse:
 @way(412, "dismiss")
 def status_of_another_time(place: Place) -> TestResponse:
     return place.request("dismiss", If_Match='"of-another-time"')
+
+
+@way(503, "dismiss")
+def dismissal_of_a_job_that_somebody_writes(place: Place) -> TestResponse:
+    path = place.waiting()
+    with open(place.idle.jobs._locks / path[-2:], "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return place.idle.test_client().delete(path)
 
 
 @way(500, "dismiss")
@@ -371,8 +366,11 @@ for each in RESULTS:
 
 # Documented for whatever nobody has thought of: these read nothing that could fail.
 UNHEARD_OF = {
-    *((each, 500) for each in ("getLandingPage", "getConformanceClasses", "getAPI", "getProblemType", "getLog")),
-    ("getLog", 304),
+    (each, 500)
+    for each in (
+        *("getLandingPage", "getConformanceClasses", "getAPI", "getProcesses", "getProcessDescription"),
+        *("getProblemType", "getLog"),
+    )
 }
 
 

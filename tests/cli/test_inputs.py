@@ -71,6 +71,11 @@ def test_a_value_is_read_by_its_schema(schema, values, expected):
         (OBJECT, b'{"a": 1}', {"value": {"a": 1}}),
         ({"type": "array"}, b"[1, 2]", [1, 2]),
         (TIFF, b"II*\0", {"value": "SUkqAA==", "encoding": "base64", "mediaType": "image/tiff"}),
+        (
+            {"oneOf": [{**TIFF, "contentMediaType": "image/png"}, TIFF]},
+            b"x",
+            {"value": "eA==", "encoding": "base64", "mediaType": "image/tiff"},
+        ),
         ({**TIFF, "contentMediaType": None}, b"x", {"value": "eA==", "encoding": "base64", "mediaType": "image/tiff"}),
         (
             {"type": "string", "format": "byte"},

@@ -71,7 +71,6 @@ HARM: dict[str, tuple[Callable[[Path, JobStore], object], str]] = {
     "a short file": (lambda folder, store: (folder / "outputs" / "a.txt").write_text("x"), COMMITTED),
     "scratch": (lambda folder, store: (folder / "work").mkdir(), SWEPT),
     "not indexed": (lambda folder, store: store.index.delete(folder.name), DERIVED),
-    "no index": (lambda folder, store: store.index.path.rename(store.index.path.with_name("x")), DERIVED),
     "a dangling key": (dangling, KEYED),
     "a wrong key": (mislead, KEYED),
 }
@@ -99,6 +98,19 @@ def test_a_broken_promise_is_found_and_nothing_is_changed(folder: Path, tmp_path
     assert promise in {each.promise for each in findings}
     assert all(each.text and each.path for each in findings)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("gone", [".sqlite", ""])
+def test_an_index_that_is_made_anew_before_anybody_reads_it_is_no_finding(
+    folder: Path, tmp_path: Path, gone: str
+) -> None:
+    store = open_store(tmp_path)
+    if gone:
+        store.index.path.unlink()
+    else:
+        store.index.delete(folder.name)
+        store.index.path.with_suffix(".stale").touch()
+    assert check(open_store(tmp_path)) == []
 
 
 def test_a_running_job_without_a_supervisor_is_found_and_left(tmp_path: Path) -> None:

@@ -1,0 +1,193 @@
+"""What a job sees of the world, what it may use, and how its end is told."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.at_work import at_work
+from support.mills import Mill, serving
+from support.waiting import until
+
+from geomill.app.config import Settings
+from geomill.jobstore import Status
+
+ROOT = os.geteuid() == 0
+
+
+def failed(mill: Mill, process: str, **inputs: Any) -> tuple[str | None, str | None]:
+    info = mill.ended(mill.submit(process, **inputs))
+    assert info.status is Status.FAILED
+    return info.cause, info.message
+
+
+def looked(mill: Mill) -> dict[str, Any]:
+    reply = mill.call("POST", "/processes/look/execution", {})
+    assert reply.status == 200, reply.data
+    return dict(reply.json())
+
+
+@pytest.mark.parametrize(
+    "process, inputs, cause, message",
+    [
+        ("endless", {}, "time-limit", "still running after its time limit of 0.3 s"),
+        ("fall", {"number": int(signal.SIGSEGV)}, "signal", "ended by signal 11 (Segmentation fault)"),
+        ("fall", {"number": int(signal.SIGKILL)}, "signal", "ended by signal 9 (Killed)"),
+        ("leave-with", {"code": 3}, "exit", "ended with exit code 3"),
+        ("leave-with", {"code": 0}, "exit", "ended before it gave its results"),
+    ],
+)
+def test_a_failure_says_why(mill: Mill, process: str, inputs: dict[str, int], cause: str, message: str) -> None:
+    assert failed(mill, process, **inputs) == (cause, message)
+
+
+def test_a_failure_of_the_time_limit_is_a_504(mill: Mill) -> None:
+    reply = mill.call("POST", "/processes/endless/execution", {})
+    assert (reply.status, reply.json()["type"]) == (504, f"{mill.url}/problems/time-limit")
+
+
+def test_a_job_gets_its_folder_its_log_and_a_pipe(mill: Mill) -> None:
+    seen = looked(mill)
+    job = Path(seen["directory"]).parent
+    assert seen["directory"] == f"{job}/work" and str(job).startswith(str(mill.settings.home))
+    own = {name: target for name, target in seen["descriptors"].items() if target}
+    assert own.pop("0") == "/dev/null"
+    assert (own.pop("1"), own.pop("2")) == (f"{job}/log", f"{job}/log")
+    (pipe,) = [name for name, target in own.items() if target.startswith("pipe:")]
+    del own[pipe]
+    assert not [target for target in own.values() if not target.startswith("/proc/")]
+
+
+def test_a_jobs_environment_holds_nothing_of_the_server(settings: Settings) -> None:
+    os.environ["SECRET_OF_A_SESSION"] = "x"
+    try:
+        with serving(settings, title="A secret") as mill:
+            seen = looked(mill)["environment"]
+    finally:
+        del os.environ["SECRET_OF_A_SESSION"]
+    assert {"HOME", "TMPDIR", "PATH"} <= set(seen)
+    assert not {name for name in seen if name.startswith("GEOMILL") or "SECRET" in name}
+    assert seen["HOME"] == seen["TMPDIR"] and seen["HOME"].endswith("/work")
+
+
+def test_the_kernel_ends_a_job_before_the_server_when_memory_runs_out(mill: Mill) -> None:
+    seen = looked(mill)
+    assert seen["oom"] > int(Path(f"/proc/{mill.pid}/oom_score_adj").read_text())
+
+
+def test_no_signal_is_blocked_in_a_job(mill: Mill) -> None:
+    assert looked(mill)["blocked"] == []
+
+
+def test_a_job_dies_with_its_supervisor(mill: Mill) -> None:
+    job_id = mill.submit("hold")
+    mill.message(job_id, "holding")
+    pid = mill.store.read_status(job_id).pid
+    assert pid and len(at_work(job_id)) > 1
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not at_work(job_id), 2)
+
+
+def test_a_job_that_never_stops_talking_is_heard_and_ended(mill: Mill) -> None:
+    job_id = mill.submit("babble")
+    mill.message(job_id, "more")
+    assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
+    assert mill.status(job_id)["status"] == "dismissed"
+
+
+@pytest.mark.parametrize(
+    "words, status",
+    [
+        ('{"progress": "all"}', "successful"),
+        ('{"progress": 1e300}', "successful"),
+        ('{"progress": 5000, "message": ["x"]}', "successful"),
+        ('{"failure": "none"}', "successful"),
+        ('{"failure": {"cause": "rebooted", "message": {}}}', "failed"),
+        ('["results"]', "successful"),
+        ("\x00\x01", "successful"),
+        ("{" * 100_000, "successful"),
+        ('{"results": {"result": {"file": "/etc/hostname", "media_type": "text/plain"}}}', "successful"),
+    ],
+)
+def test_what_a_job_says_cannot_harm_its_status(mill: Mill, words: str, status: str) -> None:
+    info = mill.ended(mill.submit("lie", words=words))
+    assert (info.status.value, info.progress) == (status, 100 if status == "successful" else None)
+    assert info.cause in (None, "exception")
+
+
+def test_jobs_that_start_together_draw_different_random_numbers(mill: Mill) -> None:
+    jobs = [mill.submit("draw") for _ in range(6)]
+    drawn = [mill.store.results(job_id)["result"].value for job_id in jobs if mill.ended(job_id)]
+    assert len({first for first, _ in drawn}) == len({second for _, second in drawn}) == len(jobs)
+
+
+def test_a_job_that_has_ended_keeps_little(mill: Mill) -> None:
+    reply = mill.call("POST", "/processes/echo/execution", {"inputs": {"echoInput": "hello"}}, Prefer="respond-async")
+    job_id = reply.json()["jobID"]
+    mill.ended(job_id)
+    folder = mill.store.folder(job_id)
+    until(lambda: not (folder / "work").exists())
+    kept = [folder, *folder.rglob("*")]
+    assert len(kept) <= 6
+    assert sum(path.stat().st_blocks * 512 for path in kept) <= 28 * 1024
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
+def test_as_root_jobs_run_as_the_job_user_and_can_write_in_work_alone(settings: Settings, folder: Path) -> None:
+    open_to_others(settings.home.parent)
+    open_to_others(folder)
+    with serving(settings, job_user="nobody") as mill:
+        seen = looked(mill)
+    nobody = pwd.getpwnam("nobody")
+    assert (seen["user"], seen["groups"], seen["written"]) == (nobody.pw_uid, [], False)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
+def test_what_a_job_user_made_belongs_to_the_server_when_it_is_published(settings: Settings) -> None:
+    open_to_others(settings.home.parent)
+    folder = settings.home.parent / "files"
+    folder.mkdir()
+    (folder / "write.py").write_text(WRITE)
+    with serving(settings, job_user="nobody", processes=str(folder)) as mill:
+        job_id = mill.submit("write")
+        assert mill.ended(job_id).status is Status.SUCCESSFUL, mill.call("GET", f"/jobs/{job_id}/logs").data
+        (published,) = (mill.store.folder(job_id) / "outputs").iterdir()
+        assert (published.stat().st_uid, published.stat().st_mode & 0o777) == (0, 0o600)
+        assert mill.call("GET", f"/jobs/{job_id}/results/result").data == b"hello"
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
+@pytest.mark.skipif(shutil.which("python3", path="/usr/bin") is None, reason="there is no /usr/bin/python3")
+def test_a_job_user_runs_an_interpreter_of_his_own(settings: Settings) -> None:
+    open_to_others(settings.home.parent)
+    folder = settings.home.parent / "files"
+    folder.mkdir()
+    (folder / "write.py").write_text("# geomill: python = /usr/bin/python3\n" + WRITE)
+    with serving(settings, job_user="nobody", processes=str(folder)) as mill:
+        job_id = mill.submit("write")
+        assert mill.ended(job_id).status is Status.SUCCESSFUL, mill.call("GET", f"/jobs/{job_id}/logs").data
+
+
+WRITE = '''
+from pathlib import Path
+from typing import Annotated
+from geomill.processes import File, process
+
+@process
+def write() -> Annotated[Path, File("A text", "text/plain")]:
+    """Write a file."""
+    Path("text.txt").write_text("hello")
+    return Path("text.txt")
+'''
+
+
+def open_to_others(folder: Path) -> None:
+    """Let others pass; pytest's folders are closed."""
+    for path in (folder, *folder.parents):
+        if path.owner() == "root" and path != Path("/") and path != Path("/tmp"):
+            path.chmod(path.stat().st_mode | 0o711)

@@ -1,0 +1,103 @@
+"""Which waiting job starts next: round robin over owners, oldest first within one, as the host has room."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from geomill.app.engine.queue import Capacity, Demand, FairQueue
+
+LARGE = Capacity(max_running=1000, cpus=1000, memory=1000)
+
+
+def queue(*jobs: str, **demands: float) -> FairQueue:
+    """Jobs are named by owner and number: "a1"; demands: as in Demand, of all of them."""
+    waiting = FairQueue()
+    for job in jobs:
+        waiting.add(demand(job, **demands))
+    return waiting
+
+
+def demand(job: str, **members: float) -> Demand:
+    return Demand(job, job[0], "process", **members)  # type: ignore[arg-type]
+
+
+def order(waiting: FairQueue, capacity: Capacity = LARGE) -> list[str]:
+    """The jobs as they start when none ends."""
+    started: list[Demand] = []
+    while following := waiting.next(started, capacity):
+        started.append(following)
+    return [each.job_id for each in started]
+
+
+@pytest.mark.parametrize(
+    "jobs, expected",
+    [
+        ([], []),
+        (["a1", "a2", "a3"], ["a1", "a2", "a3"]),
+        (["a1", "a2", "a3", "b1", "b2"], ["a1", "b1", "a2", "b2", "a3"]),
+        (["a1", "b1", "c1", "a2", "c2"], ["a1", "b1", "c1", "a2", "c2"]),
+        (["a1", "a1"], ["a1"]),
+    ],
+)
+def test_owners_take_turns_and_each_ones_oldest_job_is_first(jobs: list[str], expected: list[str]) -> None:
+    assert order(queue(*jobs)) == expected
+
+
+def test_a_thousand_jobs_of_one_owner_do_not_hold_up_another(tmp_path: object) -> None:
+    waiting = queue(*(f"a{number}" for number in range(1000)))
+    assert waiting.next([], LARGE) == demand("a0")
+    waiting.add(demand("b1"))
+    assert [waiting.next([], LARGE), waiting.next([], LARGE)] == [demand("a1"), demand("b1")]
+
+
+@pytest.mark.parametrize(
+    "members, capacity, started",
+    [
+        ({}, Capacity(2, 100, 100), 2),
+        ({"cpus": 2}, Capacity(100, 5, 100), 2),
+        ({"memory": 40}, Capacity(100, 100, 100), 2),
+        ({"cpus": 9}, Capacity(100, 5, 100), 1),  # larger than the host: alone
+        ({"memory": 900}, Capacity(100, 100, 100), 1),
+        ({"max_running": 3}, Capacity(100, 100, 100), 3),
+    ],
+)
+def test_as_many_start_as_there_is_room_for(members: dict[str, float], capacity: Capacity, started: int) -> None:
+    waiting = queue(*(f"a{number}" for number in range(6)), **members)
+    assert len(order(waiting, capacity)) == started
+
+
+def test_a_large_job_is_not_starved_by_small_ones() -> None:
+    waiting = queue("a1")
+    waiting.add(demand("b1", cpus=4))
+    waiting.add(demand("c1"))
+    assert order(waiting, Capacity(100, 4, 100)) == ["a1"]
+    assert [each.job_id for each in (waiting.next([], LARGE), waiting.next([], LARGE)) if each] == ["b1", "c1"]
+
+
+def test_a_process_at_its_own_limit_holds_up_no_other() -> None:
+    waiting = FairQueue()
+    for job, process in (("a1", "slow"), ("a2", "slow"), ("a3", "fast")):
+        waiting.add(Demand(job, "a", process, max_running=1 if process == "slow" else None))
+    assert order(waiting) == ["a1", "a3"]
+
+
+def test_a_job_that_waits_no_longer_is_passed_over() -> None:
+    waiting = queue("a1", "a2", "b1")
+    for job in ("a1", "b1", "never"):
+        waiting.discard(job)
+    assert ("a1" in waiting, len(waiting), order(waiting)) == (False, 1, ["a2"])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_place_says_how_many_starts_there_are_until_it(seed: int) -> None:
+    numbers = random.Random(seed)
+    jobs = [f"{numbers.choice('abcd')}{number}" for number in range(12)]
+    waiting = queue(*jobs)
+    for _ in range(numbers.randrange(4)):
+        waiting.next([], LARGE)
+    places = {job: waiting.place(job) for job in jobs}
+    for number, job in enumerate(order(waiting), 1):
+        assert places[job] == number
+    assert waiting.place("never") is None
