@@ -47,6 +47,7 @@ from .status import (
 __all__ = ["Admission", "Filters", "JobStore", "Page"]
 
 _JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_PATIENCE_OF_READERS = 0.2  # seconds
 _LOOK_EVERY = 0.002  # seconds between two tries to get a lock
 _NEW, _OLD = ".new-", ".old-"
 PASSABLE = 0o711  # a job that runs as another user can reach its work/, and list nothing on the way
@@ -93,8 +94,8 @@ class JobStore:
         """Where a job stands; one that has lost its supervisor is failed. Raises NoSuchJob."""
         info = self.read_status(job_id)
         if info.status is Status.RUNNING and self.lost(info):
-            with suppress(StoreBusy):  # readers do not wait for writers; the dispatcher will say so
-                return self.fail_lost(info, patience=0)
+            with suppress(StoreBusy):  # readers do not wait long for writers; the dispatcher will say so
+                return self.fail_lost(info, patience=_PATIENCE_OF_READERS)
         return info
 
     def read_status(self, job_id: str) -> StatusInfo:

@@ -126,7 +126,7 @@ class Service(ABC):
         return content if "next-offset" in reply.headers else content[start:]
 
     def dismiss(self, job: Job) -> Json:
-        """Stop a job: its status, which may say that it is still running. Raises ServiceError for one that has ended."""
+        """Stop a job: its status, which may still be running. Raises ServiceError for one that has ended."""
         while True:  # every report of progress changes the ETag
             status, etag = self._status_and_etag(job)
             if is_over(status):
@@ -148,7 +148,7 @@ class Service(ABC):
         return self._asked("GET", url, {})
 
     def _delete(self, job: Job, etag: str | None) -> Json | None:
-        """What the service says of the job it deleted as it was, else None: one request serves to dismiss and remove."""
+        """What the service says of the job it deleted as it was, or None: DELETE dismisses, and it removes."""
         reply = self.send("DELETE", job.url, {"Accept": "application/json"} | ({"If-Match": etag} if etag else {}))
         if reply.status == 412:
             reply.body()
