@@ -138,6 +138,25 @@ class Settings:
         return path
 
 
+    def check_job_user(self) -> None:
+        """Raises SettingsError for a job_user who does not exist, or cannot reach the jobs in the home."""
+        if self.job_user is None or os.geteuid() != 0:
+            return
+        import pwd
+
+        try:
+            user = pwd.getpwnam(self.job_user)
+        except KeyError:
+            raise SettingsError(f"job_user: there is no user {self.job_user!r} on this host") from None
+        groups = os.getgrouplist(user.pw_name, user.pw_gid)
+        for folder in filter(Path.exists, (*reversed(self.home.parents), self.home)):
+            found = folder.stat()
+            others = stat.S_IXGRP if found.st_gid in groups else stat.S_IXOTH
+            of_his = stat.S_IXUSR if found.st_uid == user.pw_uid else others
+            if user.pw_uid != 0 and not found.st_mode & of_his:
+                raise SettingsError(f"job_user: {self.job_user} cannot enter {folder}, so his jobs could not run")
+
+
 def known() -> list[Field[Any]]:
     """The settings, in order; metadata holds kind, unit, help and web (only web workers read it)."""
     return [each for each in fields(Settings) if each.metadata]

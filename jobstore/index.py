@@ -62,7 +62,7 @@ class Index:
     """The index of one job store."""
 
     def __init__(self, path: Path) -> None:
-        """path: the SQLite file, on a local file system."""
+        """path: on a local file system, a link to the SQLite file of its present incarnation."""
         self.path = path
         self._local = threading.local()
 
@@ -128,7 +128,9 @@ class Index:
 
     def rebuild(self, infos: Iterable[StatusInfo], boot_id: str) -> None:
         """Make it anew from what the folders say; jobs may come, move and go meanwhile."""
-        self._discard()
+        with suppress(sqlite3.Error):  # then nothing can be written, and it stays in doubt
+            self._remove_others(self._renew())
+            self._stale.unlink(missing_ok=True)
         rows = map(_row, infos)
         while batch := list(islice(rows, _BATCH)):
             self._write(_PUT, batch)
@@ -168,35 +170,52 @@ class Index:
             self._stale.touch()
 
     def _connection(self) -> sqlite3.Connection:
-        """This thread's connection, opened again when the file was replaced."""
+        """This thread's connection, opened again when there is a newer incarnation. Raises sqlite3.Error."""
         held: _Held | None = getattr(self._local, "held", None)
         try:
-            inode = os.stat(self.path).st_ino
+            name = os.readlink(self.path)
         except FileNotFoundError:
-            inode = 0
-        if held and held.inode == inode:
+            name = self._renew()
+        except OSError as error:
+            raise sqlite3.OperationalError(f"{self.path}: {error.strerror}") from error
+        if held and held.name == name:
             return held.connection
         self.close()
-        held = _Held(sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False))
+        path = self.path.with_name(name)
+        held = _Held(name, sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False))
         held.connection.execute("PRAGMA synchronous=OFF")
         if held.connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
             held.connection.executescript(_SCHEMA)
-        held.inode = os.stat(self.path).st_ino
         self._local.held = held
         return held.connection
 
-    def _discard(self) -> None:
-        """Away with it; whoever has it open notices by the inode."""
-        self.close()
-        for path in (self.path, Path(f"{self.path}-wal"), Path(f"{self.path}-shm"), self._stale):
-            path.unlink(missing_ok=True)
+    def _renew(self) -> str:
+        """Begin a new, empty incarnation, to which everybody turns with his next step: its name.
+
+        One cannot be emptied or unlinked: others have it open, and SQLite keeps two more files beside it.
+        """
+        name = f"{self.path.stem}-{os.urandom(6).hex()}.sqlite"
+        link = self.path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+        try:
+            link.unlink(missing_ok=True)
+            os.symlink(name, link)
+            os.replace(link, self.path)
+        except OSError as error:
+            raise sqlite3.OperationalError(f"{self.path}: {error.strerror}") from error
+        return name
+
+    def _remove_others(self, name: str) -> None:
+        """Away with what was before this incarnation."""
+        for path in self.path.parent.glob(f"{self.path.stem}-*.sqlite*"):
+            if not path.name.startswith(name):
+                path.unlink(missing_ok=True)
 
 
 class _Held:
     """A connection of one thread, closed when the thread or the index goes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection, self.inode = connection, 0
+    def __init__(self, name: str, connection: sqlite3.Connection) -> None:
+        self.name, self.connection = name, connection
         weakref.finalize(self, connection.close)  # before the collector comes to the connection itself
 
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -228,3 +230,24 @@ def test_a_runtime_directory_of_somebody_else_is_refused(tmp_path):
 def test_importing_the_settings_imports_no_web_framework():
     code = "import sys, geomill.app.config; print(sorted({'flask', 'click', 'tomllib', 'werkzeug'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a job_user")
+@pytest.mark.parametrize(
+    "user, mode, message",
+    [
+        ("nobody", 0o711, None),
+        ("nobody", 0o700, "^job_user: nobody cannot enter .*/closed, so his jobs could not run$"),
+        ("root", 0o700, None),
+        ("nobody-at-all", 0o711, "^job_user: there is no user 'nobody-at-all' on this host$"),
+    ],
+)
+def test_a_job_user_exists_and_can_enter_the_home(user, mode, message):
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        os.chmod(name, 0o711)
+        closed = Path(name, "closed")
+        closed.mkdir()
+        closed.chmod(mode)
+        settings = Settings(home=closed / "home", runtime_dir=closed / "run", job_user=user)
+        with pytest.raises(SettingsError, match=message) if message else nullcontext():
+            settings.check_job_user()

@@ -26,7 +26,8 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBR
 
 
 def open_store(settings: Settings) -> JobStore:
-    """The job store that the settings name."""
+    """The job store that the settings name. Raises SettingsError for a home that no job could use."""
+    settings.check_job_user()
     admission = Admission(settings.max_queued, settings.min_free_bytes, settings.min_free_inodes)
     return JobStore(settings.home, settings.prepare_runtime_dir(), admission=admission)
 
