@@ -31,7 +31,7 @@ serve: .venv/installed
 	@$(BIN)/geomill serve $(ARGS)
 
 test: .venv/tools
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses 4 --dist loadfile $(ARGS)
 
 lint: .venv/tools
 	@$(BIN)/ruff check .

@@ -42,6 +42,7 @@ ON CONFLICT (id) DO UPDATE SET status=excluded.status, started=excluded.started,
     updated=excluded.updated WHERE excluded.updated >= jobs.updated
 """
 _BUSY_SECONDS = 0.25
+_MOST_BRANCHES = 100  # SQLite takes 500
 _BATCH = 500  # rows of a transaction when it is made anew: others wait for about 10 ms
 
 
@@ -84,19 +85,9 @@ class Index:
     ) -> list[tuple[float, str]]:
         """(created, id) of at most `limit` jobs, newest first, older than `after`. Raises sqlite3.Error."""
         where, values = _conditions(filters, after, now)
-        branches: list[tuple[str, list[str]]] = [("", [])]
-        # one ordered walk for each wanted status and process: `IN` would sort the whole table
-        if filters.statuses:
-            branches = [("status = ?", [status.value]) for status in dict.fromkeys(filters.statuses)]
-        if filters.process_ids:
-            branches = [
-                (f"{text} AND process = ?" if text else "process = ?", [*given, process_id])
-                for text, given in branches
-                for process_id in dict.fromkeys(filters.process_ids)
-            ]
         parts, arguments = [], []
-        for text, given in branches:
-            conditions = " AND ".join(filter(None, [text, *where])) or "1"
+        for text, given in _branches(filters):
+            conditions = " AND ".join([*text, *where]) or "1"
             newest = f"SELECT created, id FROM jobs WHERE {conditions} ORDER BY created DESC, id DESC LIMIT ?"
             parts.append(f"SELECT * FROM ({newest})")
             arguments += [*given, *values, limit]
@@ -148,8 +139,9 @@ class Index:
         """All rows. What cannot be read is corrupt, and made anew by whoever looks next. Raises sqlite3.Error."""
         try:
             return list(self._connection().execute(query, values))
-        except sqlite3.Error:
-            self._doubt()
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                self._doubt()
             raise
 
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -227,6 +219,24 @@ class Unindexed(Index):
 
     def delete(self, job_id: str) -> None:
         """Leave it to the dispatcher."""
+
+
+def _branches(filters: Filters) -> list[tuple[list[str], list[str]]]:
+    """One ordered walk (conditions, values) for each wanted status and process: `IN` would sort the whole table.
+
+    Only where there would be too many for one statement it is one walk through all jobs, newest first.
+    """
+    statuses = list(dict.fromkeys(status.value for status in filters.statuses))
+    processes = list(dict.fromkeys(filters.process_ids))
+    if len(statuses or [0]) * len(processes or [0]) > _MOST_BRANCHES:
+        wanted = [("status", statuses), ("process", processes)]
+        text = [f"+{column} IN ({', '.join('?' * len(names))})" for column, names in wanted if names]
+        return [(text, [*statuses, *processes])]
+    branches: list[tuple[list[str], list[str]]] = [([], [])]
+    for column, names in (("status", statuses), ("process", processes)):
+        if names:
+            branches = [([*text, f"{column} = ?"], [*given, name]) for text, given in branches for name in names]
+    return branches
 
 
 def _conditions(

@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -113,7 +114,7 @@ def place(*languages: str, page: str = README) -> Iterator[Place]:
     root = Path(tempfile.mkdtemp(prefix="readme-", dir="/tmp")).resolve()  # sockets need a short path
     folder = root / "geomill"
     folder.mkdir()
-    (folder / ".venv").symlink_to(ROOT / ".venv")
+    (folder / ".venv").symlink_to(sys.prefix)  # whatever these tests run in
     shutil.copyfile(ROOT / "wsgi.py", folder / "wsgi.py")
     for content in (content for language in languages for content in blocks(language, page)):
         if name := re.match(r"# ([\w/-]+\.\w+)\n", content):
@@ -214,7 +215,7 @@ def test_gunicorn_serves_the_processes_of_the_settings_file() -> None:
 def test_the_demo_prints_lines_like_those_the_readme_shows() -> None:
     (shown,) = (block for block in blocks("text") if "water-mask" in block)
     with place() as here:
-        code, printed = _on_a_terminal([str(ROOT / ".venv/bin/python"), str(ROOT / "examples/demo.py")], here)
+        code, printed = _on_a_terminal([sys.executable, str(ROOT / "examples/demo.py")], here)
     assert code == 0, printed
     forms = iter([_form(line) for line in re.split(r"[\r\n]+", printed)])
     missing = [line for line in shown.splitlines() if line.strip() != "..." and _form(line) not in forms]

@@ -58,12 +58,12 @@ def instant(text: str) -> tuple[datetime, datetime]:
     """The first and last moment of an RFC 3339 time: the same, or a whole second apart without a fraction."""
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + in a query is a blank
-    except ValueError:
+        if moment.tzinfo is None or "T" not in text.upper():
+            raise ValidationError(f"{text!r} has no time zone; write it as 2026-01-31T12:00:00Z")
+        whole = timedelta(seconds=1, microseconds=-1) if "." not in text else timedelta(0)
+        return moment.astimezone(UTC), moment.astimezone(UTC) + whole
+    except (ValueError, OverflowError):  # the latter: in UTC it is not in the years 1 to 9999
         raise ValidationError(f"{text!r} is no RFC 3339 time") from None
-    if moment.tzinfo is None or "T" not in text.upper():
-        raise ValidationError(f"{text!r} has no time zone; write it as 2026-01-31T12:00:00Z")
-    whole = timedelta(seconds=1, microseconds=-1) if "." not in text else timedelta(0)
-    return moment.astimezone(UTC), moment.astimezone(UTC) + whole
 
 
 def seconds(name: str, text: str) -> fields.Float:

@@ -88,6 +88,8 @@ def test_a_parameter_means_this(app: Geomill, query: str, member: str, value: An
         "datetime=yesterday",
         "datetime=2026-01-31",
         "datetime=2026-01-31T00:00:00",
+        "datetime=0001-01-01T00:00:00%2B14:00",
+        "datetime=9999-12-31T23:59:59-14:00",
         "datetime=2026-02-01T00:00:00Z/2026-01-01T00:00:00Z",
         "datetime=2026-01-01T00:00:00Z/2026-01-02T00:00:00Z/..",
         "cursor=none",

@@ -207,6 +207,14 @@ def test_a_harmed_index_never_fails_a_job(tmp_path: Path, harm) -> None:  # type
     assert store.remove(job_id)
 
 
+@pytest.mark.parametrize("statuses", [(), tuple(Status)])
+def test_any_number_of_processes_can_be_asked_for(store: JobStore, statuses: tuple[Status, ...]) -> None:
+    ids = [create(store, age=age, process_id=f"p{age}") for age in range(4)]
+    wanted = tuple(f"p{number}" for number in range(1, 3000))
+    assert listed(store, Filters(process_ids=wanted, statuses=statuses)) == ids[1:]
+    assert listed(store, Filters(process_ids=wanted, statuses=statuses), limit=2) == ids[1:3]
+
+
 def test_an_index_that_could_not_be_written_is_repaired_with_the_next_list(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     store.list(Filters(), 1)

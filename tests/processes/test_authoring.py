@@ -131,7 +131,7 @@ SCHEMAS: list[tuple[Any, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("hint, schema", SCHEMAS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize("hint, schema", SCHEMAS, ids=[str(schema)[:100] for _, schema in SCHEMAS])
 def test_a_hint_becomes_a_schema(hint: Any, schema: dict[str, Any]) -> None:
     assert schema_of(hint, "here") == schema
 
@@ -425,11 +425,17 @@ class Scalar:
     def __init__(self, value: Any) -> None:
         self.value = value
 
+    def __repr__(self) -> str:
+        return f"Scalar({self.value!r})"
+
     def tolist(self) -> Any:
         return self.value
 
 
 class Shape:
+    def __repr__(self) -> str:
+        return "Shape()"
+
     @property
     def __geo_interface__(self) -> dict[str, Any]:
         return {"type": "Point", "coordinates": (1.0, 2.0)}
