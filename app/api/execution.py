@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 
 from geomill.app import links
 from geomill.app.api.jobs import status_answer
@@ -52,8 +52,13 @@ def execute(process_id: str) -> Any:
 
 
 def _body() -> bytes:
-    """The body of the request. Raises RequestEntityTooLarge."""
-    body = request.get_data()
+    """The whole body of the request. Raises RequestEntityTooLarge, and BadRequest for one that broke off."""
+    try:
+        body = request.get_data()
+    except (OSError, ClientDisconnected) as error:  # gunicorn and werkzeug for chunks that are none
+        raise BadRequest("The body breaks off, or its chunks are malformed.") from error
+    if len(body) < (request.content_length or 0):
+        raise BadRequest(f"The body breaks off after {len(body)} of {request.content_length} bytes.")
     # one sent in chunks says no length, and is cut off at the limit instead of refused
     if request.content_length is None and len(body) >= current_app.settings.max_body:
         raise RequestEntityTooLarge
