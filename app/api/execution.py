@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from flask import Blueprint, Response, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 
 from geomill.app import links
@@ -55,7 +56,7 @@ def _body() -> bytes:
     """The whole body of the request. Raises RequestEntityTooLarge, and BadRequest for one that broke off."""
     try:
         body = request.get_data()
-    except (OSError, ClientDisconnected) as error:  # gunicorn and werkzeug for chunks that are none
+    except (OSError, ClientDisconnected, ParseException) as error:
         raise BadRequest("The body breaks off, or its chunks are malformed.") from error
     if len(body) < (request.content_length or 0):
         raise BadRequest(f"The body breaks off after {len(body)} of {request.content_length} bytes.")
