@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import concurrent.futures
 import dataclasses
+import logging
 import os
 import re
 import threading
@@ -21,6 +22,8 @@ from geomill.processes.folders import Broken, Folder, Folders, Found
 from geomill.processes.packages import SPARE, Packages, Record
 
 __all__ = ["Broken", "Folder", "Limits", "NoSuchProcess", "Process", "Registry"]
+
+log = logging.getLogger(__name__)
 
 NAMED = re.compile(rb"\A(?:[^\n]*\n){0,4}?#\s*geomill:\s*python\s*=\s*([^\n]+?)\s*(?:\n|\Z)")
 PATIENCE = 3.0  # seconds that a listing waits for new files
@@ -212,6 +215,8 @@ class Registry:
             try:
                 with pending.slots:
                     record = self._packages.describe(*key, file.siblings, older)
+                if "error" in record and record["error"] != (known.record or {}).get("error"):
+                    log.warning("%s is no process: %s", file.path, record["error"])
                 self._memo[file.path] = dataclasses.replace(known, record=record)
             finally:
                 with pending.lock:

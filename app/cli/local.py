@@ -5,6 +5,7 @@ So a job that a command makes is the job that a request would have made. Results
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 
 from werkzeug.test import Client
@@ -14,6 +15,7 @@ from geomill.app.cli.outputs import Output
 from geomill.app.cli.service import Job, Json, Reply, Service, ServiceError
 from geomill.app.config import Settings
 from geomill.jobstore import JobFailed, JobStore, NoSuchJob, Result, ResultNotAvailable, ResultNotReady
+from geomill.processes import registry
 
 
 class Local(Service):
@@ -25,6 +27,7 @@ class Local(Service):
         self._app = create_app(settings)
         self._store: JobStore = self._app.jobs
         self._client = Client(self._app)
+        logging.getLogger(registry.__name__).setLevel(logging.ERROR)  # what is broken is said by the commands
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
         """One request to the views of this process."""
@@ -35,6 +38,10 @@ class Local(Service):
         )
         sent = {name.lower(): value for name, value in reply.headers.items()}
         return Reply(reply.status_code, sent, reply.iter_encoded(), url)
+
+    def broken(self) -> list[tuple[str, str]]:
+        """Files that should be processes and are not, and why."""
+        return [(str(each.path), each.reason) for each in self._app.processes.broken()]
 
     def execute(self, process_id: str, request: Json, *, wait: bool) -> Job | list[Output]:
         """Submit a job, and see that somebody starts it."""

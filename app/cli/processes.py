@@ -29,6 +29,8 @@ def ls(service: Service, as_json: bool) -> None:
         click.echo(show.pretty(found))
     elif found:
         click.echo(show.table([process.get(name) for name in ("id", "version", "title")] for process in found))
+    for path, reason in service.broken():
+        click.echo(f"{path} is no process: {show.clean(reason)}", err=True)
 
 
 @processes.command("describe")

@@ -72,6 +72,10 @@ class Service(ABC):
         """Summaries of all processes."""
         return self._pages(f"{self.url}/processes", "processes")
 
+    def broken(self) -> list[tuple[str, str]]:
+        """Files that should be processes and are not, and why; no service tells, only a home."""
+        return []
+
     def describe(self, process_id: str) -> Json:
         """The description of a process."""
         return self._document(f"{self.url}/processes/{quote(process_id, safe='')}")
