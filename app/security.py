@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 READS = {"GET", "HEAD"}
 EXPOSED = "location, link, preference-applied, etag, next-offset, content-disposition"
+NOTHING_LOADED = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'"
+PAGE = {"Content-Security-Policy": NOTHING_LOADED}  # for what our templates wrote
 SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'"}  # for what a user or a process wrote
 
 

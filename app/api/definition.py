@@ -10,11 +10,10 @@ from flask import Blueprint, Response, g, render_template
 from geomill.app import links, openapi
 from geomill.app.negotiation import HTML, JSON, OPENAPI
 from geomill.app.operations import Answer, operation
+from geomill.app.security import PAGE
 from geomill.app.server import current_app
 
 bp = Blueprint("definition", __name__)
-
-STYLE_ONLY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; form-action 'none'"
 
 
 @bp.get("/api")
@@ -23,5 +22,5 @@ def show() -> Any:
     """The API definition. /req/core/api-definition-op"""
     document = openapi.document(current_app, links.to("landing.show"))
     if g.media_type == HTML:
-        return Response(render_template("api.html", api=document), headers={"Content-Security-Policy": STYLE_ONLY})
+        return Response(render_template("api.html", api=document), headers=PAGE)
     return Response(json.dumps(document, indent=1), content_type=g.media_type)

@@ -30,7 +30,7 @@ PIECE = 64 * 1024  # bytes
     streams=True,
 )
 def show(job_id: str) -> Any:
-    """What the job printed, from `offset` to what there is now; empty when that was nothing."""
+    """What the job printed, from the offset to what there is now; empty when that was nothing."""
     log = current_app.jobs.log(job_id)
     end = log.stat().st_size if log.exists() else 0
     begin = min(read(LogsQuery)["offset"], end)
