@@ -57,6 +57,7 @@ clean:
 .venv/installed: setup.cfg pyproject.toml | .venv/pyvenv.cfg
 	@echo "Installing Geomill and its libraries into .venv; this takes a minute, once."
 	@$(PIP) --editable '.[geo]'
+	@echo "Installed. Next: make demo, or $(BIN)/geomill serve"
 	@touch $@
 
 .venv/tools: .venv/installed

@@ -47,7 +47,7 @@ def _physical_memory() -> int:
 class Settings:
     """All settings. Settings.load() reads them; one made by hand needs home and runtime_dir alone."""
 
-    home: Path = _setting(FOLDER, "Where jobs and deployed processes are kept, on a local disk.")
+    home: Path = _setting(FOLDER, "Where jobs are kept, on a local disk.")
     runtime_dir: Path = _setting(FOLDER, "Where sockets, locks and the index are kept, on this host; a short path.")
     host: str = _web_setting(TEXT, "Address to listen on; only a loopback one allows changes.", default="127.0.0.1")
     port: int = _web_setting(integer(0, 65535), "Port to listen on; 0 takes a free one.", default=8080)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, jsonify, request
-from werkzeug.exceptions import HTTPException, PreconditionFailed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, PreconditionFailed
 
 from geomill.app import links, security
 from geomill.app.exchange import InvalidRequest, NotAcceptable
@@ -107,7 +107,7 @@ FAILURES = {  # by StatusInfo.cause
 UNEXPECTED = Problem(500, "server-error", "Server error", "Something failed that should not; the server's log has it.")
 PLAIN = {  # what the web framework finds, by status
     400: Problem(400, "bad-request", "Bad request", "The request cannot be understood."),
-    404: Problem(404, "not-found", "Not found", "Nothing is served at this address."),
+    404: Problem(404, "not-found", "Not found", "Nothing is served at this address; the landing page links what is."),
     405: Problem(405, "method-not-allowed", "Method not allowed", "The resource is there, and does not do this."),
     406: UNWANTED,
     413: Problem(413, "content-too-large", "Content too large", "The body is larger than the server accepts."),
@@ -177,8 +177,12 @@ def uri(problem: Problem) -> str:
 def _detail(problem: Problem, error: Exception) -> str:
     if problem is UNEXPECTED:
         return problem.text
-    if isinstance(error, HTTPException):
-        return error.description or problem.text
+    if isinstance(error, MethodNotAllowed):
+        methods = " and ".join(sorted(error.valid_methods or ()))
+        return f"{request.path} has no {request.method}, but {methods}."
+    if isinstance(error, HTTPException):  # the framework's own words speak to people with browsers
+        own = error.description != type(error).description
+        return (error.description if own else problem.text) or problem.text or problem.title
     return str(error) or problem.text or problem.title
 
 

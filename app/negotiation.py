@@ -18,9 +18,12 @@ SHORT_NAMES = {"json": JSON, "html": HTML}  # ?f=json
 
 
 def best(accept: Accept, offered: Sequence[str]) -> str | None:
-    """The offered media type with the highest weight, the first of equals; None where none is acceptable."""
+    """The offered media type with the highest weight, the first of equals; None where none is acceptable.
+
+    Who names problem documents alone says how he wants errors, and gets whatever there is besides.
+    """
     first = max(offered, key=accept.quality)
-    return first if accept.quality(first) > 0 else None
+    return first if accept.quality(first) > 0 or accept.names(PROBLEM) else None
 
 
 def accepted(request: Request) -> Accept:

@@ -58,7 +58,10 @@ def _shard(store: JobStore, shard: Path) -> Iterator[Finding]:
         elif not _JOB_ID.fullmatch(name) or name[:7] != shard.name:
             yield Finding(path, WHOLE, "is not the folder of a job of this shard")
         else:
-            found = list(_job(store, path))
+            try:
+                found = list(_job(store, path))
+            except OSError as error:
+                found = [Finding(path, REPLACED, f"cannot be read: {error.strerror}")]
             if path.exists():  # else it was removed while we looked
                 yield from found
 
@@ -144,7 +147,7 @@ def _indexed(path: Path) -> dict[str, str]:
 def _state_of(store: JobStore, job_id: str) -> str | None:
     try:
         return store.read_status(job_id).status.value
-    except (NoSuchJob, ValueError, TypeError):
+    except (NoSuchJob, ValueError, OSError):
         return None  # said elsewhere
 
 

@@ -120,7 +120,7 @@ class Index:
     def rebuild(self, infos: Iterable[StatusInfo], boot_id: str) -> None:
         """Make it anew from what the folders say; jobs may come, move and go meanwhile."""
         with suppress(sqlite3.Error):  # then nothing can be written, and it stays in doubt
-            self._remove_others(self._renew())
+            self._remove_others(self._renew(instead=True))
             self._stale.unlink(missing_ok=True)
         rows = map(_row, infos)
         while batch := list(islice(rows, _BATCH)):
@@ -130,6 +130,14 @@ class Index:
     def close(self) -> None:
         """Let go of the file. To be called before a fork: SQLite must not be carried into a child."""
         self._local.held = None
+
+    @property
+    def incarnation(self) -> str:
+        """Changes whenever the index is made anew, and at no other time."""
+        try:
+            return os.readlink(self.path)
+        except OSError:
+            return ""
 
     @property
     def _stale(self) -> Path:
@@ -167,7 +175,7 @@ class Index:
         try:
             name = os.readlink(self.path)
         except FileNotFoundError:
-            name = self._renew()
+            name = self._renew(instead=False)
         except OSError as error:
             raise sqlite3.OperationalError(f"{self.path}: {error.strerror}") from error
         if held and held.name == name:
@@ -181,20 +189,24 @@ class Index:
         self._local.held = held
         return held.connection
 
-    def _renew(self) -> str:
-        """Begin a new, empty incarnation, to which everybody turns with his next step: its name.
+    def _renew(self, *, instead: bool) -> str:
+        """Begin a new, empty incarnation, to which everybody turns with his next step: the name of the present one.
 
         One cannot be emptied or unlinked: others have it open, and SQLite keeps two more files beside it.
+        instead: of whatever there is; else only where there is none.
         """
         name = f"{self.path.stem}-{os.urandom(6).hex()}.sqlite"
-        link = self.path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         try:
-            link.unlink(missing_ok=True)
-            os.symlink(name, link)
-            os.replace(link, self.path)
+            if instead:
+                link = self.path.with_name(f".{name}")
+                os.symlink(name, link)
+                os.replace(link, self.path)
+            else:
+                with suppress(FileExistsError):  # somebody was faster
+                    os.symlink(name, self.path)
+            return os.readlink(self.path)
         except OSError as error:
             raise sqlite3.OperationalError(f"{self.path}: {error.strerror}") from error
-        return name
 
     def _remove_others(self, name: str) -> None:
         """Away with what was before this incarnation."""

@@ -34,7 +34,10 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 
 class NoSuchJob(LookupError):
-    """No job has this id, or it was removed."""
+    """No job has this id, or it was removed: NoSuchJob(job_id)."""
+
+    def __str__(self) -> str:
+        return f"There is no job {self.args[0]!r}; it may have been removed."
 
 
 class InvalidTransition(Exception):

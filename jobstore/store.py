@@ -48,6 +48,7 @@ __all__ = ["Admission", "Filters", "JobStore", "Page"]
 
 _JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PATIENCE_OF_READERS = 0.2  # seconds
+_TRIES = 4
 _LOOK_EVERY = 0.002  # seconds between two tries to get a lock
 _NEW, _OLD = ".new-", ".old-"
 PASSABLE = 0o711  # a job that runs as another user can reach its work/, and list nothing on the way
@@ -160,6 +161,8 @@ class JobStore:
                 info = self.status(job_id)
             except NoSuchJob:
                 self.index.delete(job_id)
+                continue
+            except (ValueError, OSError):  # one that is torn harms no other; fsck names it
                 continue
             if not filters.statuses or info.status in filters.statuses:
                 jobs.append(info)
@@ -354,7 +357,7 @@ class JobStore:
     def _catch_up(self) -> None:
         """Note what the dispatcher has not noted yet: jobs that ended this moment, or while there was none."""
         for job_id, _ in self.index.ids(Status.RUNNING):
-            with suppress(NoSuchJob):
+            with suppress(NoSuchJob, ValueError, OSError):
                 info = self.status(job_id)
                 if info.status is not Status.RUNNING:
                     self.index.put(info)
@@ -368,15 +371,20 @@ class JobStore:
 
     def _all(self) -> Iterator[StatusInfo]:
         for job_id in self.walk():
-            with suppress(NoSuchJob, ValueError, TypeError):
+            with suppress(NoSuchJob, ValueError, OSError):
                 yield self.read_status(job_id)
 
     # ---- inside
 
     def _rows(self, filters: Filters, limit: int, after: tuple[float, str] | None) -> builtins.list[tuple[float, str]]:
-        self.repair_index()
-        self._catch_up()
-        return self.index.page(filters, limit, after, time.time())
+        for _ in range(_TRIES):  # until what was believed is what was read
+            incarnation = self.index.incarnation
+            self.repair_index()
+            self._catch_up()
+            rows = self.index.page(filters, limit, after, time.time())
+            if self.index.incarnation == incarnation:
+                break
+        return rows
 
     def _write_status(self, info: StatusInfo, *, durable: bool) -> None:
         folder = self.folder(info.job_id)

@@ -71,7 +71,7 @@ class Packages:
         from filelock import FileLock, Timeout  # its hook is called at every fork, and jobs need none
 
         try:
-            with FileLock(self.root / f"{digest}.lock", timeout=2 * (self.limit + SPARE)):
+            with FileLock(self.root / f".lock-{digest[:2]}", timeout=2 * (self.limit + SPARE)):
                 known = self.recall(digest, interpreter, path)
                 if known is not None and known.get("when", 0) > older:
                     return known
@@ -79,8 +79,8 @@ class Packages:
                 record["when"], record["siblings"] = time.time(), siblings
                 _replace(self._record(digest, interpreter, path), json.dumps(record).encode(), durable=False)
                 return record
-        except (OSError, Timeout) as error:
-            problem = f"could not be described: {error.strerror or error}"
+        except (OSError, ValueError, Timeout) as error:  # the middle one: a null in a path
+            problem = f"could not be described: {getattr(error, 'strerror', None) or error}"
             return Record(error=problem, missing=True, when=time.time(), siblings=siblings)
 
     def library(self) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import concurrent.futures
 import dataclasses
+import difflib
 import logging
 import os
 import re
@@ -33,7 +34,16 @@ SLOTS = 4  # files described at a time
 
 
 class NoSuchProcess(LookupError):
-    """No process has this id."""
+    """No process has this id: NoSuchProcess(id), or NoSuchProcess(id, the ids that there are)."""
+
+    def __init__(self, process_id: str, known: Sequence[str] = ()) -> None:
+        super().__init__(process_id)
+        self.process_id, self.known = process_id, known
+
+    def __str__(self) -> str:
+        nearest = difflib.get_close_matches(self.process_id, self.known, n=1)
+        meant = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        return f"There is no process {self.process_id!r}.{meant}"
 
 
 @dataclass(frozen=True)
@@ -115,18 +125,18 @@ class Registry:
         """The process with an id; new files are waited for only if it is not among the others. Raises NoSuchProcess."""
         found, _ = self._folders.scan()
         deadline = time.monotonic() + self._packages.limit + SPARE
-        waiting: set[concurrent.futures.Future[None]] | None = None
+        processes, _ = self._collect(found)
+        waiting = set() if any(process.id == process_id for process in processes) else self._describe_new(found)
         while True:
-            for process in self._collect(found)[0]:
+            for process in processes:
                 if process.id == process_id:
                     return process
-            if waiting is None:
-                waiting = self._describe_new(found)
             if not waiting or time.monotonic() > deadline:
-                raise NoSuchProcess(process_id)
+                raise NoSuchProcess(process_id, [process.id for process in processes])
             _, waiting = concurrent.futures.wait(
                 waiting, deadline - time.monotonic(), return_when=concurrent.futures.FIRST_COMPLETED
             )
+            processes, _ = self._collect(found, remembered=True)  # what was there when we were asked
 
     def _survey(self) -> tuple[builtins.list[Process], builtins.list[Broken]]:
         found, misconfigured = self._folders.scan()
@@ -134,12 +144,14 @@ class Registry:
         processes, broken = self._collect(found)
         return processes, misconfigured + broken
 
-    def _collect(self, found: Sequence[Found]) -> tuple[builtins.list[Process], builtins.list[Broken]]:
-        """What is known of the files, without waiting."""
+    def _collect(
+        self, found: Sequence[Found], *, remembered: bool = False
+    ) -> tuple[builtins.list[Process], builtins.list[Broken]]:
+        """What is known of the files, without waiting. remembered: not whether they have changed since."""
         processes: dict[str, Process] = {}
         broken = []
         for file in found:
-            known = self._known(file)
+            known = self._memo.get(file.path) if remembered else self._known(file)
             if known is None or known.record is None:
                 continue
             if "error" in known.record:

@@ -1,4 +1,4 @@
-"""The documentation says what the code does: settings, links, examples."""
+"""The documentation says what the code does: settings, resources, errors, links, examples."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from geomill.app import create_app, errors, openapi
 from geomill.app.config import NOT_SETTINGS, PREFIX, Settings, known
-from geomill.jobstore import store
-from geomill.processes import Declaration
+from geomill.app.errors import PART_1
+from geomill.app.schemas import ExecuteSchema, JobsQuery, LogsQuery, ProcessesQuery, ResultsQuery, StatusInfoSchema
+from geomill.jobstore import Status, store
+from geomill.processes import Declaration, echo
 from geomill.processes import __all__ as taught
 from geomill.processes.describe import functions
 from geomill.processes.description import describe
@@ -24,12 +27,19 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 WRITING = (ROOT / "docs/writing-processes.md").read_text()
 OPERATING = (ROOT / "docs/operating.md").read_text()
+API = (ROOT / "docs/api.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 
 def table(page: str, heading: str) -> list[list[str]]:
     """The rows of the table below this head row, a list of cells each."""
     rows = page[page.index(heading) :].split("\n\n")[0].splitlines()[2:]
     return [[cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def names(cell: str) -> list[str]:
+    """What stands between backquotes in a cell."""
+    return re.findall("`(.*?)`", cell)
 
 
 SETTINGS = table(CONFIGURATION, "| variable |")
@@ -128,3 +138,75 @@ def test_an_example_has_processes_that_can_be_described(page: str, block: str) -
 def test_every_file_of_a_job_is_in_the_table() -> None:
     (listed,) = re.findall(r"<jobID>/\n +(.*)\n", store.__doc__ or "")
     assert sorted(row[0].strip("`") for row in table(OPERATING, "| in a job's folder |")) == sorted(listed.split())
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
+    """The resources of a server, and the methods of each."""
+    home = tmp_path_factory.mktemp("home")
+    app = create_app(Settings.load({}, {"home": str(home), "runtime_dir": str(home / "run")}))
+    return {(path, method.upper()) for path, methods in openapi.paths(app).items() for method in methods}
+
+
+def test_every_resource_is_on_the_page_about_the_api(served: set[tuple[str, str]]) -> None:
+    rows = table(API, "| resource | method |")
+    assert sorted((path.strip("`"), method) for path, method, _ in rows) == sorted(served)
+
+
+def test_every_resource_is_in_the_readme(served: set[tuple[str, str]]) -> None:
+    rows = table(README, "| resource |")
+    told = [
+        (path, method)
+        for paths, methods in rows
+        for path in names(paths)
+        for method in re.findall("[A-Z]{3,}", methods)
+    ]
+    assert sorted(told) == sorted(served)
+
+
+QUERIES = {
+    "/processes": ProcessesQuery, "/jobs": JobsQuery, "/jobs/{jobID}/results": ResultsQuery,
+    "/jobs/{jobID}/logs": LogsQuery,
+}  # fmt: skip
+
+
+def test_every_query_parameter_is_on_the_page_about_the_api() -> None:
+    told = {path.strip("`"): parameters for path, parameters in table(API, "| resource | query")}
+    assert {path: names(parameters) for path, parameters in told.items()} == {
+        path: [field.data_key or name for name, field in query().fields.items()] for path, query in QUERIES.items()
+    }
+    for path, query in QUERIES.items():
+        limit = query().fields.get("limit")
+        assert limit is None or f"`limit` ({limit.load_default})" in told[path]
+
+
+def test_every_member_of_a_request_is_on_the_page_about_the_api() -> None:
+    assert [names(row[0]) for row in table(API, "| member |")] == [[name] for name in ExecuteSchema().fields]
+
+
+def test_every_status_and_its_members_are_on_the_page_about_the_api() -> None:
+    assert [row[0].strip("`") for row in table(API, "| status | means |\n")] == [status.value for status in Status]
+    told = [name for row in table(API, "| member of the status |") for name in names(row[0])]
+    assert sorted(told) == sorted(field.data_key or name for name, field in StatusInfoSchema().fields.items())
+
+
+def test_every_type_of_error_is_on_the_page_about_the_api() -> None:
+    of_the_standard, of_ours = (
+        [(int(status), *names(name), text) for status, name, text in table(API[API.index(mark) :], "| status | type |")]
+        for mark in (f"`{PART_1}`", "One of Geomill's")
+    )
+    found = {(problem.status, problem.type, problem.text) for problem in errors.everything()}
+    assert of_ours == sorted(row for row in found if row[2])
+    assert sorted((status, PART_1 + name, "") for status, name, _ in of_the_standard) == sorted(
+        row for row in found if not row[2]
+    )
+
+
+def test_the_errors_of_failed_jobs_are_on_the_page_about_the_api() -> None:
+    (told,) = re.findall(r"results of a job that failed gets (.*?)\.", API, re.DOTALL)
+    assert set(names(told)) == {problem.type for problem in (*errors.FAILURES.values(), errors.FAILED)}
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_every_page_can_be_reached_from_the_readme(page: Path) -> None:
+    assert page in {(start.parent / link.partition("#")[0]).resolve() for start, link in LINKS if start == PAGES[0]}

@@ -1,10 +1,11 @@
 """The README is true: its commands are run as they stand, in a copy of its folder with a home of their own.
 
-So are those of the page on writing processes.
+So are those of the pages on the API and on writing processes.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -13,11 +14,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pytest
 from support import leaks, mills
@@ -27,12 +29,12 @@ from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
 
 ROOT = Path(__file__).parents[1]
-README, WRITING = ((ROOT / name).read_text() for name in ("README.md", "docs/writing-processes.md"))
+README, WRITING, API = ((ROOT / name).read_text() for name in ("README.md", "docs/writing-processes.md", "docs/api.md"))
 ADDRESS, HOME = "127.0.0.1:8080", "/home/ada"  # as the README has them
-MARK = "---- next command ----"
+SECONDS = 10.0  # for a job to come as far as a page shows it
 JOB = r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
 WILD = {
-    JOB: r"[0-9a-f-]{36}",
+    JOB: r"([0-9a-f-]{36})",
     r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
     r"\.\.\.": r".*",
 }
@@ -90,10 +92,9 @@ def _line(line: str) -> str:
     )
 
 
-def only(word: str) -> Command:
-    """The one command of a kind."""
-    (found,) = (command for block in blocks("console") for command in commands(block) if kind(command) == word)
-    return found
+def first(word: str) -> Command:
+    """The README's first command of a kind."""
+    return next(command for block in blocks("console") for command in commands(block) if kind(command) == word)
 
 
 class Place(NamedTuple):
@@ -116,6 +117,7 @@ def place(*languages: str, page: str = README) -> Iterator[Place]:
     folder.mkdir()
     (folder / ".venv").symlink_to(sys.prefix)  # whatever these tests run in
     shutil.copyfile(ROOT / "wsgi.py", folder / "wsgi.py")
+    shutil.copytree(ROOT / "examples/virginia", folder / "examples/virginia")
     for content in (content for language in languages for content in blocks(language, page)):
         if name := re.match(r"# ([\w/-]+\.\w+)\n", content):
             (folder / name[1]).parent.mkdir(exist_ok=True)
@@ -132,7 +134,7 @@ def place(*languages: str, page: str = README) -> Iterator[Place]:
 def started(line: str, place: Place) -> Iterator[tuple[str, str]]:
     """A server, started by a command: its first line that has an address in it, and the address as host:port."""
     server = subprocess.Popen(
-        ["bash", "-c", f"exec {line} 2>&1"],
+        ["bash", "-c", f"exec env {line} 2>&1"],
         cwd=place.folder, env=place.environ, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert server.stdout
@@ -161,25 +163,30 @@ class Mill(NamedTuple):
 def mill(request: pytest.FixtureRequest) -> Iterator[Mill]:
     """Such a server where somebody stands who has written the processes of a page."""
     with place("python", page=request.param) as here:
-        with started(f"{only('serve').line} --port 0", here) as (said, address):
+        allow = f"GEOMILL_ALLOW=file://{here.folder}/examples/virginia/"
+        with started(f"{allow} {first('serve').line} --port 0", here) as (said, address):
             yield Mill(request.param, here, said, address)
 
 
-def run(block: list[Command], mill: Mill) -> list[str]:
-    """What each command of a block prints, one after the other in one shell."""
-    lines = [f"{command.line.replace(ADDRESS, mill.address)}\nprintf '\\n%s\\n' '{MARK}'\n" for command in block]
+def run(lines: Sequence[str], mill: Mill) -> str:
+    """What commands print, one after the other in one shell."""
     done = subprocess.run(
-        ["bash", "-c", "exec 2>&1\n" + "".join(lines)],
+        ["bash", "-c", "\n".join(["exec 2>&1", *lines]).replace(ADDRESS, mill.address)],
         cwd=mill.place.folder, env=mill.place.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
         timeout=60,
     )  # fmt: skip
-    outputs = done.stdout.split(MARK)[: len(block)]
-    return [output.strip("\n") + "\n" if output.strip("\n") else "" for output in outputs]
+    printed = done.stdout.replace("\r\n", "\n").strip("\n")
+    return f"{printed}\n" if printed else ""
+
+
+def only_reads(command: Command) -> bool:
+    """Whether a command may be given again, until a job has come as far as the page shows it."""
+    return command.line.startswith("curl ") and not re.search(r" -(d|X) ", command.line)
 
 
 @pytest.mark.parametrize("mill", [README], indirect=True, ids=["readme"])
 def test_the_server_says_what_the_readme_shows(mill: Mill) -> None:
-    shown = only("serve").shown.replace(ADDRESS, mill.address).replace(HOME, mill.place.environ["HOME"])
+    shown = first("serve").shown.replace(ADDRESS, mill.address).replace(HOME, mill.place.environ["HOME"])
     assert re.fullmatch(pattern(shown), mill.said)
 
 
@@ -189,24 +196,70 @@ def clients(page: str) -> list[list[Command]]:
     return [block for block in found if {kind(command) for command in block} == {"client"}]
 
 
-@pytest.mark.parametrize("mill", [README, WRITING], indirect=True, ids=["readme", "writing"])
+@pytest.mark.parametrize("mill", [README, WRITING, API], indirect=True, ids=["readme", "writing", "api"])
 def test_a_command_prints_what_the_page_shows(mill: Mill) -> None:
+    ids: dict[str, str] = {}  # of the page's jobs: what they are here
     for block in clients(mill.page):
-        for command, printed in zip(block, run(block, mill), strict=True):
-            shown = command.shown.replace(ADDRESS, mill.address)
-            assert re.fullmatch(pattern(shown), printed), f"{command.line}:\n{printed}"
+        exports: list[str] = []
+        for command in block:
+            if command.line.startswith("export "):
+                exports.append(command.line)
+            line = re.sub(JOB, lambda found: ids.get(found[0], found[0]), command.line)
+            expected = re.compile(pattern(command.shown.replace(ADDRESS, mill.address)))
+            deadline = time.monotonic() + (SECONDS if only_reads(command) else 0)
+            while not (found := expected.fullmatch(printed := run([*exports, line], mill))):
+                assert time.monotonic() < deadline, f"{line}:\n{printed}"
+            for theirs, ours in zip(re.findall(JOB, command.shown), found.groups(), strict=True):
+                assert ids.setdefault(theirs, ours) == ours, f"{line}: another job than before"
+
+
+INPUTS = re.findall(r"^\| [\w ]+ \| `(\{.*\})` \|$", API, re.MULTILINE)
+OUTPUTS = re.findall(r"^\| `(\{.*\})` \| .* \|$", API, re.MULTILINE)
+
+
+@pytest.mark.parametrize("mill", [API], indirect=True, ids=["api"])
+@pytest.mark.parametrize("given", INPUTS)
+def test_inputs_can_be_given_as_the_page_about_the_api_says(mill: Mill, given: str) -> None:
+    scene = f"file://{mill.place.folder}/examples/virginia/green.tif"
+    inputs = {"echoInput": "hi", **json.loads(given.replace("https://example.org/scene.tif", scene))}
+    status, body = execute_echo(mill, {"inputs": inputs})
+    assert status == 200
+    assert set(json.loads(body)) == set(inputs)
+
+
+@pytest.mark.parametrize("mill", [API], indirect=True, ids=["api"])
+@pytest.mark.parametrize("wanted", OUTPUTS)
+def test_outputs_can_be_asked_for_as_the_page_about_the_api_says(mill: Mill, wanted: str) -> None:
+    status, body = execute_echo(mill, {"inputs": {"echoInput": "hi"}, "outputs": json.loads(wanted)})
+    assert (status, body) == ((204, b"") if "reference" in wanted else (200, b'"hi"' if "json" in wanted else b"hi"))
+
+
+def execute_echo(mill: Mill, body: Any) -> tuple[int, bytes]:
+    """The answer to an execution of the process echo."""
+    url = f"http://{mill.address}/processes/echo/execution"
+    with urllib.request.urlopen(url, json.dumps(body).encode(), timeout=30) as answer:
+        return answer.status, answer.read()
 
 
 def test_no_command_of_the_readme_is_left_out() -> None:
     kinds = [{kind(command) for command in block} for block in map(commands, blocks("console"))]
-    assert kinds == [{"make", "serve"}, *[{"client"}] * len(clients(README)), {"gunicorn"}]
+    assert [kind for kind in kinds if kind != {"client"}] == [{"make", "serve"}, {"serve", "client"}, {"gunicorn"}]
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"[`$] ?make (\w+)", README)) <= set(targets)
 
 
-def test_gunicorn_serves_the_processes_of_the_settings_file() -> None:
-    with place("python", "toml") as here:
-        line = only("gunicorn").line.replace(ADDRESS, "127.0.0.1:0")
+def test_the_shipped_scene_becomes_a_mask_by_the_commands_that_the_readme_shows() -> None:
+    (block,) = (found for found in map(commands, blocks("console")) if set(map(kind, found)) == {"serve", "client"})
+    serve, execute = block
+    with place() as here, started(f"{serve.line} --port 0", here) as (said, address):
+        printed = run([execute.line], Mill(README, here, said, address))
+        assert re.fullmatch(pattern(execute.shown), printed), printed
+        assert len(list((here.folder / "water").iterdir())) == 4
+
+
+def test_gunicorn_serves_the_processes_of_the_variable() -> None:
+    with place("python") as here:
+        line = first("gunicorn").line.replace(ADDRESS, "127.0.0.1:0")
         with started(line, here) as (_, address):
             with urllib.request.urlopen(f"http://{address}/processes/stripes", timeout=30) as answer:
                 assert answer.status == 200

@@ -18,7 +18,7 @@ bp = Blueprint("processes", __name__)
 @bp.get("/processes")
 @operation("getProcesses", {200: Answer("The processes.", ProcessListSchema)}, query=ProcessesQuery)
 def index() -> Any:
-    """The processes, deployed ones first. /req/core/process-list"""
+    """The processes. /req/core/process-list"""
     asked = read(ProcessesQuery)
     processes = sorted(current_app.processes.list(), key=lambda process: not process.mutable)
     end = asked["offset"] + asked["limit"]

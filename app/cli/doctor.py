@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ import click
 from geomill.app.cli import options, show
 from geomill.app.config import Settings, known
 
-LIBRARIES = ("flask", "gunicorn", "jsonschema-rs", "numpy", "rasterio", "shapely", "pyproj", "scikit-image", "cwltool")
+LIBRARIES = ("flask", "gunicorn", "jsonschema-rs", "numpy", "rasterio", "shapely", "pyproj", "scikit-image")
 ROUNDS = 20
 # forks a warm template as the dispatcher does, and prints the mean time of a child that does nothing, in seconds
 FORK = """
@@ -81,8 +80,6 @@ def isolation() -> Rows:
     yes = namespaces_allowed()
     end = "a job's processes end with its supervisor, whatever happens" if yes else "stray processes are swept after it"
     yield "PID namespace", _word(yes), end
-    for program, use in (("bwrap", "sandbox for deployed processes"), ("podman", "the same, in its place")):
-        yield program, _word(shutil.which(program) is not None), use
     root = "jobs can run as another user (job_user)" if os.geteuid() == 0 else "jobs run as the same user"
     yield "root", _word(os.geteuid() == 0), root
 
@@ -118,6 +115,8 @@ def broken(settings: Settings) -> Rows:
     """Process files that describe nothing, and why."""
     from geomill.app.server import open_registry
 
+    if not settings.processes:
+        yield ("none, for no folder was named: --processes DIR",)
     for each in open_registry(settings).broken():
         yield str(each.path), each.reason
 

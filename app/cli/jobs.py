@@ -18,6 +18,7 @@ MEMBERS = ("jobID", "processID", "status", "progress", "message", "created", "st
 LOG_SECONDS = 0.5  # between two looks at a log that is followed
 
 job_argument = click.argument("job_name", metavar="JOB")
+job_arguments = click.argument("job_names", metavar="JOB...", nargs=-1, required=True)
 
 
 @click.group()
@@ -85,22 +86,22 @@ def results(service: Service, job_name: str, output: Path | None, as_json: bool)
 
 
 @jobs.command("dismiss")
-@job_argument
+@job_arguments
 @options.service
-def dismiss(service: Service, job_name: str) -> None:
-    """Stop a job that has not ended; it stays in the list."""
-    job = service.job(job_name)
-    ended = service.dismiss(job)
-    if not is_over(ended):
-        ended = follow(service, job)
-    click.echo(f"{job.job_id} {show.clean(ended.get('status'))}")
+def dismiss(service: Service, job_names: tuple[str, ...]) -> None:
+    """Stop jobs that have not ended; they stay in the list."""
+    for job in map(service.job, job_names):
+        ended = service.dismiss(job)
+        if not is_over(ended):
+            ended = follow(service, job)
+        click.echo(f"{job.job_id} {show.clean(ended.get('status'))}")
 
 
 @jobs.command("remove")
-@job_argument
+@job_arguments
 @options.service
-def remove(service: Service, job_name: str) -> None:
-    """Delete a job that has ended, with its results."""
-    job = service.job(job_name)
-    service.remove(job)
-    click.echo(f"{job.job_id} removed")
+def remove(service: Service, job_names: tuple[str, ...]) -> None:
+    """Delete jobs that have ended, with their results."""
+    for job in map(service.job, job_names):
+        service.remove(job)
+        click.echo(f"{job.job_id} removed")

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from geomill.app.cli.service import Service
 
-home = click.option("--home", metavar="DIR", help="Where jobs and deployed processes are kept.")
+home = click.option("--home", metavar="DIR", help="Where jobs are kept.")
 processes = click.option(
     "--processes", metavar="DIR", multiple=True, help="A folder with process files; may be repeated."
 )

@@ -84,8 +84,8 @@ def document(outputs: list[Output]) -> dict[str, Any]:
     return members
 
 
-def line(output: Output) -> str:
-    """An output in a line: its value, shortened, or where it is."""
+def line(output: Output, longest: int | None = SHORT) -> str:
+    """An output in a line: its value, cut after so many characters, or where it is."""
     kind = f"  ({output.media_type})" if output.media_type else ""
     if output.path is not None:
         return f"{output.path}{kind}"
@@ -94,7 +94,10 @@ def line(output: Output) -> str:
     if output.content is not None:
         return f"{len(output.content)} bytes{kind}"
     text = output.value if isinstance(output.value, str) else json.dumps(output.value, ensure_ascii=False)
-    return show.short(text, SHORT)
+    whole = show.clean(text)
+    if longest is None or len(whole) <= longest:
+        return whole
+    return f"{whole[:longest]} ...  (--output DIR saves it all)"
 
 
 def save(output: Output, folder: Path, fetch: Callable[[str], Iterator[bytes]]) -> Path:

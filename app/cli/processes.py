@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from geomill.app.cli.outputs import Output
 from geomill.app.cli.progress import follow
 from geomill.app.cli.service import Job, Json, Service, ServiceError
 
+INPUT_HELP = "An input; NAME=@PATH sends a file, NAME='{\"href\": \"URL\"}' lets the server fetch it."
 LAST_LINES = 20  # of the log of a failed job
 
 
@@ -45,7 +47,7 @@ def describe(service: Service, process_id: str, as_json: bool) -> None:
 
 @processes.command("execute")
 @click.argument("process_id", metavar="ID")
-@click.option("-i", "--input", "given", multiple=True, metavar="NAME=VALUE", help="An input; NAME=@PATH reads a file.")
+@click.option("-i", "--input", "given", multiple=True, metavar="NAME=VALUE", help=INPUT_HELP)
 @click.option("--sync", is_flag=True, help="Let the server wait for the results.")
 @options.output
 @options.service
@@ -77,7 +79,8 @@ def deliver(service: Service, found: list[Output], folder: Path | None, as_json:
     if as_json:
         click.echo(show.pretty(outputs.document(found)))
     elif found:
-        click.echo(show.table([each.name, outputs.line(each)] for each in found))
+        longest = outputs.SHORT if sys.stdout.isatty() else None
+        click.echo(show.table([each.name, outputs.line(each, longest)] for each in found))
 
 
 def _wait(service: Service, job: Job) -> list[Output]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from typing import Any
@@ -41,7 +42,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(2048)  # at once: two sockets may be bound to an address that nobody listens on
     except OSError as error:
-        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+        taken = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
+        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}{taken}") from error
     return listener
 
 

@@ -83,10 +83,30 @@ def process(description: dict[str, Any]) -> str:
 def _port_row(name: str, described: dict[str, Any], side: str) -> list[str]:
     schema = described.get("schema") if isinstance(described.get("schema"), dict) else {}
     assert isinstance(schema, dict)
-    facts = [str(schema[key]) for key in ("type", "format", "contentMediaType") if schema.get(key)]
+    facts = [_kind(schema)]
     facts += [f"one of {', '.join(map(str, schema['enum']))}"] if schema.get("enum") else []
-    facts += [f"{label} {schema[key]}" for key, label in (("minimum", "from"), ("maximum", "to")) if key in schema]
+    for key, exclusive, words in (
+        ("minimum", "exclusiveMinimum", ("from", "above")),
+        ("maximum", "exclusiveMaximum", ("to", "below")),
+    ):
+        facts += [f"{words[bool(schema.get(exclusive))]} {schema[key]}"] if key in schema else []
+    most = described.get("maxOccurs", 1)
+    facts += ["any number of them" if most == "unbounded" else f"up to {most}"] if most != 1 else []
     facts += [f"default {json.dumps(schema['default'])}"] if "default" in schema else []
     if side == "inputs":
         facts += ["required" if described.get("minOccurs", 1) != 0 and "default" not in schema else "optional"]
-    return [name, ", ".join(facts), described.get("title") or described.get("description") or ""]
+    return [name, ", ".join(filter(None, facts)), described.get("title") or described.get("description") or ""]
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """What kind of values a schema takes, in a word or a few."""
+    for part in (schema, *(schema.get("allOf") or ())):
+        if "ogc-bbox" in str(part.get("format")):
+            return "bounding box"
+    branches = schema.get("oneOf") or schema.get("anyOf") or ()
+    if branches:
+        return " or ".join(dict.fromkeys(filter(None, (_kind(branch) for branch in branches))))
+    items = schema.get("items")
+    if schema.get("type") == "array" and isinstance(items, dict) and _kind(items):
+        return f"array of {_kind(items)}"
+    return ", ".join(str(schema[key]) for key in ("type", "format", "contentMediaType") if schema.get(key))

@@ -89,8 +89,31 @@ _FEATURE = {
     "required": ["type", "geometry"],
     "properties": {"type": {"enum": ["Feature"]}, "geometry": {"anyOf": [{"type": "object"}, {"type": "null"}]}},
 }
-_SHAPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
-_COORDINATES = {"type": "array", "minItems": 1}
+_POSITION = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 4}
+_SHAPES = {  # how deep the positions lie, and how many there are at least in the innermost array
+    "Point": (0, 0), "MultiPoint": (1, 1), "LineString": (1, 2),
+    "MultiLineString": (2, 2), "Polygon": (2, 4), "MultiPolygon": (3, 4),
+}  # fmt: skip
+
+
+def _coordinates(depth: int, least: int) -> dict[str, Any]:
+    if depth == 0:
+        return _POSITION
+    return {"type": "array", "items": _coordinates(depth - 1, least), "minItems": least if depth == 1 else 1}
+
+
+def _shape(type_: str, depth: int, least: int) -> dict[str, Any]:
+    members = {"type": {"enum": [type_]}, "coordinates": _coordinates(depth, least)}
+    return {"required": ["coordinates"], "properties": members}
+
+
+_COLLECTION = {
+    "required": ["geometries"],
+    "properties": {
+        "type": {"enum": ["GeometryCollection"]},
+        "geometries": {"type": "array", "items": {"type": "object"}},
+    },
+}
 
 STRUCTURES: dict[str, dict[str, Any]] = {
     "ogc-bbox": {
@@ -105,10 +128,7 @@ STRUCTURES: dict[str, dict[str, Any]] = {
         "type": "object",
         "required": ["type"],
         "properties": {"type": {"enum": [*_SHAPES, "GeometryCollection"]}},
-        "anyOf": [
-            {"required": ["coordinates"], "properties": {"coordinates": _COORDINATES}},
-            {"required": ["geometries"], "properties": {"geometries": {"type": "array", "items": {"type": "object"}}}},
-        ],
+        "anyOf": [*(_shape(type_, *depths) for type_, depths in _SHAPES.items()), _COLLECTION],
     },
     "geojson-feature": _FEATURE,
     "geojson-feature-collection": {

@@ -69,7 +69,7 @@ def check(request: ExecuteRequest, description: Description, check_href: Callabl
     missing = [name for name, described in inputs.items() if _required(described) and name not in request.inputs]
     if missing:
         others = f" (as are {listed(missing[1:], 'and')})" if missing[1:] else ""
-        raise BadInput(missing[0], f'is required and was not given{others}. Put it into the object "inputs".')
+        raise BadInput(missing[0], f"is required and was not given{others}.")
     for input_id, value in request.inputs.items():
         given = _interpret(input_id, value, inputs[input_id])
         _check_passing(Place(input_id), given, inputs[input_id], check_href)

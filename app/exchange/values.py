@@ -5,6 +5,7 @@ Source: OGC 18-062r2, 7.11.1 (inputValueNoObject, qualifiedInputValue, link); no
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from geomill.processes import BadInput
 
 from . import schema as schemas
 from .formats import CRS84, decode_base64, is_crs
-from .media_types import essence, is_json, same
+from .media_types import essence, is_json, is_text, same
 from .schema import Schema
 from .strictjson import loads
 from .wording import listed, shown
@@ -219,7 +220,11 @@ def _inline(place: Place, value: Json, branches: list[Schema], media_type: str |
 
 
 def _content(place: Place, value: Json, branch: Schema, media_type: str | None, encoding: str | None) -> Content:
-    in_base64 = schemas.is_base64(branch) or encoding in BASE64
+    as_text = media_type is not None and is_text(media_type) and not encoding
+    in_base64 = encoding in BASE64 or (schemas.is_base64(branch) and not as_text)
+    known_type = media_type or described_type(branch) or "application/octet-stream"
+    if isinstance(value, dict | list) and is_json(known_type):
+        return Content(json.dumps(value, ensure_ascii=False).encode(), known_type)
     if not isinstance(value, str):
         if isinstance(value, dict) and isinstance(value.get("type"), str):
             _of_type(place, [branch], value["type"], "type")
@@ -227,7 +232,7 @@ def _content(place: Place, value: Json, branch: Schema, media_type: str | None, 
         wanted = f'must be {kind}, {{"value": {kind}, "mediaType": ...}} or {{"href": an address}}, not {shown(value)}.'
         raise place.wrong(wanted)
     data = _decoded(place, value) if in_base64 else value.encode()
-    return Content(data, media_type or described_type(branch) or "application/octet-stream")
+    return Content(data, known_type)
 
 
 def _decoded(place: Place, text: str) -> bytes:

@@ -66,10 +66,14 @@ def instant(text: str) -> tuple[datetime, datetime]:
         raise ValidationError(f"{text!r} is no RFC 3339 time") from None
 
 
+def nothing() -> None:
+    """What counts where a parameter is not given; a plain None would be written into the API definition."""
+
+
 def seconds(name: str, text: str) -> fields.Float:
     """A length of time."""
     zero = validate.Range(min=0)
-    return fields.Float(data_key=name, load_default=None, validate=zero, metadata={"description": text})
+    return fields.Float(data_key=name, load_default=nothing, validate=zero, metadata={"description": text})
 
 
 class ProcessesQuery(Query):
@@ -94,19 +98,19 @@ class JobsQuery(Query):
         metadata={"description": "States of the jobs."},
     )
     datetime = Interval(
-        load_default=(None, None),
+        load_default=lambda: (None, None),
         metadata={"description": "When the jobs were created: an RFC 3339 time, or two with a slash between."},
     )
     min_duration = seconds("minDuration", "Jobs that took, or have been running, as many seconds or more.")
     max_duration = seconds("maxDuration", "Jobs that took, or have been running, as many seconds or less.")
     limit = Limit(100)
-    cursor = fields.String(load_default=None, metadata={"description": "Continues a list; from the link rel=next."})
+    cursor = fields.String(load_default=nothing, metadata={"description": "Continues a list; from the link rel=next."})
 
 
 class ResultsQuery(Query):
     """What GET /jobs/{jobID}/results understands."""
 
-    outputs = Listed(fields.String(), load_default=None, metadata={"description": "The outputs to give; else all."})
+    outputs = Listed(fields.String(), load_default=nothing, metadata={"description": "The outputs to give; else all."})
 
 
 class LogsQuery(Query):

@@ -63,6 +63,26 @@ def test_what_nobody_offers_is_not_acceptable(client: FlaskClient, path: str, ac
     assert (answer.status_code, answer.json["type"]) == (406, "http://localhost/problems/not-acceptable")
 
 
+@pytest.mark.parametrize("path, status", [("/jobs", 200), (JOB, 404), ("/processes/none", 404), ("/nowhere", 404)])
+def test_who_names_problem_documents_alone_gets_what_there_is(client: FlaskClient, path: str, status: int) -> None:
+    answer = client.get(path, headers={"Accept": "application/problem+json"})
+    media_type = "application/json" if status == 200 else "application/problem+json"
+    assert (answer.status_code, answer.content_type) == (status, media_type)
+
+
+@pytest.mark.parametrize(
+    "method, path, detail",
+    [
+        ("GET", "/nowhere", "Nothing is served at this address; the landing page links what is."),
+        ("PUT", "/jobs", "/jobs has no PUT, but GET and HEAD and OPTIONS."),
+        ("GET", "/processes/ecco", "There is no process 'ecco'. Did you mean 'echo'?"),
+        ("GET", "/jobs/nope", "There is no job 'nope'; it may have been removed."),
+    ],
+)
+def test_what_is_not_there_is_said_in_a_sentence(client: FlaskClient, method: str, path: str, detail: str) -> None:
+    assert client.open(path, method=method).json["detail"] == detail
+
+
 @pytest.mark.parametrize("accept", ["*/*", "application/*", "application/json", "text/html, */*;q=0.1", "", "junk"])
 def test_json_is_what_everybody_else_gets(client: FlaskClient, accept: str) -> None:
     assert client.get("/", headers={"Accept": accept}).content_type == "application/json"

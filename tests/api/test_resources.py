@@ -90,7 +90,7 @@ def test_the_type_of_a_problem_is_a_page_with_a_sentence(client: FlaskClient, me
     problem = client.get("/nowhere").json
     page = client.get(problem["type"], headers={"Accept": media_type})
     assert (page.status_code, page.mimetype) == (200, media_type)
-    assert "Nothing is served at this address." in page.text
+    assert "Nothing is served at this address;" in page.text
 
 
 def test_an_unknown_problem_is_not_found(client: FlaskClient) -> None:

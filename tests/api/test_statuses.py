@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -271,7 +272,8 @@ def supervisor_that_stands_still(place: Place) -> TestResponse:
     try:
         return place.worker.delete(f"/jobs/{job_id}")
     finally:
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):  # it was ended by force
+            os.kill(pid, signal.SIGCONT)
         assert place.working.engine.run(job_id, 20).status is Status.DISMISSED
 
 

@@ -33,6 +33,7 @@ class Stranger(BaseHTTPRequestHandler):
     asynchronous = True
     etags = False
     ending = ("accepted", "running", "successful")  # one for each look
+    description = DESCRIPTION
     results: object = {"twice": 4}
     results_type = "application/json"
 
@@ -53,7 +54,7 @@ class Stranger(BaseHTTPRequestHandler):
         elif path == "/processes?page=2":  # and the last page names itself as the next
             self.answer(200, {"processes": [{"id": "other"}], "links": [{"rel": "next", "href": "?page=2"}]})
         elif path == "/processes/double":
-            self.answer(200, DESCRIPTION)
+            self.answer(200, self.description)
         elif path.startswith("/jobs?"):
             self.answer(200, {"jobs": [self.status(job_id) for job_id in self.jobs]})
         elif path.startswith("/jobs/") and path.endswith("/results"):

@@ -115,6 +115,13 @@ def test_a_job_of_a_command_is_as_one_of_a_request(shell, serving, place):
     assert len({json.dumps({name: record[name] for name in record if name not in varying}) for record in records}) == 1
 
 
+def test_several_jobs_are_removed_at_once(ours):
+    for _ in range(2):
+        ours("processes", "execute", "count", "-i", "to=1")
+    jobs = [job["jobID"] for job in json.loads(ours("jobs", "ls", "--limit", "2", "--json").stdout)]
+    assert ours("jobs", "remove", *jobs).stdout.splitlines() == [f"{job_id} removed" for job_id in jobs]
+
+
 def test_a_job_that_is_not_there_is_one_line(ours):
     done = ours("jobs", "show", "nothing")
     assert done.returncode == 1

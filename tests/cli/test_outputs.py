@@ -56,7 +56,7 @@ def test_a_multipart_answer_has_an_output_in_each_part():
         (Output("a", 2.5), "2.5"),
         (Output("a", "text"), "text"),
         (Output("a", {"k": [1]}), '{"k": [1]}'),
-        (Output("a", "x" * 200), "x" * 96 + " ..."),
+        (Output("a", "x" * 200), "x" * 100 + " ...  (--output DIR saves it all)"),
         (Output("a", path=Path("/home/a b.tif"), media_type="image/tiff"), "/home/a b.tif  (image/tiff)"),
         (Output("a", href="http://x/a"), "http://x/a"),
         (Output("a", content=b"12345", media_type="image/png"), "5 bytes  (image/png)"),

@@ -22,7 +22,8 @@ def test_a_port_in_use_is_one_line(shell):
         port = taken.getsockname()[1]
         done = shell("serve", "--port", port)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+    taken = f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose another with --port"
+    assert done.stderr == f"Error: {taken}\n"
 
 
 @pytest.mark.parametrize(

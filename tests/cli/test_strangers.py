@@ -99,6 +99,27 @@ def test_a_process_is_described(stranger, geomill):
     assert "name    string, optional" in text
 
 
+def test_a_description_says_what_kind_of_values_there_are(stranger, geomill):
+    bbox = {"allOf": [{"type": "object", "format": "ogc-bbox"}]}
+    inputs = {
+        "area": {"schema": bbox},
+        "names": {"schema": {"type": "array", "items": {"type": "string"}}},
+        "above": {"schema": {"type": "number", "minimum": 0, "exclusiveMinimum": True}},
+        "many": {"schema": {"type": "integer"}, "maxOccurs": 5},
+        "either": {"schema": {"oneOf": [{"type": "string"}, {"type": "number"}]}},
+    }
+    server = stranger(description={"id": "double", "version": "1", "inputs": inputs})
+    text = geomill("processes", "describe", "double", "--server", server.url).stdout
+    kinds = dict(line.split(maxsplit=1) for line in text.splitlines() if line.startswith("  "))
+    assert kinds == {
+        "area": "bounding box, required",
+        "names": "array of string, required",
+        "above": "number, above 0, required",
+        "many": "integer, up to 5, required",
+        "either": "string or number, required",
+    }
+
+
 def test_json_is_what_the_service_said(stranger, geomill):
     text = geomill("processes", "describe", "double", "--json", "--server", stranger().url).stdout
     assert json.loads(text)["inputs"]["number"] == {"schema": {"type": "number"}}

@@ -22,6 +22,8 @@ GEOMETRY = {"type": "object", "format": "geojson-geometry"}
 TIFF = {"type": "string", "contentEncoding": "binary", "contentMediaType": "image/tiff; application=geotiff"}
 JP2 = {"type": "string", "contentEncoding": "binary", "contentMediaType": "image/jp2"}
 GML = {"type": "string", "contentMediaType": "application/gml+xml; version=3.2"}
+TEXT_FILE = {"type": "string", "contentEncoding": "binary", "contentMediaType": "text/plain"}
+GEOJSON_FILE = {"type": "string", "contentEncoding": "binary", "contentMediaType": "application/geo+json"}
 MIXED = {"oneOf": [{"type": "string"}, {"type": "object"}]}
 POINT = {"type": "Point", "coordinates": [7, 51]}
 DATA = b"II*\0 pixels"
@@ -139,6 +141,9 @@ def test_a_value_is_understood_in_every_form(
         (MIXED, 5, "must be a string or an object, not 5"),
         (MIXED, {"value": 5, "mediaType": 5}, "mediaType must be a string, not 5"),
         (GEOMETRY, {"type": "Polygon"}, 'lacks the member "coordinates"'),
+        (GEOMETRY, {"type": "Polygon", "coordinates": [[1, 2]]}, "coordinates[0] must have at least 4 items"),
+        (GEOMETRY, {"type": "Polygon", "coordinates": [[[1]] * 4]}, "coordinates[0][0] must have at least 2 items"),
+        (GEOMETRY, {"type": "Point", "coordinates": ["7", 51]}, 'coordinates[0] must be a number, not "7"'),
         (GEOMETRY, {"type": "Polygone", "coordinates": [1]}, 'type must be "Point"'),
         (
             {"oneOf": [GML, GEOMETRY]},
@@ -266,6 +271,17 @@ def test_an_address_that_would_be_refused_is_refused_at_once() -> None:
         (TIFF, {"value": BASE64, "encoding": "base64", "mediaType": "image/tiff"}, "x.tif", DATA, "image/tiff"),
         ({"type": "string", "format": "byte"}, BASE64, "x", DATA, "application/octet-stream"),
         ({"oneOf": [TIFF, JP2]}, {"value": BASE64, "mediaType": "image/jp2"}, "x.jp2", DATA, "image/jp2"),
+        (TEXT_FILE, {"value": "a b c", "mediaType": "text/plain"}, "x.txt", b"a b c", "text/plain"),
+        (TEXT_FILE, "YSBiIGM=", "x.txt", b"a b c", "text/plain"),
+        (
+            TEXT_FILE,
+            {"value": "YSBiIGM=", "mediaType": "text/plain", "encoding": "base64"},
+            "x.txt",
+            b"a b c",
+            "text/plain",
+        ),
+        (GEOJSON_FILE, {"value": POINT}, "x.geojson", json.dumps(POINT).encode(), "application/geo+json"),
+        (GEOJSON_FILE, POINT, "x.geojson", json.dumps(POINT).encode(), "application/geo+json"),
         ({"oneOf": [GML, GEOMETRY]}, "<gml/>", "x.gml", b"<gml/>", "application/gml+xml; version=3.2"),
         (
             GML,

@@ -328,3 +328,15 @@ def test_what_is_no_job_in_the_folders_is_passed_over(store: JobStore) -> None:
     (store.jobs / "0000000" / "00000000-0000-7000-8000-000000000000").mkdir()
     delete(store.index.path)
     assert listed(store) == [job.job_id]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"job_id": 1}', b'{"status": "lost"}', b"\xff"])
+def test_a_job_that_is_torn_is_passed_over(store: JobStore, content: bytes) -> None:
+    ids = [create(store, age=age) for age in range(3)]
+    listed(store)
+    path = store.folder(ids[1]) / "status.json"
+    path.unlink()
+    path.write_bytes(content)
+    assert listed(store) == [ids[0], ids[2]]
+    delete(store.index.path)
+    assert listed(store) == [ids[0], ids[2]]

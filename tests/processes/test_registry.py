@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 import venv
 from collections.abc import Callable, Iterator
@@ -402,3 +403,23 @@ def test_code_is_executed_as_the_file_it_came_from(tmp_path: Path) -> None:
 def test_everything_that_a_foreign_interpreter_imports_is_in_its_library(tmp_path: Path) -> None:
     library = packages.Packages(tmp_path, 10.0).library()
     assert {file.name for file in library.glob("geomill/processes/*")} == set(packages.LIBRARY)
+
+
+def test_a_file_that_changes_faster_than_it_is_described_is_always_there(registry: Registry, folder: Path) -> None:
+    stop = threading.Event()
+
+    def change() -> None:
+        number = 0
+        while not stop.wait(0.01):
+            number += 1
+            (folder / "new").write_text(text("one") + f"# {number}\n")
+            (folder / "new").replace(folder / "one.py")
+
+    (folder / "one.py").write_text(text("one"))
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        assert [registry.get("one").id for _ in range(5)] == ["one"] * 5
+    finally:
+        stop.set()
+        thread.join()
