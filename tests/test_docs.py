@@ -16,7 +16,7 @@ from geomill.app.config import NOT_SETTINGS, PREFIX, Settings, known
 from geomill.app.errors import PART_1
 from geomill.app.schemas import ExecuteSchema, JobsQuery, LogsQuery, ProcessesQuery, ResultsQuery, StatusInfoSchema
 from geomill.jobstore import Status, store
-from geomill.processes import Declaration, echo
+from geomill.processes import Declaration
 from geomill.processes import __all__ as taught
 from geomill.processes.describe import functions
 from geomill.processes.description import describe

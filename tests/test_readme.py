@@ -213,7 +213,19 @@ def test_a_command_prints_what_the_page_shows(mill: Mill) -> None:
                 assert ids.setdefault(theirs, ours) == ours, f"{line}: another job than before"
 
 
-INPUTS = re.findall(r"^\| [\w ]+ \| `(\{.*\})` \|$", API, re.MULTILINE)
+def test_the_line_for_cron_removes_the_jobs_that_failed() -> None:
+    (line,) = (command.line for block in blocks("console", OPERATING) for command in commands(block))
+    failing = '{"inputs": {"geometry": {"type": "Point", "coordinates": [8, 47]}, "distance": -1}}'
+    with place() as here, started(f"{first('serve').line} --port 0", here) as (said, address):
+        mill = Mill(OPERATING, here, said, address)
+        for _ in range(2):
+            run([f"curl -s http://{ADDRESS}/processes/buffer/execution -d '{failing}'"], mill)
+        path = "export PATH=$PWD/.venv/bin:$PATH"
+        assert re.fullmatch(f"({JOB} removed\n){{2}}", run([path, line], mill))
+        assert not run([path, "geomill jobs ls"], mill)
+
+
+INPUTS = re.findall(r"^\| [\w ]+ \| `(\{.*\})` \|$", API[: API.index("## What an answer")], re.MULTILINE)
 OUTPUTS = re.findall(r"^\| `(\{.*\})` \| .* \|$", API, re.MULTILINE)
 
 

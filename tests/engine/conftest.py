@@ -88,6 +88,12 @@ def hold(progress: Progress) -> int:
     return 0
 
 
+@process(max_running=1)
+def one_at_a_time(progress: Progress) -> int:
+    """As hold, but alone."""
+    return hold(progress)
+
+
 @process
 def leave_something() -> int:
     """Be done, and leave a child behind."""

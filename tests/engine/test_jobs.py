@@ -120,6 +120,16 @@ def test_what_a_job_says_cannot_harm_its_status(mill: Mill, words: str, status: 
     assert info.cause in (None, "exception")
 
 
+def test_a_process_at_its_own_limit_holds_up_no_other(mill: Mill) -> None:
+    first, second = mill.submit("one-at-a-time"), mill.submit("one-at-a-time")
+    mill.message(first, "holding")
+    assert mill.ended(mill.submit("nap")).status is Status.SUCCESSFUL
+    assert mill.status(second)["message"] == "waiting, number 1 in the queue (an estimate)"
+    assert mill.call("DELETE", f"/jobs/{first}").status == 200
+    mill.message(second, "holding")
+    assert mill.call("DELETE", f"/jobs/{second}").status == 200
+
+
 def test_jobs_that_start_together_draw_different_random_numbers(mill: Mill) -> None:
     jobs = [mill.submit("draw") for _ in range(6)]
     drawn = [mill.store.results(job_id)["result"].value for job_id in jobs if mill.ended(job_id)]
