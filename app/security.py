@@ -98,6 +98,7 @@ def add_headers(response: Response) -> Response:
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Expose-Headers"] = EXPOSED
     if request.method == "OPTIONS":
+        response.headers.remove("Content-Type")  # there is no content
         response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(READS))
         response.headers["Access-Control-Allow-Headers"] = "accept, prefer, if-none-match, range"
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -275,7 +275,7 @@ class JobStore:
             if to not in MOVES[info.status]:
                 raise InvalidTransition(info, to)
             if info.dismissing and to.final and to is not Status.DISMISSED:
-                to, changes = Status.DISMISSED, {"finished": changes.get("finished"), "message": "dismissed"}
+                to, changes = Status.DISMISSED, {"message": "dismissed"}
             moment = records.now()
             changes.setdefault("finished", moment if to.final else None)
             info = replace(info, status=to, updated=moment, **changes)

@@ -29,7 +29,9 @@ from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
 
 ROOT = Path(__file__).parents[1]
-README, WRITING, API = ((ROOT / name).read_text() for name in ("README.md", "docs/writing-processes.md", "docs/api.md"))
+README, API, WRITING, OPERATING = (
+    (ROOT / name).read_text() for name in ("README.md", "docs/api.md", "docs/writing-processes.md", "docs/operating.md")
+)
 ADDRESS, HOME = "127.0.0.1:8080", "/home/ada"  # as the README has them
 SECONDS = 10.0  # for a job to come as far as a page shows it
 JOB = r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"

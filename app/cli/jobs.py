@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import click
 from geomill.app.cli import options, show
 from geomill.app.cli.processes import deliver
 from geomill.app.cli.progress import follow
-from geomill.app.cli.service import Service, is_over
+from geomill.app.cli.service import Job, Service, ServiceError, is_over
 
 STATES = ("accepted", "running", "successful", "failed", "dismissed")
 MEMBERS = ("jobID", "processID", "status", "progress", "message", "created", "started", "finished", "updated")
@@ -90,11 +91,12 @@ def results(service: Service, job_name: str, output: Path | None, as_json: bool)
 @options.service
 def dismiss(service: Service, job_names: tuple[str, ...]) -> None:
     """Stop jobs that have not ended; they stay in the list."""
-    for job in map(service.job, job_names):
+
+    def stop(job: Job) -> str:
         ended = service.dismiss(job)
-        if not is_over(ended):
-            ended = follow(service, job)
-        click.echo(f"{job.job_id} {show.clean(ended.get('status'))}")
+        return str(ended.get("status") if is_over(ended) else follow(service, job).get("status"))
+
+    _each(service, job_names, stop)
 
 
 @jobs.command("remove")
@@ -102,6 +104,22 @@ def dismiss(service: Service, job_names: tuple[str, ...]) -> None:
 @options.service
 def remove(service: Service, job_names: tuple[str, ...]) -> None:
     """Delete jobs that have ended, with their results."""
-    for job in map(service.job, job_names):
+
+    def delete(job: Job) -> str:
         service.remove(job)
-        click.echo(f"{job.job_id} removed")
+        return "removed"
+
+    _each(service, job_names, delete)
+
+
+def _each(service: Service, job_names: tuple[str, ...], act: Callable[[Job], str]) -> None:
+    """Do it for each job and say what came of it; one that fails is no reason to leave the others."""
+    failed = False
+    for job in map(service.job, job_names):
+        try:
+            click.echo(f"{job.job_id} {show.clean(act(job))}")
+        except ServiceError as error:
+            failed = True
+            click.echo(f"Error: {show.clean(error)}", err=True)
+    if failed:
+        raise click.exceptions.Exit(1)

@@ -228,6 +228,8 @@ def _check(reply: Reply) -> Reply:
     title = problem.get("title") or problem.get("code") or str(problem.get("type", "")).rsplit("/", 1)[-1]
     detail = problem.get("detail") or problem.get("description")
     said = [str(part) for part in (title, detail) if part]
+    if " " in str(detail):  # a sentence says it all
+        said = [str(detail)]
     raise ServiceError(": ".join(dict.fromkeys(said)) or f"{reply.url}: answered {reply.status}")
 
 

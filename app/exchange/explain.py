@@ -47,6 +47,8 @@ def explain(error: ValidationError) -> tuple[str, str]:
     error = _telling(error)
     types = _all_types(error)
     if types:
+        if not error.instance_path:  # a null here counts as not given
+            types = [type_ for type_ in types if type_ != "null"] or types
         wanted = listed(dict.fromkeys(map(_article, types)))
         return place(error.instance_path), f"must be {wanted}, not {shown(error.instance)}"
     return place(error.instance_path), _sentence(error)

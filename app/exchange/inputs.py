@@ -99,10 +99,18 @@ def _check_outputs(request: ExecuteRequest, description: Description) -> None:
         if output_id not in outputs:
             raise InvalidRequest(f'"{output_id}" is no output of this process.{meant(output_id, outputs)}')
         branches = schemas.branches(outputs[output_id].get("schema", {}))
-        if wanted.media_type and not any(fits_type(branch, wanted.media_type) for branch in branches):
+        if wanted.media_type and not any(_can_be_given(branch, wanted.media_type) for branch in branches):
             known = listed(dict.fromkeys(described_type(branch) or "application/json" for branch in branches))
             asked = shown(wanted.media_type)
             raise InvalidRequest(f'The output "{output_id}" cannot be given as {asked}, only as {known}.')
+
+
+def _can_be_given(branch: schemas.Schema, media_type: str) -> bool:
+    """Whether an output of this kind can be written so: as described, else as JSON, or a scalar as text."""
+    if described_type(branch) is not None:
+        return fits_type(branch, media_type)
+    scalar = any(schemas.may_be(branch, type_) for type_ in ("string", "number", "integer", "boolean"))
+    return is_json(media_type) or (scalar and essence(media_type) == "text/plain")
 
 
 def _required(described: Description) -> bool:

@@ -220,7 +220,7 @@ def _inline(place: Place, value: Json, branches: list[Schema], media_type: str |
 
 
 def _content(place: Place, value: Json, branch: Schema, media_type: str | None, encoding: str | None) -> Content:
-    as_text = media_type is not None and is_text(media_type) and not encoding
+    as_text = media_type is not None and (is_text(media_type) or is_json(media_type)) and not encoding
     in_base64 = encoding in BASE64 or (schemas.is_base64(branch) and not as_text)
     known_type = media_type or described_type(branch) or "application/octet-stream"
     if isinstance(value, dict | list) and is_json(known_type):
@@ -231,7 +231,13 @@ def _content(place: Place, value: Json, branch: Schema, media_type: str | None, 
         kind = "base64 text" if in_base64 else "text"
         wanted = f'must be {kind}, {{"value": {kind}, "mediaType": ...}} or {{"href": an address}}, not {shown(value)}.'
         raise place.wrong(wanted)
-    data = _decoded(place, value) if in_base64 else value.encode()
+    try:
+        data = _decoded(place, value) if in_base64 else value.encode()
+    except BadInput as error:
+        if is_text(known_type) and not encoding:  # what was meant is clear
+            hint = f'or {{"value": text, "mediaType": "{known_type}"}}'
+            raise BadInput(place.input_id, f"{error.message[:-1]}, {hint}.") from None
+        raise
     return Content(data, known_type)
 
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -266,13 +265,14 @@ def home_that_is_no_folder(place: Place) -> TestResponse:
 def supervisor_that_stands_still(place: Place) -> TestResponse:
     body = {"inputs": {"flag": str(place.folder / "none")}}
     job_id = place.execute("wait", body, Prefer="wait=1").json["jobID"]
-    pid = place.working.jobs.status(job_id).pid
-    assert pid
-    os.kill(pid, signal.SIGSTOP)
+    dispatcher = place.working.engine.ask({"op": "hello"}, 5) or {}
+    pids = [int(place.working.jobs.status(job_id).pid or 0), int(dispatcher["pid"])]
+    for pid in pids:  # and the one that would end it by force
+        os.kill(pid, signal.SIGSTOP)
     try:
         return place.worker.delete(f"/jobs/{job_id}")
     finally:
-        with suppress(ProcessLookupError):  # it was ended by force
+        for pid in pids:
             os.kill(pid, signal.SIGCONT)
         assert place.working.engine.run(job_id, 20).status is Status.DISMISSED
 

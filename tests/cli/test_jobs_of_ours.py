@@ -119,13 +119,15 @@ def test_several_jobs_are_removed_at_once(ours):
     for _ in range(2):
         ours("processes", "execute", "count", "-i", "to=1")
     jobs = [job["jobID"] for job in json.loads(ours("jobs", "ls", "--limit", "2", "--json").stdout)]
-    assert ours("jobs", "remove", *jobs).stdout.splitlines() == [f"{job_id} removed" for job_id in jobs]
+    done = ours("jobs", "remove", "none", *jobs)
+    assert done.stdout.splitlines() == [f"{job_id} removed" for job_id in jobs]
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 
 def test_a_job_that_is_not_there_is_one_line(ours):
     done = ours("jobs", "show", "nothing")
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: No such job") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("Error: There is no job 'nothing'") and done.stderr.count("\n") == 1
 
 
 def test_waiting_ends_soon_after_the_job(shell):

@@ -201,4 +201,4 @@ def test_a_server_that_is_not_there_is_one_line(geomill, url, message):
 
 def test_an_error_of_the_service_is_one_line(stranger, geomill):
     done = geomill("jobs", "show", "j9", "--server", stranger().url)
-    assert (done.exit_code, done.stderr) == (1, "Error: no-such-thing: there is no /jobs/j9\n")
+    assert (done.exit_code, done.stderr) == (1, "Error: there is no /jobs/j9\n")
