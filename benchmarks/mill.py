@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import shutil
 import tempfile
@@ -108,10 +109,14 @@ class Mill:
         dispatcher = self.dispatcher()
         pids = {"master": [self.master], "worker": reaper.children(self.master), "dispatcher": [dispatcher]}
         for pid in reaper.children(dispatcher):
-            with suppress(OSError):
-                name = Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("geomill-")
-                pids.setdefault(f"template {name}", []).append(pid)
+            if name := name_of(pid):
+                pids.setdefault(f"template {name.removeprefix('geomill-')}", []).append(pid)
         return pids
+
+    def spares(self) -> list[int]:
+        """The pids of what waits for a job: it is called like its template until it has one."""
+        templates = [pid for name, pids in self.family().items() if name.startswith("template") for pid in pids]
+        return [pid for each in templates for pid in reaper.descendants(each) if name_of(pid) == name_of(each)]
 
     def warm_up(self) -> None:
         """Wait until the dispatcher has started what it starts when idle: loading the libraries takes a processor."""
@@ -128,23 +133,22 @@ class Mill:
 
 @contextmanager
 def serving(prepare: Callable[[JobStore], None] | None = None) -> Iterator[Mill]:
-    """Start a server with the default settings; afterwards nothing of it is left. prepare: fills its store before."""
+    """Start a server with the default settings, whose home goes with this process. prepare: fills its store before."""
     place = Path(tempfile.mkdtemp(prefix="geomill-bench-", dir="/tmp")).resolve()  # sockets need a short path
+    # not earlier: ext4 without a journal passes over what was freed in the last minute, file by file, at every new file
+    atexit.register(shutil.rmtree, place)
+    settings = Settings(home=place / "home", runtime_dir=place / "run", processes=(MINE,))
+    (place / "geomill.toml").write_text(f'processes = ["{MINE}"]\n')
+    store = open_store(settings)
+    if prepare:
+        prepare(store)
+    with open(place / "log", "wb") as log:
+        server = backstage.start(settings, "", place, log.fileno())
     try:
-        settings = Settings(home=place / "home", runtime_dir=place / "run", processes=(MINE,))
-        (place / "geomill.toml").write_text(f'processes = ["{MINE}"]\n')
-        store = open_store(settings)
-        if prepare:
-            prepare(store)
-        with open(place / "log", "wb") as log:
-            server = backstage.start(settings, "", place, log.fileno())
-        try:
-            yield Mill(backstage.address(server, place / "log"), server.pid, settings, place, store)
-        finally:
-            end_jobs(Engine(settings, store))
-            backstage.stop(server, settings)
+        yield Mill(backstage.address(server, place / "log"), server.pid, settings, place, store)
     finally:
-        shutil.rmtree(place)
+        end_jobs(Engine(settings, store))
+        backstage.stop(server, settings)
 
 
 def end_jobs(engine: Engine) -> None:
@@ -167,6 +171,13 @@ def until(ask: Callable[[], Any], seconds: float = 60.0) -> Any:
         backstage.expect(time.monotonic() < deadline, f"nothing happened in {seconds:g} s")
         time.sleep(0.002)
     return answer
+
+
+def name_of(pid: int) -> str:
+    """What `ps` shows for a process; empty when it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
 
 
 def cpu_seconds(pid: int) -> float:

@@ -23,7 +23,8 @@ def start() -> Iterator[Figure]:
             client.expect(200, "POST", "/processes/echo/execution", body({"echoInput": "hello"}))
             ended.append(time.monotonic() - begun)
             mill.warm_up()
-            memory = {name: [pss(pid) for pid in pids] for name, pids in mill.family().items()}
+            family = {**mill.family(), "spares": mill.spares()}
+            memory = {name: [pss(pid) for pid in pids] for name, pids in family.items()}
     yield Figure("start until the first answer, p50", p50(answered), "s", most=2)
     yield Figure("start until the first job has ended, p50", p50(ended), "s", most=3)
     for name, sizes in memory.items():

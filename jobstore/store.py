@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from . import files, records
 from .index import Filters, Index, Unindexed
@@ -408,7 +408,7 @@ class JobStore:
 
         It is held for milliseconds, unless its holder was stopped. Raises StoreBusy then, if we are not patient.
         """
-        with open(self._locks / self.folder(job_id).name[-2:], "wb") as lock:
+        with _lock_file(self._locks / self.folder(job_id).name[-2:]) as lock:
             _take(lock.fileno(), f"job {job_id}", self.patience if patience is None else patience)
             yield
 
@@ -434,6 +434,14 @@ class JobStore:
         with FileLock(self._locks / f"key-{name[:2]}"), suppress(FileNotFoundError):
             if os.readlink(self._keys / name) == job_id:
                 (self._keys / name).unlink()
+
+
+def _lock_file(path: Path) -> BinaryIO:
+    try:
+        return open(path, "wb")
+    except FileNotFoundError:  # the runtime directory was tidied away
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return open(path, "wb")
 
 
 def _take(lock: int, name: str, patience: float) -> None:

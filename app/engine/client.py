@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any
 
-from geomill.app.config import Settings
+from geomill.app.config import Settings, SettingsError
 from geomill.app.engine import reaper
 from geomill.app.engine.dispatcher import ELECTION, LOG, SERVING, SOCKET, identity
 from geomill.jobstore import Admission, JobStore, StatusInfo, StoreBusy
@@ -39,18 +39,14 @@ class Engine:
         """store: the one that settings name."""
         self.settings, self.store = settings, store
         self.runtime = settings.runtime_dir
-        self._serving: int | None = None
-        self._kept: int | None = None
+        self._held: list[int] = []
 
     def serve(self, *, insist: bool = True) -> None:
         """Stand for this server from now on: keep a dispatcher alive as long as this process lives.
 
         insist: one with other settings has to make way for ours.
         """
-        self._serving = os.open(self.runtime / SERVING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._serving, fcntl.LOCK_SH)
-        self._kept = os.open(self.runtime, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._kept, fcntl.LOCK_SH)  # systemd-tmpfiles, which tidies /tmp, leaves such a folder alone
+        self._stand()
         threading.Thread(target=self._succeed, name="election", daemon=True).start()
         if insist:
             threading.Thread(target=self._greet, name="hello", daemon=True).start()
@@ -151,17 +147,30 @@ class Engine:
             raise
         return link
 
+    def _stand(self) -> None:
+        """Hold what tells others that a server is there; again, if somebody has removed the runtime directory."""
+        runtime = self.settings.prepare_runtime_dir()
+        held, self._held = self._held, []
+        for path, flags in ((runtime / SERVING, os.O_RDWR | os.O_CREAT), (runtime, os.O_RDONLY | os.O_DIRECTORY)):
+            # systemd-tmpfiles, which tidies /tmp, leaves a folder alone that is locked
+            self._held.append(os.open(path, flags | os.O_CLOEXEC, 0o600))
+            fcntl.flock(self._held[-1], fcntl.LOCK_SH)
+        for descriptor in held:
+            os.close(descriptor)
+
     def _succeed(self) -> None:
         """Wait for the election lock, again and again; whoever gets it hands it to a new dispatcher."""
         while True:
-            lock = os.open(self.runtime / ELECTION, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                start_dispatcher(self.settings, lock)
-            except OSError:
-                time.sleep(1)
-            finally:
-                os.close(lock)
+            with contextlib.suppress(OSError, SettingsError):
+                self._stand()
+                path = self.runtime / ELECTION
+                lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    if os.path.samestat(os.fstat(lock), os.stat(path)):  # not one that was removed
+                        start_dispatcher(self.settings, lock)
+                finally:
+                    os.close(lock)
             time.sleep(_RETRY)
 
     def _greet(self) -> None:

@@ -260,6 +260,9 @@ class Dispatcher:
                 with suppress(ProcessLookupError):
                     signal.pidfd_send_signal(running.pidfd, signal.SIGKILL)
         if moment - self.reconciled >= RECONCILE_EVERY:
+            if not self.listener.can_be_found():  # the runtime directory is another now
+                self.retired = True
+                return
             self._reconcile()
             self.children.sweep()
         idle = not self.queue and moment > self.pause_until and moment - self.reconciled < TICK

@@ -31,13 +31,22 @@ class Listener:
         self.socket.bind(str(building))
         self.socket.listen(BACKLOG)
         self.socket.setblocking(False)
+        self.identity = os.stat(building)
         os.replace(building, path)
         selector.register(self.socket, selectors.EVENT_READ, self._accept)
 
+    def can_be_found(self) -> bool:
+        """Whether the path still leads here."""
+        try:
+            return os.path.samestat(self.identity, os.stat(self.path))
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Leave the path to the next one."""
-        with suppress(OSError):
-            self.path.unlink()
+        if self.can_be_found():
+            with suppress(OSError):
+                self.path.unlink()
 
     def keep_waiting(self, job_id: str, client: Client) -> None:
         """Answer this client when there is something to tell of the job."""

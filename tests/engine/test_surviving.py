@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -239,3 +240,17 @@ def test_a_job_whose_files_are_torn_harms_no_other(settings: Settings) -> None:
         assert mill.ended(mill.submit("nap")).status is Status.SUCCESSFUL
         path.write_bytes(whole)
         assert mill.call("DELETE", f"/jobs/{torn}").status == 200
+
+
+def test_a_runtime_directory_that_was_removed_is_made_again(settings: Settings) -> None:
+    with serving(settings) as mill:
+        running = mill.submit("nap", seconds=4)
+        until(lambda: mill.store.read_status(running).status is Status.RUNNING)
+        before = dispatcher(mill)
+        shutil.rmtree(settings.runtime_dir)
+        job_id = mill.submit("nap")
+        until(lambda: mill.dispatcher() not in (None, before))
+        assert not leaks.running_name(before)
+        assert mill.ended(job_id).status is Status.SUCCESSFUL
+        assert mill.ended(running).status is Status.SUCCESSFUL
+        assert len(mill.call("GET", "/jobs").json()["jobs"]) == 2
