@@ -15,7 +15,7 @@ from typing import Any
 from . import files, records
 from .records import Result, StatusInfo
 from .status import NoSuchJob, Status
-from .store import _JOB_ID, _NEW, _OLD, JobStore, boot_id
+from .store import _JOB_ID, _NEW, _OLD, ABANDONED, JobStore, boot_id
 
 WHOLE = "A job appears whole or not at all, and disappears whole."
 REPLACED = "Files are replaced, never edited."
@@ -24,7 +24,6 @@ ALIVE = "A running job has a live supervisor."
 SWEPT = "Nothing of a finished job is left in its scratch."
 DERIVED = "The index says what the folders say."
 KEYED = "An idempotency key leads to its job."
-SETTLED = 3600.0  # seconds after which what was half done is no longer being worked on
 
 
 @dataclass(frozen=True)
@@ -163,6 +162,6 @@ def _keys(store: JobStore) -> Iterator[Finding]:
 
 def _settled(path: Path) -> bool:
     try:
-        return time.time() - path.lstat().st_mtime > SETTLED
+        return time.time() - path.lstat().st_mtime > ABANDONED
     except FileNotFoundError:
         return False

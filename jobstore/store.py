@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -51,6 +50,7 @@ _PATIENCE_OF_READERS = 0.2  # seconds
 _TRIES = 4
 _LOOK_EVERY = 0.002  # seconds between two tries to get a lock
 _NEW, _OLD = ".new-", ".old-"
+ABANDONED = 3600.0  # seconds after which a job that is not yet whole is not going to be
 PASSABLE = 0o711  # a job that runs as another user can reach its work/, and list nothing on the way
 
 
@@ -254,10 +254,19 @@ class JobStore:
         self.index.delete(job_id)
         if key is not None:
             self._forget_key(hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest(), job_id)
-        shutil.rmtree(gone, ignore_errors=True)
+        files.remove_tree(gone)
         with suppress(OSError):
             folder.parent.rmdir()
         return info
+
+    def collect(self) -> None:
+        """Remove what a crash left of jobs that were being removed, or made, at that time."""
+        for shard in self.jobs.iterdir():
+            with suppress(OSError):
+                for path in shard.iterdir():
+                    left = path.name.startswith(_NEW) and time.time() - path.stat().st_mtime > ABANDONED
+                    if left or path.name.startswith(_OLD):
+                        files.remove_tree(path)
 
     # ---- the state machine
 
@@ -318,17 +327,19 @@ class JobStore:
 
     def lost(self, info: StatusInfo) -> bool:
         """Whether a job that says running has no supervisor any more."""
-        if info.boot_id != boot_id():
-            return True
+        return info.boot_id != boot_id() or not self.has_supervisor(info.job_id)
+
+    def has_supervisor(self, job_id: str) -> bool:
+        """Whether somebody holds a job's lock."""
         try:
-            descriptor = os.open(self.folder(info.job_id) / "lock", os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.folder(job_id) / "lock", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            return True
+            return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
             return False
+        except BlockingIOError:
+            return True
         finally:
             os.close(descriptor)
 

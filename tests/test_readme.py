@@ -118,7 +118,8 @@ def place(*languages: str, page: str = README) -> Iterator[Place]:
     folder = root / "geomill"
     folder.mkdir()
     (folder / ".venv").symlink_to(sys.prefix)  # whatever these tests run in
-    shutil.copyfile(ROOT / "wsgi.py", folder / "wsgi.py")
+    for name in ("wsgi.py", "gunicorn.conf.py"):
+        shutil.copyfile(ROOT / name, folder / name)
     shutil.copytree(ROOT / "examples/virginia", folder / "examples/virginia")
     for content in (content for language in languages for content in blocks(language, page)):
         if name := re.match(r"# ([\w/-]+\.\w+)\n", content):

@@ -24,15 +24,10 @@ class Web(BaseApplication):  # type: ignore[misc]  # without types
     def load_config(self) -> None:
         """Called by gunicorn."""
         values: dict[str, Any] = {
+            **options(self.settings),
             "bind": f"fd://{self.listener.fileno()}",
-            "worker_class": "gthread",
-            "workers": self.settings.workers,
-            "threads": self.settings.threads,
-            "limit_request_line": 8190,  # its maximum; what is longer it answers itself, with 414
-            "graceful_timeout": GRACEFUL_SECONDS,
             "loglevel": "warning",
             "proc_name": "geomill",
-            "forwarded_allow_ips": "",  # the application itself decides whom it believes
             "control_socket_disable": True,
             "when_ready": self._welcome,
         }
@@ -48,3 +43,17 @@ class Web(BaseApplication):  # type: ignore[misc]  # without types
 
     def _welcome(self, _: object) -> None:
         print(self.welcome, flush=True)
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """What gunicorn has to be told however it is started; gunicorn.conf.py tells it, too."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return {
+        "bind": f"{host}:{settings.port}",
+        "worker_class": "gthread",
+        "workers": settings.workers,
+        "threads": settings.threads,
+        "limit_request_line": 8190,  # its maximum; what is longer it answers itself, with 414
+        "graceful_timeout": GRACEFUL_SECONDS,
+        "forwarded_allow_ips": "",  # the application itself decides whom it believes
+    }

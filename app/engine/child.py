@@ -1,10 +1,15 @@
-"""The job child: the process in which a user's code runs. It gets a working directory, a log, a pipe, and no more."""
+"""The job child: the process in which a user's code runs. It gets a working directory, a log, a pipe, and no more.
+
+It waits for its job, reads what is asked while the supervisor writes that it runs, and waits for the word to go.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pwd
+import select
 import signal
 import sys
 import traceback
@@ -15,32 +20,46 @@ from geomill.app.config import Settings
 from geomill.app.engine import isolation
 from geomill.app.engine.messages import say
 from geomill.app.runners import RUNNERS, Failed, Task
-from geomill.jobstore import Job, JobStore
+from geomill.jobstore import Job, JobStore, records
 from geomill.processes import BadInput
 from geomill.processes.call import authors, explain
 
+LENGTH = 36  # bytes of a job's id
+GO = b"!"
+REST = 0.01  # seconds without a job until one is rehearsed: where one follows the other, that would only cost time
 CAUSES = ("exception", "exit", "bad-input", "disk-full")  # that a child may name for its failure
 # what of the dispatcher's environment, itself scrubbed, describes the machine and not somebody's session
 _SESSION = ("HOME", "TMPDIR", "USER", "LOGNAME")
 
 
 def warm_up() -> None:
-    """Import, in a template, what every job is going to need."""
+    """Take the paths of a first job: in a template for what they import, in a spare for the pages that they copy."""
+    job = Job(records.new_job_id(), "", "", "", records.now(), "", "", "", "")
+    records.load_job(json.loads(json.dumps(records.dump(job))))
     for runner in RUNNERS.values():
         runner.warm_up()
 
 
-def main(
-    store: JobStore, settings: Settings, job: Job, log: int, channel: int, *, own_processes: bool
-) -> NoReturn:
-    """Become the job: run it, say its results or its failure, end. own_processes: it is in a PID namespace."""
-    code = 1
+def main(store: JobStore, settings: Settings, orders: int, channel: int, *, own_processes: bool) -> NoReturn:
+    """Wait for a job and become it: run it, say its results or its failure, end.
+
+    orders: gives the id of the job, then GO, or ends; own_processes: this is in a PID namespace.
+    """
+    _leave_supervisor(orders, channel, own_processes)
+    if not select.select([orders], [], [], REST)[0]:
+        warm_up()
+    job_id = os.read(orders, LENGTH).decode()
+    if not job_id:
+        os._exit(0)
+    code, path = 1, ""
     try:
-        folder = store.folder(job.job_id)
+        job = store.job(job_id)
+        path = job.path
         task = Task.of(store, settings, job, lambda message: say(channel, message))  # before our rights are dropped
-        if own_processes:
-            isolation.mount_proc()
-        _settle(settings, job, folder / "work", log, channel)
+        if not os.read(orders, len(GO)):
+            os._exit(0)
+        os.close(orders)
+        _settle(settings, job, task.work)
         results = RUNNERS[job.runner].run(task)
         say(channel, {"results": results})
         code = 0
@@ -48,9 +67,10 @@ def main(
         say(channel, {"failure": error.failure})
     except BaseException as error:
         with contextlib.suppress(Exception):
-            say(channel, {"failure": explain(error)})
+            failure = explain(error)  # in which the job's own folder means nothing to anybody
+            say(channel, {"failure": {**failure, "message": failure["message"].replace(f"{os.getcwd()}/", "")}})
         if not isinstance(error, SystemExit | BadInput):
-            traceback.print_exception(error.with_traceback(authors(error.__traceback__, job.path)))
+            traceback.print_exception(error.with_traceback(authors(error.__traceback__, path)))
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
@@ -58,30 +78,39 @@ def main(
         os._exit(code)
 
 
-def _settle(settings: Settings, job: Job, work: Path, log: int, channel: int) -> None:
-    """Leave everything of the supervisor behind."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for descriptor, target in ((nothing, 0), (log, 1), (log, 2)):
-        os.dup2(descriptor, target)
-    isolation.close_all_but([0, 1, 2, channel])
+def _leave_supervisor(orders: int, channel: int, own_processes: bool) -> None:
+    """Leave everything of the supervisor behind; nothing here takes a job."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    isolation.close_all_but([0, 1, 2, orders, channel])
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    if own_processes:
+        isolation.mount_proc()
+    isolation.die_with_parent()
+    os.umask(0o077)
+    for name in _SESSION:
+        os.environ.pop(name, None)
+    _reseed()
+    for stream, mode in ((1, "stdout"), (2, "stderr")):
+        setattr(sys, mode, os.fdopen(stream, "w", buffering=1, encoding="utf-8", errors="backslashreplace"))
+
+
+def _settle(settings: Settings, job: Job, work: Path) -> None:
+    """Take the place of the job: its log, its user, its directory."""
+    log = os.open(work.with_name("log"), os.O_WRONLY | os.O_APPEND)
+    for target in (1, 2):
+        os.dup2(log, target)
+    os.close(log)
     isolation.expose_to_oom_killer()
     isolation.set_name(job.process_id)
     if settings.job_user and os.geteuid() == 0:
         _become(settings.job_user, work)
-    isolation.die_with_parent()
-    os.umask(0o077)
+        isolation.die_with_parent()
     os.chdir(work)
-    for name in _SESSION:
-        os.environ.pop(name, None)
     os.environ.update(HOME=str(work), TMPDIR=str(work))
-    _reseed()
     _limit_threads(max(1, int(job.limits.cpus)))
-    for stream, mode in ((1, "stdout"), (2, "stderr")):
-        setattr(sys, mode, os.fdopen(stream, "w", buffering=1, encoding="utf-8", errors="backslashreplace"))
 
 
 def _become(user: str, work: Path) -> None:
@@ -94,10 +123,7 @@ def _become(user: str, work: Path) -> None:
 
 
 def _reseed() -> None:
-    """A forked generator continues its parent's numbers, the same in every job."""
-    import random
-
-    random.seed()
+    """A forked generator continues its parent's numbers, the same in every job. Python's own is new after a fork."""
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
 

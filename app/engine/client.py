@@ -12,13 +12,16 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from geomill.app.config import Settings, SettingsError
 from geomill.app.engine import reaper
-from geomill.app.engine.dispatcher import ELECTION, LOG, SERVING, SOCKET, identity
-from geomill.jobstore import Admission, JobStore, StatusInfo, StoreBusy
+from geomill.app.engine.dispatcher import ELECTION, LOG, SERVING, SOCKET, identity, is_held
+from geomill.jobstore import Admission, JobStore, StatusInfo, StoreBusy, files
+from geomill.jobstore.store import PASSABLE
 
+RUNTIME = "runtime"  # in the home: which runtime directory goes with it
 _RETRY = 0.05
 # what of the server's environment its jobs may see
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "PROJ_DATA", "PROJ_LIB",
@@ -28,8 +31,27 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBR
 def open_store(settings: Settings) -> JobStore:
     """The job store that the settings name. Raises SettingsError for a home that no job could use."""
     settings.check_job_user()
+    _agree(settings)
     admission = Admission(settings.max_queued, settings.min_free_bytes, settings.min_free_inodes)
     return JobStore(settings.home, settings.prepare_runtime_dir(), admission=admission)
+
+
+def _agree(settings: Settings) -> None:
+    """Let everybody who uses a home use the same runtime directory, where the locks are. Raises SettingsError.
+
+    The home names it; another may be named once nobody works in that any more.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True, mode=PASSABLE)
+    mark, ours = settings.home / RUNTIME, settings.prepare_runtime_dir()
+    try:
+        named = Path(os.fsdecode(mark.read_bytes()))
+    except FileNotFoundError:
+        named = None
+    if named == ours:
+        return
+    if named is not None and any(is_held(named / lock) for lock in (SERVING, ELECTION)):
+        raise SettingsError(f"runtime_dir: {settings.home} is being served with {named}: use that one, not {ours}")
+    files.write_bytes(mark, os.fsencode(ours), durable=False)
 
 
 class Engine:

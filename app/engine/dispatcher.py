@@ -10,13 +10,13 @@ from __future__ import annotations
 import fcntl
 import os
 import selectors
-import shutil
 import signal
 import sqlite3
 import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from geomill.app.config import Settings
@@ -25,7 +25,7 @@ from geomill.app.engine.children import Children
 from geomill.app.engine.listener import Client, Listener
 from geomill.app.engine.queue import Capacity, Demand, FairQueue
 from geomill.app.engine.templates import LIBRARIES, Template
-from geomill.jobstore import InvalidTransition, Job, JobStore, NoSuchJob, Status, StatusInfo, StoreBusy
+from geomill.jobstore import InvalidTransition, Job, JobStore, NoSuchJob, Status, StatusInfo, StoreBusy, files
 from geomill.jobstore.records import new_job_id
 from geomill.jobstore.store import boot_id
 
@@ -81,6 +81,7 @@ class Dispatcher:
         """Serve until retired."""
         self._template("base")
         self._reconcile()
+        self.children.fork("collect", self.store.collect)
         while not self.retired:
             for key, _ in self.selector.select(TICK):
                 key.data()
@@ -147,12 +148,12 @@ class Dispatcher:
         while demand := self.queue.next((each.demand for each in self.running.values()), self.capacity):
             name = self.template_of.pop(demand.job_id, "base")
             self.running[demand.job_id] = Running(demand, name, time.monotonic())
-            self.store.index.begin(demand.job_id)
             try:
                 self._template(name).start(demand.job_id)
             except OSError:
                 self._template_ended(name)
                 return
+            self.store.index.begin(demand.job_id)  # the job need not wait for that
 
     def _template(self, name: str) -> Template:
         if name not in self.templates:
@@ -226,6 +227,8 @@ class Dispatcher:
                 self.store.index.put(info)
             else:
                 self.children.sweep()
+                if info.status is Status.ACCEPTED and self.store.has_supervisor(job_id):
+                    return  # of a server that does not know of us
                 if info.status is Status.RUNNING:
                     if running.kill_at is not None:  # that is how it was to end
                         self.store.ask_dismissal(job_id)
@@ -239,7 +242,7 @@ class Dispatcher:
         """Remove what a lost supervisor left; there may be much of it."""
         work = self.store.folder(job_id) / "work"
         if work.exists():
-            self.children.fork(f"tidy {job_id}", lambda: shutil.rmtree(work, ignore_errors=True))
+            self.children.fork(f"tidy {job_id}", lambda: files.remove_tree(work))
 
     def _known_children(self) -> set[int]:
         """Templates and supervisors. One that a template has just forked may be known by its status alone."""
@@ -341,22 +344,27 @@ class Dispatcher:
 
     def _maybe_retire(self, moment: float) -> None:
         """Nobody serves this home any more, and nothing is left to do."""
-        if self.queue or self.running or self._served():
+        if self.queue or self.running or is_held(self.runtime / SERVING):
             self.alone_since = None
         elif self.alone_since is None:
             self.alone_since = moment
         elif moment - self.alone_since >= RETIRE_AFTER:
             self.retired = True
 
-    def _served(self) -> bool:
-        descriptor = os.open(self.runtime / SERVING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
+
+def is_held(lock: Path) -> bool:
+    """Whether anybody holds a lock of a runtime directory."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
 
 
 def _demand(job: Job) -> Demand:

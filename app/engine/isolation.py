@@ -35,7 +35,7 @@ def adopt_orphans() -> None:
 
 def set_name(name: str) -> None:
     """What `ps` and `top` show for this process; 15 bytes."""
-    _LIBC.prctl(_PR_SET_NAME, ctypes.create_string_buffer(name.encode()[:15]), 0, 0, 0)
+    _LIBC.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def fork_into_namespace() -> tuple[int, bool]:
@@ -84,8 +84,8 @@ def close_all_but(keep: Iterable[int]) -> None:
 
 def expose_to_oom_killer() -> None:
     """Let the kernel end this process before the server when memory runs out."""
-    with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("500")
+    with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
+        file.write(b"500")
 
 
 @functools.cache

@@ -6,6 +6,8 @@ import json
 import os
 from typing import Any
 
+from geomill.app.exchange.strictjson import loads
+
 LONGEST = 64 * 1024 * 1024  # bytes of one line; larger values were written to files
 AT_ONCE = 2 * 1024 * 1024  # bytes: more than a pipe holds, so that a child which never stops talking is not all we hear
 
@@ -48,7 +50,7 @@ def say(descriptor: int, message: dict[str, Any]) -> None:
 
 def _parse(line: bytes | bytearray) -> dict[str, Any] | None:
     try:
-        message = json.loads(line)
-    except ValueError:
+        message = loads(bytes(line))
+    except ValueError:  # no JSON, or what the standard parser takes and nobody could send on: NaN, surrogates, depth
         return None
     return message if isinstance(message, dict) else None

@@ -48,7 +48,7 @@ def _publish(folder: Path, output_id: str, result: dict[str, Any], names: set[st
     if "file" not in result:
         return Result(value=result.get("value"), media_type=media_type)
     source = _inside(folder / "work", output_id, str(result["file"]))
-    name = _free_name(output_id, source.name, names)
+    name = _free_name(output_id, _tame(source.name), names)
     target = folder / "outputs" / name
     target.parent.mkdir(exist_ok=True, mode=0o711)
     try:
@@ -68,7 +68,7 @@ def _inside(work: Path, output_id: str, name: str) -> Path:
     path = Path(os.path.abspath(work / name))
     try:
         found = path.lstat()
-    except OSError:
+    except (OSError, ValueError):
         raise Unpublishable(f"output {output_id!r}: there is no file {name!r}") from None
     if not stat.S_ISREG(found.st_mode):
         raise Unpublishable(f"output {output_id!r}: {name!r} is not a regular file")
@@ -77,10 +77,23 @@ def _inside(work: Path, output_id: str, name: str) -> Path:
     return path
 
 
+def _tame(name: str) -> str:
+    """A name that can stand in a header and leaves room for more: printable, in UTF-8, not too long."""
+    readable = os.fsencode(name).decode(errors="replace")
+    stem, suffix = os.path.splitext("".join(letter if letter.isprintable() else "_" for letter in readable))
+    return _cut(stem, 120) + _cut(suffix, 20)
+
+
+def _cut(text: str, length: int) -> str:
+    """At most so many bytes of a text in UTF-8."""
+    return text.encode()[:length].decode(errors="ignore")
+
+
 def _free_name(output_id: str, name: str, names: set[str]) -> str:
     candidate, number = name, 1
     while candidate in names:
-        candidate = f"{output_id}-{name}" if number == 1 else f"{output_id}-{number}-{name}"
+        first = _cut(_tame(output_id), 60)
+        candidate = f"{first}-{name}" if number == 1 else f"{first}-{number}-{name}"
         number += 1
     names.add(candidate)
     return candidate

@@ -5,16 +5,19 @@
 It is forked from a template and is the last of its job to leave. It is process 1 of the job's PID namespace: every
 orphan of the job becomes its child, and when it ends, however it ends, the kernel ends the rest. Where the host allows
 no namespace it collects orphans as a subreaper instead.
+
+It may be there before its job is: what takes no job is done then, the fork of the child included.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import select
-import shutil
 import signal
+import socket
 import time
 import traceback
 from contextlib import suppress
@@ -26,7 +29,7 @@ from geomill.app.config import Settings
 from geomill.app.engine import child, isolation, reaper
 from geomill.app.engine.messages import Channel
 from geomill.app.engine.publishing import Unpublishable, publish
-from geomill.jobstore import InvalidTransition, Job, JobStore, NoSuchJob, Status
+from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status, StatusInfo, files, records
 from geomill.jobstore.records import now
 from geomill.jobstore.store import boot_id
 
@@ -43,38 +46,31 @@ class Ending:
     message: str | None = None
 
 
-def supervise(store: JobStore, settings: Settings, job_id: str, *, contained: bool) -> None:
-    """Run one accepted job to its final status; nothing when another was faster, or it is not wanted any more.
+def supervise(store: JobStore, settings: Settings, link: socket.socket, *, contained: bool) -> None:
+    """Get ready, wait for an accepted job, and run it to its final status.
 
+    Nothing when another was faster, the job is not wanted any more, or the template goes before it has one.
+    link: gives [id of the job, pid, start time], the last two of this process as the host sees it;
     contained: this process is the first of its PID namespace.
     """
     os.setsid()
-    isolation.set_name("geomill-job")
+    isolation.close_all_but([0, 1, 2, link.fileno()])
     isolation.adopt_orphans()
-    try:
-        lock = _take_lock(store.folder(job_id))
-    except (BlockingIOError, FileNotFoundError):
-        return
-    wake = _listen_for_signals()
-    pid = int(os.readlink("/proc/self"))  # as the host sees it
-    begun: dict[str, Any] = {"pid": pid, "start_time": reaper.start_time(pid), "boot_id": boot_id(), "started": now()}
-    with suppress(InvalidTransition, NoSuchJob):
-        store.move(job_id, Status.RUNNING, **begun)
-        Supervisor(store, settings, store.job(job_id), lock, wake, contained).run()
+    supervisor = Supervisor(store, settings, contained)
+    if message := supervisor.wait(link):
+        with suppress(BlockingIOError, FileNotFoundError, InvalidTransition, NoSuchJob):
+            supervisor.begin(*message)
+            supervisor.run()
 
 
 class Supervisor:
-    """One job while it runs."""
+    """One job, from before it is known until it has ended."""
 
-    def __init__(
-        self, store: JobStore, settings: Settings, job: Job, lock: int, wake: int, contained: bool
-    ) -> None:
-        """lock: held already; wake: a descriptor that gives the number of each signal."""
-        self.store, self.settings, self.job = store, settings, job
-        self.lock, self.wake, self.contained = lock, wake, contained
-        self.folder = store.folder(job.job_id)
-        self.work = self.folder / "work"
-        self.child: int | None = None
+    def __init__(self, store: JobStore, settings: Settings, contained: bool) -> None:
+        """Do what takes no job. contained: as above."""
+        self.store, self.contained = store, contained
+        self.wake = _listen_for_signals()
+        self._fork(settings)
         self.exit_status: int | None = None
         self.told_to_end = False
         self.results: dict[str, Any] | None = None
@@ -83,12 +79,41 @@ class Supervisor:
         self.reported = 0.0
         self.published_durably = True  # as long as nothing is published
 
+    def wait(self, link: socket.socket) -> tuple[str, int, int] | None:
+        """What the link gives; None when the template has gone, or this is told to end, or has lost its child."""
+        if not select.select([link], [], [], child.REST)[0]:
+            self._rehearse()
+        ready, _, _ = select.select([link.fileno(), self.wake], [], [])
+        message = link.recv(LONGEST_MESSAGE) if self.wake not in ready else b""
+        link.close()
+        return tuple(json.loads(message)) if message else None
+
+    def _rehearse(self) -> None:
+        """Take the paths of a move while there is time, so that what they touch is copied before there is a job."""
+        records.load_status(json.loads(json.dumps(records.dump(StatusInfo("", "", "", now())))))
+        with suppress(NoSuchJob):
+            self.store.read_status(records.new_job_id())
+
+    def begin(self, job_id: str, pid: int, start_time: int) -> None:
+        """Make the job ours; the child reads what is asked meanwhile.
+
+        Raises BlockingIOError, FileNotFoundError, InvalidTransition or NoSuchJob for a job that is not to be had.
+        """
+        self._order(job_id.encode())
+        isolation.set_name("geomill-job")
+        self.folder = self.store.folder(job_id)
+        self.work = self.folder / "work"
+        self.lock = _take_lock(self.folder)
+        named: dict[str, Any] = {"pid": pid, "start_time": start_time, "boot_id": boot_id()}
+        self.store.move(job_id, Status.RUNNING, started=now(), **named)
+
     def run(self) -> None:
-        """Start the child, watch it, end everything it left, publish, say how it ended."""
+        """Let the child run, watch it, end everything it left, publish, say how it ended."""
         log = os.open(self.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self.work.mkdir(mode=0o700)
-            self._start(log)
+            self._order(child.GO)
+            self.job = self.store.job(self.folder.name)
             ending = self._watch()
             self._end_tree()
             self._read_messages()
@@ -108,13 +133,20 @@ class Supervisor:
 
     # ---- the child
 
-    def _start(self, log: int) -> None:
+    def _fork(self, settings: Settings) -> None:
+        """A child that waits for orders: the id of the job, as soon as it is known, then the word to go."""
         reading, writing = os.pipe()
+        orders, self.orders = os.pipe()
         self.messages = Channel(reading)
         self.child = os.fork()
         if self.child == 0:
-            child.main(self.store, self.settings, self.job, log, writing, own_processes=self.contained)
+            child.main(self.store, settings, orders, writing, own_processes=self.contained)
         os.close(writing)
+        os.close(orders)
+
+    def _order(self, word: bytes) -> None:
+        with suppress(BrokenPipeError):  # the child has ended, which is going to be noticed, and may have said why
+            os.write(self.orders, word)
 
     def _watch(self) -> Ending | None:
         """Follow the child until it ends by itself (None), is dismissed, or has used up its time."""
@@ -228,13 +260,16 @@ class Supervisor:
 
     def _publish(self) -> bool:
         """Publish the results; whether they are on disk."""
-        durable = self.store.status(self.job.job_id).durable
+        durable = self.store.read_status(self.job.job_id).durable
         publish(self.folder, self.results or {}, durable=durable)
         return durable
 
     def _leave(self, ending: Ending, log: int) -> None:
         """Clean up, then the status: nobody who sees the job ended finds anything of it running or in its scratch."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        try:
+            os.rmdir(self.work)  # most leave nothing
+        except OSError:
+            files.remove_tree(self.work)
         with suppress(OSError):
             if os.fstat(log).st_size == 0:
                 os.unlink(self.folder / "log")

@@ -80,9 +80,9 @@ def stage(request: ExecuteRequest, description: Description, fetch: Fetch, direc
 
     An input that was not given is left out, so that the function's own default counts; where the description alone has
     a default (the input is not marked optional), that one is given. fetch: (href, directory, media type) -> Fetched;
-    its ValueError and ConnectionError become BadInput, as does a fetched value that does not fit its schema.
+    its ValueError and ConnectionError become BadInput, as does a fetched value that does not fit its schema. The
+    directory is made when there is a file.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     arguments: dict[str, Json] = {}
     for input_id, described in (description.get("inputs") or {}).items():
         if input_id in request.inputs:
@@ -179,6 +179,7 @@ class _Staging:
 
     def write(self, place: Place, data: bytes, media_type: str) -> Path:
         """A new file with a name that tells where it comes from."""
+        self.directory.mkdir(parents=True, exist_ok=True)
         stem = re.sub(r"[^A-Za-z0-9]", "_", place.input_id + place.path)
         for number in range(1_000_000):
             path = self.directory / f"{stem[:60]}{f'-{number}' if number else ''}{extension(media_type)}"
@@ -194,6 +195,7 @@ class _Staging:
         """A value by reference: a file as it is, anything else parsed and checked."""
         if all(map(schemas.is_directory, reference.candidates)):
             return {"href": reference.href, "type": reference.media_type}
+        self.directory.mkdir(parents=True, exist_ok=True)
         try:
             got = self.fetch(reference.href, self.directory, None)
         except (ValueError, ConnectionError) as error:

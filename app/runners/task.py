@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Task:
     request: ExecuteRequest
     description: Mapping[str, Any]
     source: bytes
-    library: Path
+    library: Path | None
     work: Path
     guard: Guard
     say: Callable[[dict[str, Any]], None]
@@ -57,7 +58,7 @@ class Task:
             request=read(store.request(job.job_id)),
             description=described(package.parent, job.package, job.described, job.entry),
             source=(package / "package.py").read_bytes(),
-            library=Packages(package.parent, settings.describe_limit).library(),
+            library=Packages(package.parent, settings.describe_limit).library() if job.interpreter else None,
             work=store.folder(job.job_id) / "work",
             guard=Guard(settings.allow, settings.max_fetch),
             say=say,
@@ -66,7 +67,6 @@ class Task:
     def arguments(self) -> dict[str, Any]:
         """The inputs, fetched and checked; files lie in work/inputs. Raises BadInput."""
         folder = self.work / "inputs"
-        folder.mkdir(mode=0o700, exist_ok=True)
         return inputs.stage(self.request, self.description, self.guard.fetch, folder)
 
     def progress(self, percent: float, message: str | None = None) -> None:
@@ -79,8 +79,10 @@ class Task:
 
     def fetch(self, href: str, media_type: str | None = None) -> Path:
         """Download through the guard, into work/inputs. Raises BadInput for an address that gives nothing."""
+        folder = self.work / "inputs"
+        folder.mkdir(exist_ok=True)
         try:
-            return self.guard.fetch(href, self.work / "inputs", media_type).path
+            return self.guard.fetch(href, folder, media_type).path
         except (Refused, Unreachable) as error:
             raise BadInput(str(error)) from error
 
@@ -100,7 +102,7 @@ class Task:
             return {"items": items}
         media_type = _media_type(schema, value)
         if isinstance(value, Path):
-            return {"file": str(value), "media_type": media_type}
+            return {"file": str(_in_unicode(value)), "media_type": media_type}
         if isinstance(value, str) and "contentEncoding" in schema:  # what bytes became on their way
             name = output_id + extension(media_type)
             return {"file": self._file(output_id, name, base64.b64decode(value)), "media_type": media_type}
@@ -117,6 +119,12 @@ class Task:
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
         return str(folder / name)
+
+
+def _in_unicode(path: Path) -> Path:
+    """The file under a name that JSON can hold, which it is given if need be."""
+    readable = path.with_name(os.fsencode(path.name).decode(errors="replace"))
+    return path if readable == path else path.rename(readable)
 
 
 def _media_type(schema: Mapping[str, Any], value: Any) -> str:

@@ -14,7 +14,8 @@ from geomill.app.engine import isolation
 PROCESSES = '''
 import os, resource, signal, socket, subprocess, sys, time
 from pathlib import Path
-from geomill.processes import Progress, process
+from typing import Annotated
+from geomill.processes import File, Progress, process
 
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -163,6 +164,18 @@ def babble(progress: Progress) -> int:
     channel = max(int(name) for name in os.listdir("/proc/self/fd") if target(name).startswith("pipe:"))
     while True:
         os.write(channel, b'{"progress": 2, "message": "more"}\\n' * 1000)
+
+
+@process
+def give(names: list[str]) -> list[Annotated[Path, File("A text", "text/plain")]]:
+    """Write files of these names, escaped, and give them."""
+    raw = [name.encode().decode("unicode_escape").encode("latin-1") for name in names]
+    paths = [Path(str(number), os.fsdecode(name)) for number, name in enumerate(raw)]
+    for path in paths:
+        path.parent.mkdir()
+        if b"\\0" not in os.fsencode(path):
+            path.write_text("hello")
+    return paths
 
 
 @process

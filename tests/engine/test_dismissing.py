@@ -69,7 +69,8 @@ def test_a_supervisor_that_cannot_act_is_ended_by_force(mill: Mill) -> None:
     with moves_of(mill, job_id):  # the supervisor has said so, and has nothing more to write
         os.kill(supervisor(mill, job_id), signal.SIGSTOP)
     reply = mill.call("DELETE", f"/jobs/{job_id}")
-    assert (reply.status, reply.json()["status"], reply.json()["message"]) == (202, "running", "being dismissed")
+    # the one who ends it by force may be faster than the answer
+    assert (reply.status, reply.json()["status"]) in {(202, "running"), (200, "dismissed")}
     assert mill.ended(job_id).status is Status.DISMISSED
     until(lambda: not at_work(job_id))
 

@@ -109,6 +109,9 @@ def test_a_job_that_never_stops_talking_is_heard_and_ended(mill: Mill) -> None:
         ('{"failure": "none"}', "successful"),
         ('{"failure": {"cause": "rebooted", "message": {}}}', "failed"),
         ('["results"]', "successful"),
+        ('{"results": {"result": {"value": NaN, "media_type": "application/json"}}}', "successful"),
+        ('{"results": {"result": {"value": "\\ud800", "media_type": "text/plain"}}}', "successful"),
+        ("[" * 100_000, "successful"),
         ("\x00\x01", "successful"),
         ("{" * 100_000, "successful"),
         ('{"results": {"result": {"file": "/etc/hostname", "media_type": "text/plain"}}}', "successful"),
@@ -118,6 +121,31 @@ def test_what_a_job_says_cannot_harm_its_status(mill: Mill, words: str, status: 
     info = mill.ended(mill.submit("lie", words=words))
     assert (info.status.value, info.progress) == (status, 100 if status == "successful" else None)
     assert info.cause in (None, "exception")
+
+
+@pytest.mark.parametrize(
+    "names, shown",
+    [
+        (["a.txt"], ["a.txt"]),
+        (["a.txt", "a.txt"], ["a.txt", "result-a.txt"]),
+        (["a\nb\r.txt"], ["a_b_.txt"]),
+        ([r"\xff.txt"], ["\ufffd.txt"]),
+        (["x" * 255, "x" * 255], ["x" * 120, "result-" + "x" * 120]),
+        ([".txt"], [".txt"]),
+    ],
+)
+def test_a_file_of_any_name_can_be_fetched(mill: Mill, names: list[str], shown: list[str]) -> None:
+    job_id = mill.submit("give", names=names)
+    assert mill.ended(job_id).status is Status.SUCCESSFUL
+    items = mill.store.results(job_id)["result"].items or ()
+    assert [item.file for item in items] == shown
+    replies = [mill.call("GET", f"/jobs/{job_id}/results/result/{number}") for number in range(len(names))]
+    assert [(reply.status, reply.data) for reply in replies] == [(200, b"hello")] * len(names)
+
+
+def test_a_file_that_can_not_be_is_said_to_be_missing(mill: Mill) -> None:
+    cause, message = failed(mill, "give", names=[r"a\0b"])
+    assert cause == "result" and message and "there is no file" in message
 
 
 def test_a_process_at_its_own_limit_holds_up_no_other(mill: Mill) -> None:

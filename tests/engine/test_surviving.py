@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from support.mills import Mill, dispatching, serving
 from support.waiting import until
 
 from geomill.app import create_app
-from geomill.app.config import Settings
+from geomill.app.config import Settings, SettingsError
 from geomill.app.engine import reaper
 from geomill.app.engine.client import Engine, open_store
 from geomill.jobstore import Status
@@ -254,3 +255,20 @@ def test_a_runtime_directory_that_was_removed_is_made_again(settings: Settings) 
         assert mill.ended(job_id).status is Status.SUCCESSFUL
         assert mill.ended(running).status is Status.SUCCESSFUL
         assert len(mill.call("GET", "/jobs").json()["jobs"]) == 2
+
+
+def test_a_home_that_is_served_is_not_used_with_other_locks(settings: Settings) -> None:
+    other = replace(settings, runtime_dir=settings.home.parent / "other")
+    with serving(settings) as mill:
+        with pytest.raises(SettingsError, match=f"is being served with {settings.runtime_dir}: use that one"):
+            open_store(other)
+        assert mill.ended(mill.submit("nap")).status is Status.SUCCESSFUL
+    assert open_store(other)  # now that nobody works there
+
+
+def test_what_a_crash_left_half_removed_is_collected(settings: Settings) -> None:
+    store = open_store(settings)
+    left = store.jobs / "0198f3c" / ".old-0198f3c2-0000-7000-8000-000000000000"
+    left.mkdir(parents=True)
+    with dispatching(settings):
+        until(lambda: not left.exists())

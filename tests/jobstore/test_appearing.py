@@ -176,3 +176,14 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         job_files.write_bytes(tmp_path / "missing" / "file", b"", durable=False)
     assert os.listdir(tmp_path) == ["file"]
     assert (tmp_path / "file").read_text() == "{}"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+def test_a_folder_that_was_closed_by_its_owner_is_removed_all_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    (folder / "a" / "b").mkdir(parents=True)
+    (folder / "a" / "b" / "c").touch()
+    for path in (folder / "a" / "b", folder / "a", folder):
+        path.chmod(0o500 if path == folder else 0)
+    job_files.remove_tree(folder)
+    assert not folder.exists()

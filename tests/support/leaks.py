@@ -66,19 +66,26 @@ def running_name(pid: int) -> str:
 
 
 def _new(before: set[tuple[int, int | None]]) -> list[Seen]:
-    """What is neither known nor shared; a warm template of a dispatcher that was there before is no leak."""
+    """What is neither known nor shared; a template, or its spare, of a dispatcher that was there before is no leak."""
     found = []
     known = before | _shared
     for pid in reaper.descendants(os.getpid()):
         seen = Seen(pid, reaper.start_time(pid), running_name(pid))
         if seen[:2] in known:
             continue
-        parent = reaper.parent(pid)
-        family = (parent, reaper.start_time(parent)) if parent else None
+        family = _ancestors(pid)
         if not seen.name:
-            _reap(pid, parent)
-        elif not (family in _shared or (seen.name in TEMPLATES and family in known)):
+            _reap(pid, reaper.parent(pid))
+        elif not (_shared & set(family[:1]) or (seen.name in TEMPLATES and known & set(family))):
             found.append(seen)
+    return found
+
+
+def _ancestors(pid: int) -> list[tuple[int, int | None]]:
+    """The parent of a process, its parent, and so on; the tests themselves are not among them."""
+    found: list[tuple[int, int | None]] = []
+    while (pid := reaper.parent(pid) or 0) > 1 and pid != os.getpid():
+        found.append((pid, reaper.start_time(pid)))
     return found
 
 

@@ -1,0 +1,143 @@
+"""Jobs begin in processes that were forked before: a template, and its spare, which waits for a job."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support import leaks
+from support.mills import WITHOUT_NAMESPACES, Mill, serving
+from support.waiting import until
+
+from geomill.app.config import Settings
+from geomill.app.engine import reaper
+from geomill.jobstore import Status
+
+GEO = '''
+from pathlib import Path
+
+import numpy
+import rasterio
+from pyproj import CRS, Transformer
+from geomill.processes import process
+
+
+@process
+def measure(size: int) -> list[float]:
+    """Write and read a raster, and ask PROJ for what it keeps in its database."""
+    profile = {"driver": "GTiff", "width": size, "height": size, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
+    with rasterio.open("raster.tif", "w", **profile) as raster:
+        raster.write(numpy.full((1, size, size), size, "uint8"))
+    with rasterio.open("raster.tif") as raster:
+        east, north = Transformer.from_crs(4326, raster.crs.to_epsg(), always_xy=True).transform(15, 0)
+        return [float(raster.read().mean()), east, north, CRS(25833).to_epsg()]
+
+
+@process
+def pick() -> list[float]:
+    """Draw random numbers."""
+    return [numpy.random.random()]
+'''
+
+
+@pytest.fixture(params=[(), WITHOUT_NAMESPACES], ids=["with namespaces", "without"])
+def mill(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Mill]:
+    """A server of one's own, on a host that allows PID namespaces, and on one that does not."""
+    with serving(settings, prefix=request.param) as mill:
+        yield mill
+
+
+@pytest.fixture
+def geo(settings: Settings, tmp_path: Path) -> Iterator[Mill]:
+    """A server with processes that need the libraries."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "geo.py").write_text(GEO)
+    with serving(replace(settings, processes=(*settings.processes, own)), max_running="4") as mill:
+        yield mill
+
+
+def family(pid: int) -> list[int]:
+    """The only child of a process that is no zombie, its only child, and so on."""
+    found = [pid]
+    while len(next_ := leaks.children(found[-1])) == 1:
+        found += next_
+    return found[1:]
+
+
+def template(mill: Mill, name: str = "base") -> int:
+    dispatcher = mill.dispatcher() or 0
+    pids = until(lambda: [pid for pid in leaks.children(dispatcher) if leaks.running_name(pid) == f"geomill-{name}"])
+    assert len(pids) == 1
+    return int(pids[0])
+
+
+def spare(mill: Mill, name: str = "base") -> list[int]:
+    """The spare of a template, and its child."""
+    found = until(lambda: pids if len(pids := family(template(mill, name))) == 2 else None)
+    assert isinstance(found, list)
+    return found
+
+
+def result(mill: Mill, job_id: str) -> object:
+    assert mill.ended(job_id).status is Status.SUCCESSFUL, mill.store.log(job_id).read_text()
+    return mill.store.results(job_id)["result"].value
+
+
+def test_a_template_keeps_one_spare_and_a_job_takes_it(mill: Mill) -> None:
+    waiting, _ = spare(mill)
+    assert (mill.engine.ask({"op": "hello"}, 5.0) or {})["running"] == 0
+    job_id = mill.submit("hold")
+    mill.message(job_id, "holding")
+    info = mill.store.read_status(job_id)
+    assert (info.pid, info.start_time) == (waiting, reaper.start_time(waiting))
+    until(lambda: [leaks.running_name(pid) for pid in leaks.children(template(mill))].count("geomill-base") == 1)
+    assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
+
+
+@pytest.mark.parametrize("who, number", [("it", signal.SIGKILL), ("it", signal.SIGTERM), ("its child", signal.SIGKILL)])
+def test_a_spare_that_ends_costs_no_job(mill: Mill, who: str, number: int) -> None:
+    waiting, child = spare(mill)
+    os.kill({"it": waiting, "its child": child}[who], number)
+    until(lambda: not leaks.running_name(waiting) and not leaks.running_name(child))
+    assert mill.ended(mill.submit("nap")).status is Status.SUCCESSFUL
+    assert waiting not in spare(mill)
+
+
+@pytest.mark.parametrize("victim", ["template", "dispatcher"])
+def test_a_spare_leaves_with_its_template_and_with_the_dispatcher(mill: Mill, victim: str) -> None:
+    pids = spare(mill)
+    leaks.kill(template(mill) if victim == "template" else mill.dispatcher() or 0)
+    until(lambda: not any(map(leaks.running_name, pids)))
+
+
+def test_a_spare_leaves_when_the_dispatcher_retires(mill: Mill) -> None:
+    pids = spare(mill)
+    mill.engine.retire()
+    until(lambda: not any(map(leaks.running_name, pids)))
+
+
+def test_jobs_that_share_a_template_read_the_right_files(geo: Mill) -> None:
+    """PROJ keeps its database open, and every job has the template's descriptor of it."""
+    spare(geo, "geo")
+    jobs = {size: geo.submit("measure", size=size) for size in range(1, 25)}
+    for size, job_id in jobs.items():
+        value, east, north, code = result(geo, job_id)
+        assert (value, code) == (size, 25833)
+        assert east == pytest.approx(500000, abs=1e-3) and north == pytest.approx(0, abs=1e-3)
+
+
+def test_no_two_jobs_draw_the_same_numbers(geo: Mill) -> None:
+    spare(geo, "geo")
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(lambda _: geo.submit("pick"), range(16)))
+    for _ in range(4):  # each of these has been a spare
+        spare(geo, "geo")
+        jobs.append(geo.submit("pick"))
+    drawn = [result(geo, job_id) for job_id in jobs]
+    assert len(set(map(str, drawn))) == len(drawn)
