@@ -349,7 +349,9 @@ class JobStore:
         message = "the host was restarted while the job ran" if rebooted else "the job's supervisor was lost"
         try:
             cause = "rebooted" if rebooted else "lost"
-            return self.move(info.job_id, Status.FAILED, patience=patience, cause=cause, message=message)
+            failed = self.move(info.job_id, Status.FAILED, patience=patience, cause=cause, message=message)
+            files.remove_tree(self.folder(info.job_id) / "work")
+            return failed
         except InvalidTransition as race:
             return race.current
 

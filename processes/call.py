@@ -75,9 +75,9 @@ def main() -> None:
         try:
             module = load_source(task["source"].encode(), Path(task["path"]))
             outputs = call(getattr(module, task["entry"]), task["arguments"], progress, fetch)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             say({"failure": explain(error)})
-            if not isinstance(error, BadInput):
+            if not isinstance(error, (BadInput, SystemExit)):
                 traceback.print_exception(type(error), error, authors(error.__traceback__, task["path"]))
             sys.exit(1)
         say({"outputs": files_to_json(outputs)})

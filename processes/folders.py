@@ -57,7 +57,12 @@ class Folders:
         broken = []
         for folder in self.folders:
             try:
-                stats = dict(_python_files(folder.path))
+                stats = {}
+                for name, stat in _python_files(folder.path):
+                    if isinstance(stat, OSError):
+                        broken.append(Broken(folder.path / name, f"cannot be read: {stat.strerror}"))
+                    else:
+                        stats[name] = stat
             except OSError as error:
                 broken.append(Broken(folder.path, f"cannot be read: {error.strerror}"))
                 continue
@@ -88,8 +93,8 @@ class Folders:
         return self._settings[path][1]
 
 
-def _python_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The names and stats of the Python files in a folder, and of its settings, by name."""
+def _python_files(folder: Path) -> Iterator[tuple[str, os.stat_result | OSError]]:
+    """The names and stats of the Python files in a folder, and of its settings, by name; or why there is no stat."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(entries, key=lambda entry: entry.name)
@@ -101,6 +106,8 @@ def _python_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
                 yield entry.name, entry.stat()
         except FileNotFoundError:
             continue
+        except OSError as error:
+            yield entry.name, error
 
 
 def _signature(stat: os.stat_result) -> tuple[int, ...]:

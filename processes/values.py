@@ -72,9 +72,11 @@ def plain(value: Any, where: str) -> Any:
         return value
     if isinstance(value, float) and not math.isfinite(value):
         raise TypeError(f"{where} is {value}, which JSON cannot express")
-    for kind in (int, float, str):
+    for kind in (int, float):
         if isinstance(value, kind):
             return kind(value)  # numpy.float64 is a float, and no longer one of numpy's here
+    if isinstance(value, str):
+        return _text(value, where)
     if isinstance(value, PurePath):
         return Path(value)
     if isinstance(value, bytes):
@@ -85,6 +87,16 @@ def plain(value: Any, where: str) -> Any:
     return _plain_parts(value, where)
 
 
+def _text(value: str, where: str) -> str:
+    """Text that can be sent on: names of files may not be, where they are no UTF-8."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise TypeError(f"{where} holds {ascii(value)}, which is no text in Unicode") from None
+    return str(value)
+
+
 def _plain_parts(value: Any, where: str) -> Any:
     """What `plain` does with values that have parts, and with those of libraries, which are not imported here."""
     if isinstance(value, BBox):
@@ -93,7 +105,7 @@ def _plain_parts(value: Any, where: str) -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"{where} has the key {key!r}, which is no text")
-        return {str(key): plain(inner, f"{where}.{key}") for key, inner in value.items()}
+        return {_text(key, where): plain(inner, f"{where}.{key}") for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(inner, f"{where}[{index}]") for index, inner in enumerate(value)]
     if hasattr(type(value), "__dataclass_fields__"):

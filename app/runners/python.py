@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,8 @@ def _call_elsewhere(task: Task, interpreter: str, arguments: dict[str, Any]) -> 
     if outputs is None:
         if code < 0:
             os.kill(os.getpid(), -code)
-        sys.exit(code or 1)
+        reason = f"ended with exit code {code}" if code else "ended before it gave its results"
+        raise Failed({"cause": "exit", "message": reason})
     return outputs
 
 
@@ -67,7 +67,6 @@ def _converse(task: Task, order: dict[str, Any], orders: Any, answers: Any) -> d
         orders.flush()
 
     tell(order)
-    outputs: dict[str, Any] | Failed | None = None
     for line in answers:
         message = json.loads(line)
         if "progress" in message:
@@ -78,7 +77,8 @@ def _converse(task: Task, order: dict[str, Any], orders: Any, answers: Any) -> d
             except BadInput as error:
                 tell({"refused": str(error)})
         elif "failure" in message:
-            outputs = Failed(message["failure"])
+            return Failed(message["failure"])
         elif "outputs" in message:
-            outputs = files_from_json(message["outputs"])
-    return outputs
+            outputs: dict[str, Any] = files_from_json(message["outputs"])
+            return outputs  # and not at the end of the pipe, which what it left behind may hold open
+    return None

@@ -208,9 +208,11 @@ def test_a_running_job_whose_lock_is_held_is_not_lost(store: JobStore) -> None:
 def test_a_running_job_whose_lock_is_free_is_failed_by_whoever_looks(store: JobStore) -> None:
     job_id = create(store)
     begin(store, job_id)
+    (store.folder(job_id) / "work" / "x").mkdir(parents=True)
     info = store.status(job_id)
     assert (info.status, info.cause) == (Status.FAILED, "lost")
     assert store.read_status(job_id) == info
+    assert not (store.folder(job_id) / "work").exists()
 
 
 def test_a_job_of_an_earlier_boot_was_lost_with_it(store: JobStore) -> None:

@@ -472,6 +472,8 @@ def test_numpy_becomes_json_too() -> None:
     "function, returned, message",
     [
         (anything, {"a": [float("nan")]}, "anything: output 'result'.a[0] is nan, which JSON cannot express"),
+        (anything, ["\ud800"], "anything: output 'result'[0] holds '\\ud800', which is no text in Unicode"),
+        (anything, {"\udcff": 1}, "anything: output 'result' holds '\\udcff', which is no text in Unicode"),
         (anything, {"a": {1, 2}}, "anything: output 'result'.a is of type set, which JSON cannot express"),
         (anything, {1: 2}, "anything: output 'result' has the key 1, which is no text"),
         (grow_area, {"mask": Path("m")}, "grow_area: missing output 'share'"),

@@ -423,3 +423,11 @@ def test_a_file_that_changes_faster_than_it_is_described_is_always_there(registr
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_link_that_leads_nowhere_is_broken_alone(registry: Registry, folder: Path) -> None:
+    (folder / "one.py").write_text(text("one"))
+    (folder / "loop.py").symlink_to(folder / "loop.py")
+    assert [process.id for process in registry.list()] == ["one"]
+    (broken,) = registry.broken()
+    assert (broken.path, broken.reason) == (folder / "loop.py", "cannot be read: Too many levels of symbolic links")
