@@ -15,7 +15,7 @@ from typing import Any
 from . import files, records
 from .records import Result, StatusInfo
 from .status import NoSuchJob, Status
-from .store import _JOB_ID, _NEW, _OLD, ABANDONED, JobStore, boot_id
+from .store import _JOB_ID, _NEW, _OLD, ABANDONED, LOCK, JobStore, boot_id
 
 WHOLE = "A job appears whole or not at all, and disappears whole."
 REPLACED = "Files are replaced, never edited."
@@ -88,7 +88,7 @@ def _job(store: JobStore, folder: Path) -> Iterator[Finding]:
 
 def _state(store: JobStore, folder: Path, info: StatusInfo) -> Iterator[Finding]:
     if info.status is Status.RUNNING and store.lost(info) and store.read_status(info.job_id) == info:
-        yield Finding(folder / "lock", ALIVE, "nobody holds the lock of this running job")
+        yield Finding(folder / LOCK, ALIVE, "nobody holds the lock of this running job")
     if info.status.final and (folder / "work").exists():
         yield Finding(folder / "work", SWEPT, f"is still there and the job is {info.status.value}")
     if info.status is Status.SUCCESSFUL:

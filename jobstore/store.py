@@ -1,9 +1,9 @@
 """The job store: create, read, move and remove jobs; the only door to a status.
 
     <home>/<tenant>/jobs/<first 7 hex digits>/<jobID>/
-        job.json  request.json  status.json  lock  log  results.json  outputs/  work/
+        job.json  request.json  status.json  log  results.json  outputs/  work/
     <home>/<tenant>/keys/<sha256 of owner and Idempotency-Key> -> jobID
-    <runtime>/  index.sqlite  locks/00..ff         host-local: SQLite and flock do not belong on NFS
+    <runtime>/  <tenant>.sqlite  locks/00..ff         host-local: SQLite and flock do not belong on NFS
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ _JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 _PATIENCE_OF_READERS = 0.2  # seconds
 _TRIES = 4
 _LOOK_EVERY = 0.002  # seconds between two tries to get a lock
+LOCK = "job.json"  # held by a supervisor for life: it is never replaced, and a file for that alone costs an inode a job
 _NEW, _OLD = ".new-", ".old-"
 ABANDONED = 3600.0  # seconds after which a job that is not yet whole is not going to be
 PASSABLE = 0o711  # a job that runs as another user can reach its work/, and list nothing on the way
@@ -210,10 +211,11 @@ class JobStore:
         building = folder.with_name(_NEW + job.job_id)
         info = StatusInfo(job.job_id, job.process_id, job.owner, job.created, updated=job.created, durable=durable)
         while True:
-            folder.parent.mkdir(exist_ok=True, mode=PASSABLE)
-            with suppress(FileNotFoundError):  # the last job of the shard was removed this moment
-                building.mkdir(mode=PASSABLE)
+            try:
+                os.mkdir(building, PASSABLE)
                 break
+            except FileNotFoundError:  # the first job of a shard, or the last one was removed this moment
+                folder.parent.mkdir(exist_ok=True, mode=PASSABLE)
         files.create(building / "request.json", request, durable=durable)
         # one file under two names until the first move, so that one fsync serves both
         content = json.dumps({**records.dump(job), **records.dump(info)}, separators=(",", ":")).encode()
@@ -332,7 +334,7 @@ class JobStore:
     def has_supervisor(self, job_id: str) -> bool:
         """Whether somebody holds a job's lock."""
         try:
-            descriptor = os.open(self.folder(job_id) / "lock", os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.folder(job_id) / LOCK, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -35,7 +36,8 @@ def publish(folder: Path, results: dict[str, Any], *, durable: bool) -> None:
     }
     if names and durable:
         files.sync(folder / "outputs")
-    files.write_json(folder / "results.json", content, durable=durable)
+    # not replaced, since there is none: only the status makes it results
+    files.create(folder / "results.json", json.dumps(content, separators=(",", ":")).encode(), durable=durable)
 
 
 def _publish(folder: Path, output_id: str, result: dict[str, Any], names: set[str], durable: bool) -> Result:

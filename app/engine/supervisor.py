@@ -31,7 +31,7 @@ from geomill.app.engine.messages import Channel
 from geomill.app.engine.publishing import Unpublishable, publish
 from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status, StatusInfo, files, records
 from geomill.jobstore.records import now
-from geomill.jobstore.store import boot_id
+from geomill.jobstore.store import LOCK, boot_id
 
 LONGEST_MESSAGE = 2000  # characters of a status
 _REPORT_EVERY = 0.25  # seconds between two writes of the progress
@@ -282,7 +282,7 @@ class Supervisor:
 
 def _take_lock(folder: Path) -> int:
     """The job's lock, held for life. Raises BlockingIOError when the job has a supervisor."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return descriptor
 

@@ -171,7 +171,7 @@ def test_a_job_that_has_ended_keeps_little(mill: Mill) -> None:
     folder = mill.store.folder(job_id)
     until(lambda: not (folder / "work").exists())
     kept = [folder, *folder.rglob("*")]
-    assert len(kept) <= 6
+    assert len(kept) <= 5
     assert sum(path.stat().st_blocks * 512 for path in kept) <= 28 * 1024
 
 

@@ -118,7 +118,7 @@ def test_a_running_job_without_a_supervisor_is_found_and_left(tmp_path: Path) ->
     job_id = create(store)
     info = begin(store, job_id)
     store.repair_index()
-    assert [each.path.name for each in check(store)] == ["lock"]
+    assert [each.path.name for each in check(store)] == ["job.json"]
     assert store.read_status(job_id) == info
 
 

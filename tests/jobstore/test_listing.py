@@ -17,6 +17,7 @@ from support.stores import begin, bring_to, create, new_job, open_store, succeed
 from geomill.jobstore import Filters, JobStore, NoSuchJob, Status
 from geomill.jobstore.fsck import check
 from geomill.jobstore.records import now
+from geomill.jobstore.store import LOCK
 
 
 def listed(store: JobStore, filters: Filters | None = None, limit: int = 100) -> list[str]:
@@ -102,7 +103,7 @@ def mixed(store: JobStore) -> dict[str, str]:
     ],
 )
 def test_filters_choose(store: JobStore, mixed: dict[str, str], filters: Filters, expected: list[str]) -> None:
-    lock = os.open(store.folder(mixed["running"]) / "lock", os.O_RDWR | os.O_CREAT)
+    lock = os.open(store.folder(mixed["running"]) / LOCK, os.O_RDONLY)
     os.set_inheritable(lock, False)
     import fcntl
 

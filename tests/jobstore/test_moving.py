@@ -24,6 +24,7 @@ from geomill.jobstore import (
 )
 from geomill.jobstore.records import load_status, new_job_id
 from geomill.jobstore.status import MOVES
+from geomill.jobstore.store import LOCK
 
 ALLOWED = {
     ("accepted", "running"), ("accepted", "dismissed"), ("accepted", "failed"),
@@ -197,7 +198,7 @@ def test_a_job_can_be_promised_later(store: JobStore, syncs: Any) -> None:
 def test_a_running_job_whose_lock_is_held_is_not_lost(store: JobStore) -> None:
     job_id = create(store)
     info = begin(store, job_id)
-    lock = os.open(store.folder(job_id) / "lock", os.O_RDWR | os.O_CREAT)
+    lock = os.open(store.folder(job_id) / LOCK, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     assert not store.lost(info)
     assert store.status(job_id).status is Status.RUNNING
@@ -249,7 +250,7 @@ def test_results_come_with_success(store: JobStore) -> None:
 def test_results_that_may_still_come_are_not_ready(store: JobStore, status: Status) -> None:
     job_id = create(store)
     bring_to(store, job_id, status)
-    lock = os.open(store.folder(job_id) / "lock", os.O_RDWR | os.O_CREAT)
+    lock = os.open(store.folder(job_id) / LOCK, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     with pytest.raises(ResultNotReady):
         store.results(job_id)
