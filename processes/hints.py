@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 import typing
@@ -141,6 +142,7 @@ def injected(function: Callable[..., Any]) -> dict[str, type[Progress] | type[Fe
     return found
 
 
+@functools.cache
 def resolved(owner: Any) -> dict[str, Any]:
     """The hints of a function or class, those written as text included. Raises TypeError for an unknown name."""
     try:
