@@ -61,7 +61,8 @@ def remove_tree(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
     if not path.exists():
         return
-    for folder, _, _ in os.walk(path):  # from the top, so that it can go on below
-        with suppress(OSError):
-            os.chmod(folder, 0o700)
+    if os.geteuid() != 0:  # root needs no rights, and must give nobody any: names may be swapped under him
+        for folder, _, _ in os.walk(path):  # from the top, so that it can go on below
+            with suppress(OSError):
+                os.chmod(folder, 0o700)
     shutil.rmtree(path, ignore_errors=True)

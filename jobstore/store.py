@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from . import files, records
 from .index import Filters, Index, Unindexed
@@ -87,7 +87,7 @@ class JobStore:
         self._locks = runtime / "locks"
         for folder in (self.jobs, self._keys):
             folder.mkdir(parents=True, exist_ok=True, mode=PASSABLE)
-        self._locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_runtime()
         self.index = Index(runtime / f"{tenant}.sqlite")
 
     # ---- reading: no lock, one file
@@ -195,7 +195,7 @@ class JobStore:
         from filelock import FileLock  # its hook is called at every fork, and jobs need none
 
         name = hashlib.sha256(f"{job.owner}\0{job.key}".encode()).hexdigest()
-        with FileLock(self._locks / f"key-{name[:2]}"):
+        with FileLock(self._lock(f"key-{name[:2]}")):
             known = self._job_of_key(name)
             if known is None:
                 (self._keys / name).unlink(missing_ok=True)
@@ -365,7 +365,7 @@ class JobStore:
             return
         from filelock import FileLock, Timeout
 
-        with suppress(Timeout), FileLock(self._locks / "index", timeout=5):
+        with suppress(Timeout), FileLock(self._lock("index"), timeout=5):
             if not self.index.sound(boot_id()):
                 self.index.rebuild(self._all(), boot_id())
 
@@ -423,9 +423,19 @@ class JobStore:
 
         It is held for milliseconds, unless its holder was stopped. Raises StoreBusy then, if we are not patient.
         """
-        with _lock_file(self._locks / self.folder(job_id).name[-2:]) as lock:
+        with open(self._lock(self.folder(job_id).name[-2:]), "wb") as lock:
             _take(lock.fileno(), f"job {job_id}", self.patience if patience is None else patience)
             yield
+
+    def _lock(self, name: str) -> Path:
+        """The file of a lock; its folders are made, again if they were tidied away."""
+        if not self._locks.exists():
+            self._make_runtime()
+        return self._locks / name
+
+    def _make_runtime(self) -> None:
+        self.runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._locks.mkdir(exist_ok=True, mode=0o700)
 
     def _admit(self) -> None:
         limits = self.admission
@@ -446,17 +456,9 @@ class JobStore:
     def _forget_key(self, name: str, job_id: str) -> None:
         from filelock import FileLock
 
-        with FileLock(self._locks / f"key-{name[:2]}"), suppress(FileNotFoundError):
+        with FileLock(self._lock(f"key-{name[:2]}")), suppress(FileNotFoundError):
             if os.readlink(self._keys / name) == job_id:
                 (self._keys / name).unlink()
-
-
-def _lock_file(path: Path) -> BinaryIO:
-    try:
-        return open(path, "wb")
-    except FileNotFoundError:  # the runtime directory was tidied away
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return open(path, "wb")
 
 
 def _take(lock: int, name: str, patience: float) -> None:

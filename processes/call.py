@@ -86,14 +86,19 @@ def main() -> None:
 def explain(error: BaseException) -> dict[str, str]:
     """The cause of a failure, as the status of a job names it, and the sentence that it shows."""
     if isinstance(error, BadInput):
-        return {"cause": "bad-input", "message": str(error)}
+        return {"cause": "bad-input", "message": readable(str(error))}
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
         said = f": {error.code}" if isinstance(error.code, str) else ""
-        return {"cause": "exit", "message": f"ended with exit code {code}{said}"}
+        return {"cause": "exit", "message": readable(f"ended with exit code {code}{said}")}
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return {"cause": "disk-full", "message": f"no space is left: {error}"}
-    return {"cause": "exception", "message": traceback.format_exception_only(type(error), error)[-1].strip()}
+    return {"cause": "exception", "message": readable(traceback.format_exception_only(type(error), error)[-1].strip())}
+
+
+def readable(text: str) -> str:
+    """Text that can be sent on: what is no Unicode in it, of the name of a file, becomes an escape."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def authors(trace: TracebackType | None, path: str) -> TracebackType | None:

@@ -116,7 +116,7 @@ def _job(process: Process, body: bytes) -> Job:
         template=process.template or "base",
         interpreter=process.interpreter,
         limits=replace(limits, seconds=min(limits.seconds, current_app.settings.time_limit)),
-        key=request.headers.get("Idempotency-Key"),
+        key=request.headers.get("Idempotency-Key") or None,
         request_digest=sha256(body).hexdigest(),
         prefer=request.headers.get("Prefer"),
     )

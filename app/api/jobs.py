@@ -90,7 +90,7 @@ def _filters(asked: dict[str, Any]) -> Filters:
 
 def _expected(status: StatusInfo) -> str | None:
     """The ETag that the job has to keep, if the client names one. Raises PreconditionFailed."""
-    if not request.if_match:
+    if "If-Match" not in request.headers:
         return None
     if not request.if_match.contains(status.etag):
         raise PreconditionFailed(f"Job {status.job_id} is {status.status.value} now.")

@@ -112,6 +112,8 @@ def _file(job_id: str, result: Result) -> Path:
 def _response(job_id: str, reply: outputs.Answer) -> Response:
     """An answer of the exchange as Flask's; what a process wrote runs no script of ours."""
     if reply.file is not None:
+        if request.range is None or request.range.units != "bytes" or len(request.range.ranges) != 1:
+            request.environ.pop("HTTP_RANGE", None)  # RFC 9110, 14.2: what is not understood is as if not there
         path = _file(job_id, reply.file)
         response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
     else:

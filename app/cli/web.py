@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -10,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 from geomill.app import create_app
 from geomill.app.config import Settings
 
+PATIENCE = 10  # seconds to wait for the next piece of a request
 GRACEFUL_SECONDS = 10  # a worker that is told to stop lets its requests end; jobs go on anyway
 
 
@@ -29,7 +31,7 @@ class Web(BaseApplication):  # type: ignore[misc]  # without types
             "loglevel": "warning",
             "proc_name": "geomill",
             "control_socket_disable": True,
-            "when_ready": self._welcome,
+            "when_ready": self._ready,
         }
         for name, value in values.items():
             if name in self.cfg.settings:  # not every version has every one
@@ -41,7 +43,8 @@ class Web(BaseApplication):  # type: ignore[misc]  # without types
         app.engine.serve()
         return app
 
-    def _welcome(self, _: object) -> None:
+    def _ready(self, arbiter: Any) -> None:
+        limit_patience(arbiter)
         print(self.welcome, flush=True)
 
 
@@ -56,4 +59,12 @@ def options(settings: Settings) -> dict[str, Any]:
         "limit_request_line": 8190,  # its maximum; what is longer it answers itself, with 414
         "graceful_timeout": GRACEFUL_SECONDS,
         "forwarded_allow_ips": "",  # the application itself decides whom it believes
+        "when_ready": limit_patience,
     }
+
+
+def limit_patience(arbiter: Any) -> None:
+    """Let no connection hold a thread for ever that sends nothing: the sockets it is accepted from pass this on."""
+    for listener in arbiter.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", PATIENCE, 0))
+    arbiter.log.error_log.addFilter(lambda record: not isinstance((record.exc_info or (0, 0))[1], BlockingIOError))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from geomill.jobstore.store import PASSABLE
 
 RUNTIME = "runtime"  # in the home: which runtime directory goes with it
 _RETRY = 0.05
+log = logging.getLogger(__name__)
 # what of the server's environment its jobs may see
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "PROJ_DATA", "PROJ_LIB",
               "GDAL_DATA", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # fmt: skip
@@ -183,7 +185,7 @@ class Engine:
     def _succeed(self) -> None:
         """Wait for the election lock, again and again; whoever gets it hands it to a new dispatcher."""
         while True:
-            with contextlib.suppress(OSError, SettingsError):
+            try:
                 self._stand()
                 path = self.runtime / ELECTION
                 lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -193,6 +195,9 @@ class Engine:
                         start_dispatcher(self.settings, lock)
                 finally:
                     os.close(lock)
+            except (OSError, SettingsError) as error:
+                log.error("no dispatcher can be started: %s", error)
+                time.sleep(1)
             time.sleep(_RETRY)
 
     def _greet(self) -> None:

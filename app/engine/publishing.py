@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import re
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from geomill.jobstore import Result, files
 from geomill.jobstore.records import dump
 
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)  # RFC 9110, 8.3.1, loosely
 
 
@@ -36,8 +39,7 @@ def publish(folder: Path, results: dict[str, Any], *, durable: bool) -> None:
     }
     if names and durable:
         files.sync(folder / "outputs")
-    # not replaced, since there is none: only the status makes it results
-    files.create(folder / "results.json", json.dumps(content, separators=(",", ":")).encode(), durable=durable)
+    files.write_json(folder / "results.json", content, durable=durable)
 
 
 def _publish(folder: Path, output_id: str, result: dict[str, Any], names: set[str], durable: bool) -> Result:
@@ -49,34 +51,73 @@ def _publish(folder: Path, output_id: str, result: dict[str, Any], names: set[st
         raise Unpublishable(f"output {output_id!r}: {media_type!r} is no media type")
     if "file" not in result:
         return Result(value=result.get("value"), media_type=media_type)
-    source = _inside(folder / "work", output_id, str(result["file"]))
-    name = _free_name(output_id, _tame(source.name), names)
-    target = folder / "outputs" / name
-    target.parent.mkdir(exist_ok=True, mode=0o711)
+    (folder / "outputs").mkdir(exist_ok=True, mode=0o711)
+    with _held(folder / "work", output_id, str(result["file"])) as held:
+        name = _free_name(output_id, _tame(Path(str(result["file"])).name), names)
+        target = folder / "outputs" / name
+        _keep(held, target)
+        if durable:
+            files.sync(target)
+        return Result(file=name, media_type=media_type, size=os.stat(held).st_size)
+
+
+@contextmanager
+def _held(work: Path, output_id: str, name: str) -> Iterator[int]:
+    """The file that the job named, by a descriptor (O_PATH): what is judged is what is kept, whoever swaps its name.
+
+    It must be a regular file in the job's working directory, of the job's user, and not behind a link.
+    """
     try:
-        os.rename(source, target)
+        descriptor = _open_below(work, os.path.normpath(work / name))
+    except (OSError, ValueError) as error:
+        loop = isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR)
+        why = "lies behind a link, or out of the working directory" if loop else "is not there"
+        raise Unpublishable(f"output {output_id!r}: there is no file {name!r}: it {why}") from None
+    try:
+        found = os.stat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise Unpublishable(f"output {output_id!r}: {name!r} is not a regular file")
+        if found.st_uid not in (os.geteuid(), work.stat().st_uid):
+            raise Unpublishable(f"output {output_id!r}: {name!r} belongs to somebody else")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _open_below(work: Path, path: str) -> int:
+    """Open a path step by step, so that nothing in it can lead out. Raises OSError, ValueError."""
+    for root in (str(work), os.path.realpath(work)):  # a job may know its folder by either name
+        if path.startswith(f"{root}/"):
+            *folders, name = path.removeprefix(f"{root}/").split("/")
+            break
+    else:
+        raise OSError(errno.ELOOP, "outside")
+    here = os.open(work, _FOLDER)
+    try:
+        for folder in folders:
+            outer, here = here, os.open(folder, _FOLDER, dir_fd=here)
+            os.close(outer)
+        found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+    finally:
+        os.close(here)
+    return found
+
+
+def _keep(held: int, target: Path) -> None:
+    """Give a file its place among the outputs, and to the server alone."""
+    path = f"/proc/self/fd/{held}"
+    folder = os.open(target.parent, _FOLDER)
+    try:
+        # with a folder to start from it is a linkat, which alone follows that link to the file itself
+        os.link(path, target.name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:  # the job wrote it through a mount of its own
-        shutil.copyfile(source, target)
+        with open(path, "rb") as source, target.open("xb") as copy:
+            shutil.copyfileobj(source, copy)
+    finally:
+        os.close(folder)
     if os.geteuid() == 0:
         os.chown(target, 0, 0)
     os.chmod(target, files.OWNER_ONLY)
-    if durable:
-        files.sync(target)
-    return Result(file=name, media_type=media_type, size=target.stat().st_size)
-
-
-def _inside(work: Path, output_id: str, name: str) -> Path:
-    """The file that the job named; it must be one, and its own."""
-    path = Path(os.path.abspath(work / name))
-    try:
-        found = path.lstat()
-    except (OSError, ValueError):
-        raise Unpublishable(f"output {output_id!r}: there is no file {name!r}") from None
-    if not stat.S_ISREG(found.st_mode):
-        raise Unpublishable(f"output {output_id!r}: {name!r} is not a regular file")
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(work)):
-        raise Unpublishable(f"output {output_id!r}: {name!r} does not lie in the job's working directory")
-    return path
 
 
 def _tame(name: str) -> str:

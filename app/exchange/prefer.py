@@ -12,7 +12,7 @@ Mode = Literal["sync", "async"]
 
 # A preference ends at a comma. Clients also end it at a semicolon ("respond-async;return=representation"), where
 # RFC 7240 would see a parameter; no preference known here has parameters, so both mean the same.
-_PREFERENCE = re.compile(r'((?:[^,;"]|"(?:[^"\\]|\\.)*"|")+)')
+_PREFERENCE = re.compile(r'((?:[^,;"]++|"(?:[^"\\]++|\\.)*+(?:"|$))+)')  # possessive: linear on unclosed quotes, too
 _SECONDS = re.compile(r"\d{1,10}", re.ASCII)
 
 

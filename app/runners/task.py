@@ -19,6 +19,7 @@ from geomill.app.exchange.request import ExecuteRequest, read
 from geomill.app.guard import Guard, Refused, Unreachable
 from geomill.jobstore import Job, JobStore
 from geomill.processes import BadInput
+from geomill.processes.call import readable
 from geomill.processes.packages import Packages, described
 
 JSON = "application/json"
@@ -75,7 +76,7 @@ class Task:
             raise ValueError(f"progress is {percent}, not 0 to 100 per cent")
         if percent >= 100 or time.monotonic() - self.said >= _SAY_EVERY:
             self.said = time.monotonic()
-            self.say({"progress": int(percent), "message": message and str(message)[:1000]})
+            self.say({"progress": int(percent), "message": message and readable(str(message)[:1000])})
 
     def fetch(self, href: str, media_type: str | None = None) -> Path:
         """Download through the guard, into work/inputs. Raises BadInput for an address that gives nothing."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -61,3 +63,13 @@ def test_a_body_in_chunks_is_executed(mill: Mill) -> None:
 def test_what_is_no_request_harms_nobody(mill: Mill, content: bytes) -> None:
     send(mill, content)
     assert mill.call("GET", "/").status == 200
+
+
+def test_a_sender_that_stops_in_the_middle_holds_no_thread_for_ever(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run")
+    with serving(settings, "--workers", "1", "--threads", "2") as mill, ExitStack() as stack:
+        parts = urlsplit(mill.url)
+        for content in (b"G", HEAD + b"Content-Length: 9\r\n\r\n{"):
+            link = stack.enter_context(socket.create_connection((str(parts.hostname), parts.port or 80)))
+            link.sendall(content)
+        assert mill.call("GET", "/").status == 200

@@ -247,14 +247,15 @@ def test_a_runtime_directory_that_was_removed_is_made_again(settings: Settings) 
     with serving(settings) as mill:
         running = mill.submit("nap", seconds=4)
         until(lambda: mill.store.read_status(running).status is Status.RUNNING)
+        talking = mill.submit("echo", echoInput="x", pause=3)  # whose reports need a lock in that directory
         before = dispatcher(mill)
         shutil.rmtree(settings.runtime_dir)
         job_id = mill.submit("nap")
         until(lambda: mill.dispatcher() not in (None, before))
         assert not leaks.running_name(before)
         assert mill.ended(job_id).status is Status.SUCCESSFUL
-        assert mill.ended(running).status is Status.SUCCESSFUL
-        assert len(mill.call("GET", "/jobs").json()["jobs"]) == 2
+        assert [mill.ended(each).status for each in (running, talking)] == [Status.SUCCESSFUL] * 2
+        assert len(mill.call("GET", "/jobs").json()["jobs"]) == 3
 
 
 def test_a_home_that_is_served_is_not_used_with_other_locks(settings: Settings) -> None:

@@ -1,5 +1,7 @@
 """The Prefer and Accept headers."""
 
+import time
+
 import pytest
 
 from geomill.app.exchange.accept import Accept
@@ -108,3 +110,10 @@ def test_accept_names_a_type_and_a_profile_only_when_it_says_so() -> None:
     assert Accept.parse("multipart/related").names("multipart/related")
     assert Accept.parse(f'application/json; profile="{REQUEST_PROFILE}"').profile(REQUEST_PROFILE)
     assert not Accept.parse("application/json").profile(REQUEST_PROFILE)
+
+
+@pytest.mark.parametrize("junk", ['"' + '\\"' * 4000, '"' * 8000, "," * 8000, "a;" * 4000, '\\"' * 4000])
+def test_junk_is_passed_over_without_looking_at_it_again_and_again(junk: str) -> None:
+    begin = time.process_time()
+    assert parse(junk).wait is None
+    assert time.process_time() - begin < 0.1  # a quadratic one takes seconds
