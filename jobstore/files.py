@@ -62,7 +62,10 @@ def remove_tree(path: Path) -> None:
     if not path.exists():
         return
     if os.geteuid() != 0:  # root needs no rights, and must give nobody any: names may be swapped under him
-        for folder, _, _ in os.walk(path):  # from the top, so that it can go on below
-            with suppress(OSError):
-                os.chmod(folder, 0o700)
+        with suppress(OSError):
+            os.chmod(path, 0o700)
+            for folder, names, _ in os.walk(path):  # from the top, so that it can go on below
+                for name in names:
+                    if not os.path.islink(inner := os.path.join(folder, name)):
+                        os.chmod(inner, 0o700)
     shutil.rmtree(path, ignore_errors=True)

@@ -179,6 +179,14 @@ def give(names: list[str]) -> list[Annotated[Path, File("A text", "text/plain")]
 
 
 @process
+def moan(text: str, progress: Progress) -> str:
+    """Say something, escaped, in every way there is."""
+    raw = text.encode().decode("unicode_escape")
+    progress(50, raw)
+    raise ValueError(raw)
+
+
+@process
 def lie(words: str) -> int:
     """Say something to the supervisor that nobody should."""
     channel = max(int(name) for name in os.listdir("/proc/self/fd") if target(name).startswith("pipe:"))

@@ -148,6 +148,10 @@ def test_a_file_that_can_not_be_is_said_to_be_missing(mill: Mill) -> None:
     assert cause == "result" and message and "there is no file" in message
 
 
+def test_what_is_no_unicode_is_said_by_its_escape(mill: Mill) -> None:
+    assert failed(mill, "moan", text=r"\udcff") == ("exception", r"ValueError: \udcff")
+
+
 def test_a_process_at_its_own_limit_holds_up_no_other(mill: Mill) -> None:
     first, second = mill.submit("one-at-a-time"), mill.submit("one-at-a-time")
     mill.message(first, "holding")
