@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -69,3 +70,21 @@ def remove_tree(path: Path) -> None:
                     if not os.path.islink(inner := os.path.join(folder, name)):
                         os.chmod(inner, 0o700)
     shutil.rmtree(path, ignore_errors=True)
+
+
+def is_locked(path: Path, *, kind: int = fcntl.LOCK_SH) -> bool:
+    """Whether somebody holds a lock (flock) that stands against one of this kind; not where there is no file.
+
+    A shared probe does not meet another probe. Opened anew, so that nobody's lock is let go.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)

@@ -333,17 +333,7 @@ class JobStore:
 
     def has_supervisor(self, job_id: str) -> bool:
         """Whether somebody holds a job's lock."""
-        try:
-            descriptor = os.open(self.folder(job_id) / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
+        return files.is_locked(self.folder(job_id) / LOCK)
 
     def fail_lost(self, info: StatusInfo, patience: float | None = None) -> StatusInfo:
         """Fail a job whose supervisor is gone, unless it ended properly in the meantime. Raises StoreBusy."""

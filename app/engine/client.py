@@ -18,7 +18,7 @@ from typing import Any
 
 from geomill.app.config import Settings, SettingsError
 from geomill.app.engine import reaper
-from geomill.app.engine.dispatcher import ELECTION, LOG, SERVING, SOCKET, identity, is_held
+from geomill.app.engine.dispatcher import ELECTION, LOG, SERVING, SOCKET, identity
 from geomill.jobstore import Admission, JobStore, StatusInfo, StoreBusy, files
 from geomill.jobstore.store import PASSABLE
 
@@ -51,7 +51,9 @@ def _agree(settings: Settings) -> None:
         named = None
     if named == ours:
         return
-    if named is not None and any(is_held(named / lock) for lock in (SERVING, ELECTION)):
+    if named is not None and any(
+        files.is_locked(named / lock, kind=fcntl.LOCK_EX) for lock in (SERVING, ELECTION)
+    ):
         raise SettingsError(f"runtime_dir: {settings.home} is being served with {named}: use that one, not {ours}")
     files.write_bytes(mark, os.fsencode(ours), durable=False)
 

@@ -16,7 +16,6 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from geomill.app.config import Settings
@@ -138,7 +137,9 @@ class Dispatcher:
             return
         info = self._read_status(job_id)
         job = self._read_job(job_id)
-        if info is not None and job is not None and info.status is Status.ACCEPTED:
+        if info is not None and info.status is not Status.ACCEPTED:
+            self._take_over(job_id)  # an earlier dispatcher started it, and did not come to note that
+        elif info is not None and job is not None:
             self.template_of[job_id] = _template_of(job)
             self.queue.add(_demand(job))
 
@@ -301,8 +302,8 @@ class Dispatcher:
         if info.status is Status.RUNNING and self.store.lost(info):
             with suppress(StoreBusy):
                 info = self.store.fail_lost(info)
+        self.store.index.put(info)
         if info.status is not Status.RUNNING or info.pid is None or info.start_time is None:
-            self.store.index.put(info)
             self._tidy(job_id)
             return
         self.running[job_id] = Running(_demand(job), _template_of(job), time.monotonic())
@@ -344,27 +345,12 @@ class Dispatcher:
 
     def _maybe_retire(self, moment: float) -> None:
         """Nobody serves this home any more, and nothing is left to do."""
-        if self.queue or self.running or is_held(self.runtime / SERVING):
+        if self.queue or self.running or files.is_locked(self.runtime / SERVING, kind=fcntl.LOCK_EX):
             self.alone_since = None
         elif self.alone_since is None:
             self.alone_since = moment
         elif moment - self.alone_since >= RETIRE_AFTER:
             self.retired = True
-
-
-def is_held(lock: Path) -> bool:
-    """Whether anybody holds a lock of a runtime directory."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
 
 
 def _demand(job: Job) -> Demand:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -273,3 +274,16 @@ def test_what_a_crash_left_half_removed_is_collected(settings: Settings) -> None
     left.mkdir(parents=True)
     with dispatching(settings):
         until(lambda: not left.exists())
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_job_that_was_started_and_not_noted_is_taken_over(settings: Settings, ended: bool) -> None:
+    with serving(settings) as mill:
+        job_id = mill.submit("nap", seconds=0.1 if ended else 60)
+        until(lambda: mill.store.read_status(job_id).status is (Status.SUCCESSFUL if ended else Status.RUNNING))
+        leaks.kill(dispatcher(mill))
+        with closing(sqlite3.connect(mill.store.index.path)) as connection, connection:
+            connection.execute("UPDATE jobs SET status = 'accepted', started = NULL, finished = NULL")
+        until(lambda: check(mill.store) == [])
+        if not ended:
+            assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
