@@ -15,7 +15,19 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from geomill.app.setting_kinds import ALLOW, BYTES, FLAG, FOLDER, FOLDERS, SECONDS, TEXT, WEB_ADDRESS, Kind, integer
+from geomill.app.setting_kinds import (
+    ALLOW,
+    BYTES,
+    FLAG,
+    FOLDER,
+    FOLDERS,
+    SECONDS,
+    SOME_SECONDS,
+    TEXT,
+    WEB_ADDRESS,
+    Kind,
+    integer,
+)
 
 PREFIX = "GEOMILL_"
 NOT_SETTINGS = ("GEOMILL_CONFIG", "GEOMILL_SERVER")  # where geomill.toml lies; the server that client commands talk to
@@ -64,13 +76,13 @@ class Settings:
     max_queued: int = _setting(integer(1), "Accepted jobs that may wait; more are refused.", default=10_000)
     min_free_bytes: int = _setting(BYTES, "Free disk space below which no job is accepted.", default=256 * 1024**2)
     min_free_inodes: int = _setting(integer(0), "Free inodes below which no job is accepted.", default=1000)
-    time_limit: float = _setting(SECONDS, "Longest run of a job, unless its process says less.", default=86400.0)
+    time_limit: float = _setting(SOME_SECONDS, "Longest run of a job, unless its process says less.", default=86400.0)
     grace: float = _setting(SECONDS, "Time between asking a dismissed job to stop and killing it.", default=2.0)
     memory: int = _setting(BYTES, "Memory that all running jobs share.", default_factory=_physical_memory)
     max_fetch: int = _setting(BYTES, "Largest input fetched by reference.", default=2 * 1024**3)
     allow: tuple[str, ...] = _setting(ALLOW, "Private hosts and local files that inputs may come from.", default=())
     job_user: str | None = _setting(TEXT, "User that jobs run as when the server runs as root.", default=None)
-    describe_limit: float = _setting(SECONDS, "Longest time a process file may take to describe itself.", default=10.0)
+    describe_limit: float = _setting(SOME_SECONDS, "Longest time to load and describe a process file.", default=10.0)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app, jsonify, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, PreconditionFailed
+from flask import Flask, Response, current_app, g, jsonify, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, PreconditionFailed, RequestEntityTooLarge
 
 from geomill.app import links, security
 from geomill.app.exchange import InvalidRequest, NotAcceptable
@@ -159,12 +159,13 @@ def answer(error: Exception) -> Response:
 
 def document(problem: Problem, error: Exception) -> dict[str, Any]:
     """The members of a problem document; an unexpected error keeps its text to itself."""
+    job_id = error.status_info.job_id if isinstance(error, JobFailed) else g.get("job_id")
     members = {
         "type": uri(problem),
         "title": problem.title,
         "status": problem.status,
         "detail": _detail(problem, error),
-        "instance": links.to("jobs.show", job_id=error.status_info.job_id) if isinstance(error, JobFailed) else None,
+        "instance": links.to("jobs.show", job_id=job_id) if job_id else None,
     }
     return {key: value for key, value in members.items() if value is not None}
 
@@ -180,6 +181,9 @@ def _detail(problem: Problem, error: Exception) -> str:
     if isinstance(error, MethodNotAllowed):
         methods = " and ".join(sorted(error.valid_methods or ()))
         return f"{request.path} has no {request.method}, but {methods}."
+    if isinstance(error, RequestEntityTooLarge):
+        most = current_app.config["MAX_CONTENT_LENGTH"]
+        return f"The body is larger than {most} bytes; give large values by reference."
     if isinstance(error, HTTPException):  # the framework's own words speak to people with browsers
         own = error.description != type(error).description
         return (error.description if own else problem.text) or problem.text or problem.title

@@ -82,7 +82,7 @@ def host_name(host: str) -> str:
 
 def is_loopback(name: str) -> bool:
     """Whether a name or address is this host itself."""
-    if name.lower().rstrip(".").endswith(".localhost") or name.lower() == "localhost":
+    if f".{name.lower()}".removesuffix(".").endswith(".localhost"):
         return True
     try:
         address = ipaddress.ip_address(name)

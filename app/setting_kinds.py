@@ -47,6 +47,12 @@ def _whole(number: float, least: int = 0, most: int | None = None) -> int:
     return int(number)
 
 
+def _above_zero(number: float) -> float:
+    if number <= 0:
+        raise ValueError(number)
+    return number
+
+
 def _text(value: Any, base: Path) -> str:
     if not isinstance(value, str) or "\0" in value:
         raise ValueError(value)
@@ -103,4 +109,9 @@ SECONDS = Kind(
 )
 BYTES = Kind(
     'bytes, or a size such as "512 MB" or "2 GiB"', lambda value, base: _whole(_number(value, SIZES)), unit="bytes"
+)
+SOME_SECONDS = Kind(
+    'seconds above 0, or a duration such as "30 s", "5 min" or "2 h"',
+    lambda value, base: _above_zero(_number(value, DURATIONS)),
+    unit="s",
 )

@@ -97,7 +97,8 @@ class JobStore:
         info = self.read_status(job_id)
         if info.status is Status.RUNNING and self.lost(info):
             with suppress(StoreBusy):  # readers do not wait long for writers; the dispatcher will say so
-                return self.fail_lost(info, patience=_PATIENCE_OF_READERS)
+                info = self.fail_lost(info, patience=_PATIENCE_OF_READERS)
+                files.remove_tree(self.folder(job_id) / "work")  # now that nobody else finds it running and lost
         return info
 
     def read_status(self, job_id: str) -> StatusInfo:
@@ -341,9 +342,7 @@ class JobStore:
         message = "the host was restarted while the job ran" if rebooted else "the job's supervisor was lost"
         try:
             cause = "rebooted" if rebooted else "lost"
-            failed = self.move(info.job_id, Status.FAILED, patience=patience, cause=cause, message=message)
-            files.remove_tree(self.folder(info.job_id) / "work")
-            return failed
+            return self.move(info.job_id, Status.FAILED, patience=patience, cause=cause, message=message)
         except InvalidTransition as race:
             return race.current
 

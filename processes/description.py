@@ -99,7 +99,7 @@ def _description(function: Callable[..., Any]) -> Json:
     for name, derive in (("inputs", _inputs), ("outputs", _outputs)):
         made[name] = replaced[name] if name in replaced else derive(function)
     made.update(replaced)
-    if not isinstance(made["id"], str) or not re.fullmatch(r"[\w.:~-]+", made["id"]):
+    if not isinstance(made["id"], str) or not re.fullmatch(r"(?!\.+$)[\w.:~-]+", made["id"]):
         raise TypeError(f"{function.__name__}: {made['id']!r} cannot be the id of a process")
     if not isinstance(made.get("version"), str):
         raise TypeError(f"{function.__name__}: the version {made.get('version')!r} is no text")

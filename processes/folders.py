@@ -83,8 +83,11 @@ class Folders:
         path, signature = folder.path / SETTINGS, _signature(stat)
         if self._settings.get(path, ((), None))[0] != signature:
             try:
-                python = tomllib.loads(path.read_text(encoding="utf-8")).get("python", folder.interpreter)
+                settings = tomllib.loads(path.read_text(encoding="utf-8"))
+                python = settings.pop("python", folder.interpreter)
                 value = Broken(path, "python is no text") if not isinstance(python, str | None) else python
+                if settings:
+                    value = Broken(path, f"{next(iter(settings))} is no setting; there is only python")
                 self._settings[path] = signature, str(folder.path / value) if isinstance(value, str) else value
             except FileNotFoundError:
                 return folder.interpreter

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from hashlib import sha256
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 
@@ -47,6 +47,7 @@ def execute(process_id: str) -> Any:
         if not seated and "async-execute" not in _modes(process):
             raise ServerBusy(f"Process {process.id} can only be waited for, and too many requests wait already.")
         status = current_app.jobs.create(_job(process, body), body, durable=not seated)
+        g.job_id = status.job_id  # for an error from here on
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
     return delivered(status.job_id, sync=True) if seated and status.status.final else _accepted(status)

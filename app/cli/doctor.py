@@ -65,7 +65,10 @@ def fsck(**given: Any) -> None:
     from geomill.app.engine.client import open_store
     from geomill.jobstore.fsck import check
 
-    findings = list(check(open_store(Settings.load(overrides=given))))
+    settings = Settings.load(overrides=given)
+    if not settings.home.exists():
+        raise click.ClickException(f"{settings.home}: there is no home")
+    findings = list(check(open_store(settings)))
     for finding in findings:
         click.echo(f"{finding.path}: promise {finding.promise}: {finding.text}")
     if findings:

@@ -11,7 +11,10 @@ from gunicorn.app.base import BaseApplication
 from geomill.app import create_app
 from geomill.app.config import Settings
 
-PATIENCE = 10  # seconds to wait for the next piece of a request
+PATIENCE = {  # seconds to wait for the next piece of a request, and for a client to take the next piece of an answer
+    socket.SO_RCVTIMEO: 10,
+    socket.SO_SNDTIMEO: 60,
+}
 GRACEFUL_SECONDS = 10  # a worker that is told to stop lets its requests end; jobs go on anyway
 
 
@@ -64,7 +67,8 @@ def options(settings: Settings) -> dict[str, Any]:
 
 
 def limit_patience(arbiter: Any) -> None:
-    """Let no connection hold a thread for ever that sends nothing: the sockets it is accepted from pass this on."""
+    """Let no connection hold a thread for ever: the sockets that it is accepted from pass this on."""
     for listener in arbiter.LISTENERS:
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", PATIENCE, 0))
+        for option, seconds in PATIENCE.items():
+            listener.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
     arbiter.log.error_log.addFilter(lambda record: not isinstance((record.exc_info or (0, 0))[1], BlockingIOError))

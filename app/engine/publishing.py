@@ -42,7 +42,9 @@ def publish(folder: Path, results: dict[str, Any], *, durable: bool) -> None:
     files.write_json(folder / "results.json", content, durable=durable)
 
 
-def _publish(folder: Path, output_id: str, result: dict[str, Any], names: set[str], durable: bool) -> Result:
+def _publish(folder: Path, output_id: str, result: Any, names: set[str], durable: bool) -> Result:
+    if not isinstance(result, dict) or not isinstance(result.get("items", []), list):
+        raise Unpublishable(f"output {output_id!r}: what the job said of it makes no sense")
     if "items" in result:
         items = tuple(_publish(folder, output_id, item, names, durable) for item in result["items"])
         return Result(items=items, media_type="application/json")

@@ -36,4 +36,6 @@ def meant(name: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(name.lower(), lower, n=1)
     if close:
         return f' Did you mean "{lower[close[0]]}"?'
+    if len(known) == 1:
+        return f" There is only {known[0]}."
     return f" There are {listed(known, 'and')}." if known else " There are none."

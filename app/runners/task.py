@@ -107,7 +107,10 @@ class Task:
         if isinstance(value, str) and "contentEncoding" in schema:  # what bytes became on their way
             name = output_id + extension(media_type)
             return {"file": self._file(output_id, name, base64.b64decode(value)), "media_type": media_type}
-        content = json.dumps(value, separators=(",", ":"))
+        try:
+            content = json.dumps(value, separators=(",", ":"))
+        except TypeError as error:  # a Path among other values
+            raise TypeError(f"output {output_id!r}: files stand alone or in a list of files: {error}") from None
         if len(content) <= INLINE:
             return {"value": value, "media_type": media_type}
         media_type = media_type if is_json(media_type) else JSON

@@ -186,7 +186,7 @@ def test_a_wrong_value_is_refused_with_its_place_and_what_was_expected(
     [
         ({}, "x: is required and was not given"),
         ({"x": 1, "X": 2}, 'X: is no input of this process. Did you mean "x"?'),
-        ({"x": 1, "other": 2}, "other: is no input of this process. There are x."),
+        ({"x": 1, "other": 2}, "other: is no input of this process. There is only x."),
     ],
 )
 def test_missing_and_unknown_inputs_are_named(inputs: dict[str, Any], message: str) -> None:
