@@ -60,6 +60,7 @@ def test_a_variable_is_read_with_its_unit(name, text, value):
         ("max_body", "10 apples", "bytes"),
         ("time_limit", "2 GB", "seconds"),
         ("time_limit", "nan", "seconds"),
+        ("time_limit", "0 s", "seconds above 0"),
         ("trust_proxy", "maybe", "true or false"),
         ("public_url", "example.org", "an http or https address"),
         ("allow", "https://example.org/", "hosts"),
