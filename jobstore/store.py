@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import builtins
 import copy
-import fcntl
 import hashlib
 import json
 import os
@@ -19,13 +18,14 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import files, records
 from .index import Filters, Index, Unindexed
+from .locks import Locks
 from .records import Job, Result, StatusInfo
 from .status import (
     MOVES,
@@ -48,7 +48,6 @@ __all__ = ["Admission", "Filters", "JobStore", "Page"]
 _JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PATIENCE_OF_READERS = 0.2  # seconds
 _TRIES = 4
-_LOOK_EVERY = 0.002  # seconds between two tries to get a lock
 LOCK = "job.json"  # held by a supervisor for life: it is never replaced, and a file for that alone costs an inode a job
 _NEW, _OLD = ".new-", ".old-"
 ABANDONED = 3600.0  # seconds after which a job that is not yet whole is not going to be
@@ -81,13 +80,11 @@ class JobStore:
         """home: where jobs live; runtime: a folder on this host, for what is derived or only locks."""
         self.home, self.runtime, self.tenant = home, runtime, tenant
         self.admission = admission or Admission()
-        self.patience = 2.0  # seconds to wait for the lock of a move; negative: for ever
         self.jobs = home / tenant / "jobs"
         self._keys = home / tenant / "keys"
-        self._locks = runtime / "locks"
         for folder in (self.jobs, self._keys):
             folder.mkdir(parents=True, exist_ok=True, mode=PASSABLE)
-        self._make_runtime()
+        self.locks = Locks(runtime)
         self.index = Index(runtime / f"{tenant}.sqlite")
 
     # ---- reading: no lock, one file
@@ -193,10 +190,8 @@ class JobStore:
         """
         if job.key is None:
             return self._create(job, request, durable)
-        from filelock import FileLock  # its hook is called at every fork, and jobs need none
-
         name = hashlib.sha256(f"{job.owner}\0{job.key}".encode()).hexdigest()
-        with FileLock(self._lock(f"key-{name[:2]}")):
+        with self.locks.key(name):
             known = self._job_of_key(name)
             if known is None:
                 (self._keys / name).unlink(missing_ok=True)
@@ -231,7 +226,7 @@ class JobStore:
     def make_durable(self, job_id: str) -> StatusInfo:
         """Promise a job that began with a synchronous client waiting. Raises NoSuchJob."""
         folder = self.folder(job_id)
-        with self._moving(job_id):
+        with self.locks.moving(self.folder(job_id).name):
             info = replace(self.read_status(job_id), durable=True)
             self._sync_content(job_id)
             files.write_json(folder / "status.json", records.dump(info), durable=True)
@@ -245,7 +240,7 @@ class JobStore:
         Raises NoSuchJob, StatusChanged, InvalidTransition when it has not finished.
         """
         folder = self.folder(job_id)
-        with self._moving(job_id):
+        with self.locks.moving(self.folder(job_id).name):
             info = self.read_status(job_id)
             if match is not None and info.etag != match:
                 raise StatusChanged(f"job {job_id} is {info.status.value} now")
@@ -282,7 +277,7 @@ class JobStore:
         patience: seconds to wait for who writes it, if not as usual.
         Raises NoSuchJob, StoreBusy, and InvalidTransition for the loser of a race.
         """
-        with self._moving(job_id, patience):
+        with self.locks.moving(self.folder(job_id).name, patience):
             info = self.read_status(job_id)
             if to not in MOVES[info.status]:
                 raise InvalidTransition(info, to)
@@ -299,7 +294,7 @@ class JobStore:
 
     def report(self, job_id: str, progress: int | None, message: str | None) -> None:
         """Note how far a running job is; nothing for one that is not running."""
-        with self._moving(job_id):
+        with self.locks.moving(self.folder(job_id).name):
             info = self.read_status(job_id)
             if info.status is Status.RUNNING and not info.dismissing:
                 changed = replace(info, progress=progress, message=message, updated=records.now())
@@ -310,7 +305,7 @@ class JobStore:
 
         match: only in the state of this etag. A finished job is left as it is. Raises NoSuchJob, StatusChanged.
         """
-        with self._moving(job_id):
+        with self.locks.moving(self.folder(job_id).name):
             info = self.read_status(job_id)
             if match is not None and info.etag != match:
                 raise StatusChanged(f"job {job_id} is {info.status.value} now")
@@ -352,9 +347,7 @@ class JobStore:
         """Make the index anew when it cannot be believed. One does it, the others wait a little."""
         if self.index.sound(boot_id()):
             return
-        from filelock import FileLock, Timeout
-
-        with suppress(Timeout), FileLock(self._lock("index"), timeout=5):
+        with suppress(TimeoutError), self.locks.index(5):
             if not self.index.sound(boot_id()):
                 self.index.rebuild(self._all(), boot_id())
 
@@ -369,7 +362,7 @@ class JobStore:
     def unindexed(self) -> JobStore:
         """The same store for a supervisor, which leaves the index to the dispatcher."""
         store = copy.copy(self)
-        store.patience = -1  # how a job ended has to be said, however long it takes
+        store.locks = Locks(self.runtime, patience=-1)  # how a job ended has to be said, however long it takes
         store.index = Unindexed(self.index.path)
         return store
 
@@ -406,26 +399,6 @@ class JobStore:
             for path in (*(folder / "outputs").iterdir(), folder / "outputs"):
                 files.sync(path)
 
-    @contextmanager
-    def _moving(self, job_id: str, patience: float | None = None) -> Iterator[None]:
-        """Hold the lock that moves of this job are made under: one of 256, by the random end of the id.
-
-        It is held for milliseconds, unless its holder was stopped. Raises StoreBusy then, if we are not patient.
-        """
-        with open(self._lock(self.folder(job_id).name[-2:]), "wb") as lock:
-            _take(lock.fileno(), f"job {job_id}", self.patience if patience is None else patience)
-            yield
-
-    def _lock(self, name: str) -> Path:
-        """The file of a lock; its folders are made, again if they were tidied away."""
-        if not self._locks.exists():
-            self._make_runtime()
-        return self._locks / name
-
-    def _make_runtime(self) -> None:
-        self.runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._locks.mkdir(exist_ok=True, mode=0o700)
-
     def _admit(self) -> None:
         limits = self.admission
         disk = os.statvfs(self.home)
@@ -443,26 +416,9 @@ class JobStore:
             return None
 
     def _forget_key(self, name: str, job_id: str) -> None:
-        from filelock import FileLock
-
-        with FileLock(self._lock(f"key-{name[:2]}")), suppress(FileNotFoundError):
+        with self.locks.key(name), suppress(FileNotFoundError):
             if os.readlink(self._keys / name) == job_id:
                 (self._keys / name).unlink()
-
-
-def _take(lock: int, name: str, patience: float) -> None:
-    """Lock a file until it is closed. filelock takes a thousand times as long, half a job's start, and 50 ms if held.
-
-    patience: seconds; negative: for ever. Raises StoreBusy.
-    """
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if patience >= 0 else 0))
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise StoreBusy(f"{name} is being written by a process that does not go on; try again") from None
-            time.sleep(_LOOK_EVERY)
 
 
 def boot_id() -> str:

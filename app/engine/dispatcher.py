@@ -379,7 +379,7 @@ def main() -> None:
     from geomill.app.engine.client import open_store
 
     store = open_store(settings)
-    store.patience = PATIENCE
+    store.locks.patience = PATIENCE
     dispatcher = Dispatcher(settings, store)
     signal.signal(signal.SIGTERM, lambda *_: setattr(dispatcher, "retired", True))
     dispatcher.run()

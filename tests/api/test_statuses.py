@@ -295,7 +295,7 @@ def status_of_another_time(place: Place) -> TestResponse:
 @way(503, "dismiss")
 def dismissal_of_a_job_that_somebody_writes(place: Place) -> TestResponse:
     path = place.waiting()
-    with open(place.idle.jobs._lock(path[-2:]), "wb") as lock:
+    with open(place.idle.jobs.locks.path(path[-2:]), "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return place.idle.test_client().delete(path)
 
