@@ -34,6 +34,7 @@ from geomill.jobstore.records import now
 from geomill.jobstore.store import LOCK, boot_id
 
 LONGEST_MESSAGE = 2000  # characters of a status
+MESSAGE = 4096  # bytes of one between dispatcher, template and supervisor, at most
 _REPORT_EVERY = 0.25  # seconds between two writes of the progress
 
 
@@ -84,7 +85,7 @@ class Supervisor:
         if not select.select([link], [], [], child.REST)[0]:
             self._rehearse()
         ready, _, _ = select.select([link.fileno(), self.wake], [], [])
-        message = link.recv(LONGEST_MESSAGE) if self.wake not in ready else b""
+        message = link.recv(MESSAGE) if self.wake not in ready else b""
         link.close()
         return tuple(json.loads(message)) if message else None
 
@@ -277,7 +278,7 @@ class Supervisor:
         if ending.status is Status.SUCCESSFUL:
             changes["progress"] = 100
         with suppress(InvalidTransition, NoSuchJob):
-            self.store.move(self.job.job_id, ending.status, settled=self.published_durably, **changes)
+            self.store.move(self.folder.name, ending.status, settled=self.published_durably, **changes)
 
 
 def _take_lock(folder: Path) -> int:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 from geomill.app.config import Settings
 from geomill.app.engine import isolation, reaper
-from geomill.app.engine.supervisor import supervise
+from geomill.app.engine.supervisor import MESSAGE, supervise
 from geomill.jobstore import JobStore
 from geomill.jobstore.store import boot_id
 
@@ -36,7 +36,6 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 }
 # while a library is loaded: one thread each, since a forked process would inherit locks of others
 _ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-_MESSAGE = 4096
 _BREATH = 5  # milliseconds from a start to the next spare, which is not to take the processor from that job
 _QUEUE = 4 * 1024 * 1024  # bytes of kernel memory: thousands of starts may wait while the libraries are loaded
 
@@ -62,7 +61,7 @@ class Template:
 
     def answer(self) -> tuple[str, int, int] | None:
         """(job, pid, start time) of a supervisor that began, or None when the template has ended."""
-        content = self.socket.recv(_MESSAGE)
+        content = self.socket.recv(MESSAGE)
         return tuple(json.loads(content)) if content else None
 
 
@@ -83,7 +82,7 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     while True:
         if spare is None and not asked.poll(_BREATH):
             spare = _Spare(store, settings)
-        message = link.recv(_MESSAGE)
+        message = link.recv(MESSAGE)
         if not message:
             return
         job_id = json.loads(message)["start"]

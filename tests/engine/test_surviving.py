@@ -288,3 +288,13 @@ def test_a_job_that_was_started_and_not_noted_is_taken_over(settings: Settings, 
         until(lambda: check(mill.store) == [])
         if not ended:
             assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
+
+
+def test_a_job_whose_working_directory_cannot_be_made_says_so(settings: Settings) -> None:
+    with serving(settings, max_running="1") as mill:
+        holding, job_id = mill.submit("hold"), mill.submit("nap")
+        mill.message(holding, "holding")
+        (mill.store.folder(job_id) / "work").touch()
+        assert mill.call("DELETE", f"/jobs/{holding}").status == 200
+        info = mill.ended(job_id)
+    assert (info.status, info.message and info.message.split(":")[0]) == (Status.FAILED, "the supervisor failed")
