@@ -18,7 +18,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -226,7 +226,7 @@ class JobStore:
     def make_durable(self, job_id: str) -> StatusInfo:
         """Promise a job that began with a synchronous client waiting. Raises NoSuchJob."""
         folder = self.folder(job_id)
-        with self.locks.moving(self.folder(job_id).name):
+        with self._moving(job_id):
             info = replace(self.read_status(job_id), durable=True)
             self._sync_content(job_id)
             files.write_json(folder / "status.json", records.dump(info), durable=True)
@@ -240,7 +240,7 @@ class JobStore:
         Raises NoSuchJob, StatusChanged, InvalidTransition when it has not finished.
         """
         folder = self.folder(job_id)
-        with self.locks.moving(self.folder(job_id).name):
+        with self._moving(job_id):
             info = self.read_status(job_id)
             if match is not None and info.etag != match:
                 raise StatusChanged(f"job {job_id} is {info.status.value} now")
@@ -277,7 +277,7 @@ class JobStore:
         patience: seconds to wait for who writes it, if not as usual.
         Raises NoSuchJob, StoreBusy, and InvalidTransition for the loser of a race.
         """
-        with self.locks.moving(self.folder(job_id).name, patience):
+        with self._moving(job_id, patience):
             info = self.read_status(job_id)
             if to not in MOVES[info.status]:
                 raise InvalidTransition(info, to)
@@ -294,7 +294,7 @@ class JobStore:
 
     def report(self, job_id: str, progress: int | None, message: str | None) -> None:
         """Note how far a running job is; nothing for one that is not running."""
-        with self.locks.moving(self.folder(job_id).name):
+        with self._moving(job_id):
             info = self.read_status(job_id)
             if info.status is Status.RUNNING and not info.dismissing:
                 changed = replace(info, progress=progress, message=message, updated=records.now())
@@ -305,7 +305,7 @@ class JobStore:
 
         match: only in the state of this etag. A finished job is left as it is. Raises NoSuchJob, StatusChanged.
         """
-        with self.locks.moving(self.folder(job_id).name):
+        with self._moving(job_id):
             info = self.read_status(job_id)
             if match is not None and info.etag != match:
                 raise StatusChanged(f"job {job_id} is {info.status.value} now")
@@ -398,6 +398,10 @@ class JobStore:
         if (folder / "outputs").is_dir():
             for path in (*(folder / "outputs").iterdir(), folder / "outputs"):
                 files.sync(path)
+
+    def _moving(self, job_id: str, patience: float | None = None) -> AbstractContextManager[None]:
+        """The lock that a job is moved under. Raises NoSuchJob for what cannot be an id, StoreBusy."""
+        return self.locks.moving(self.folder(job_id).name, patience)
 
     def _admit(self) -> None:
         limits = self.admission

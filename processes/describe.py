@@ -31,11 +31,6 @@ ENDINGS = {signal.SIGCHLD, signal.SIGTERM}
 PATIENCE = 5.0  # seconds to kill what a file left behind
 
 
-def load(package: Path, path: Path) -> ModuleType:
-    """Execute the code kept in `package` as the module that `path` is."""
-    return load_source(package.read_bytes(), path)
-
-
 def load_source(source: bytes, path: Path) -> ModuleType:
     """Execute code as the module that `path` is, in its package when it stands in one.
 

@@ -51,11 +51,6 @@ def wait_for_none(before: set[tuple[int, int | None]]) -> list[str]:
     return [f"{each.name} {each.pid}" for each in left]
 
 
-def alive(root: int) -> list[str]:
-    """The names of what a process has below it, zombies and templates apart."""
-    return [name for pid in reaper.descendants(root) if (name := running_name(pid)) and name not in TEMPLATES]
-
-
 def running_name(pid: int) -> str:
     """A process's name; empty for one that has ended."""
     with suppress(OSError):
