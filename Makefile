@@ -56,11 +56,11 @@ clean:
 
 .venv/installed: setup.cfg pyproject.toml | .venv/pyvenv.cfg
 	@echo "Installing Geomill and its libraries into .venv; this takes a minute, once."
-	@$(PIP) --editable '.[geo]'
+	@$(PIP) --editable '.[geo,cwl]'
 	@echo "Installed. Next: make demo, or $(BIN)/geomill serve"
 	@touch $@
 
 .venv/tools: .venv/installed
 	@echo "Installing what the tests need."
-	@$(PIP) --editable '.[geo,test]'
+	@$(PIP) --editable '.[geo,cwl,test]'
 	@touch $@
