@@ -78,6 +78,9 @@ class Settings:
     min_free_inodes: int = _setting(integer(0), "Free inodes below which no job is accepted.", default=1000)
     time_limit: float = _setting(SOME_SECONDS, "Longest run of a job, unless its process says less.", default=86400.0)
     grace: float = _setting(SECONDS, "Time between asking a dismissed job to stop and killing it.", default=2.0)
+    workflow_cpus: int = _setting(
+        integer(1), "Processors that the steps of one workflow share.", default_factory=_processors
+    )
     memory: int = _setting(BYTES, "Memory that all running jobs share.", default_factory=_physical_memory)
     max_fetch: int = _setting(BYTES, "Largest input fetched by reference.", default=2 * 1024**3)
     allow: tuple[str, ...] = _setting(ALLOW, "Private hosts and local files that inputs may come from.", default=())

@@ -13,7 +13,9 @@ from flask import Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, PreconditionFailed, RequestEntityTooLarge
 
 from geomill.app import links, security
+from geomill.app.cwl.document import InvalidPackage, Unsupported, WorkflowNotFound
 from geomill.app.exchange import InvalidRequest, NotAcceptable
+from geomill.app.exchange.package import UnsupportedMediaType
 from geomill.app.guard import Refused
 from geomill.app.negotiation import JSON, PROBLEM, accepted
 from geomill.jobstore import (
@@ -30,13 +32,27 @@ from geomill.jobstore import (
     StoreFull,
 )
 from geomill.processes import BadInput
+from geomill.processes.deployed import DuplicatedProcess
 from geomill.processes.registry import NoSuchProcess
 
 PART_1 = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
+PART_2 = "http://www.opengis.net/def/exceptions/ogcapi-processes-2/1.0/"
 
 
 class InvalidQuery(ValueError):
     """A query parameter has a value that it cannot have."""
+
+
+class ImmutableProcess(Exception):
+    """The process came with the server, or in a folder of its operator."""
+
+    def __init__(self, process_id: str) -> None:
+        super().__init__(f"Process {process_id!r} is the server's own: it cannot be replaced, undeployed or taken apart.")
+        self.process_id = process_id
+
+
+class NotExecutable(Exception):
+    """A process that can be deployed here, but not run."""
 
 
 class ServerBusy(Exception):
@@ -63,6 +79,9 @@ TOO_LATE = Problem(504, "time-limit", "Time limit exceeded", "The job ran longer
 DISK_FULL = Problem(503, "disk-full", "Disk full", "The disk filled up while the job ran.")
 STALE = Problem(412, "precondition-failed", "Precondition failed", "The job has changed since its status was read.")
 UNWANTED = Problem(406, "not-acceptable", "Not acceptable", "There is no media type here that the client accepts.")
+NOT_EXECUTABLE = Problem(
+    422, "not-executable", "Not executable", "The package is understood, but this server cannot run what it asks for."
+)
 BUSY = Problem(503, "busy", "Server busy", "The server cannot take this request now; it says when to try again.")
 
 PROBLEMS: dict[type[Exception], Problem] = {
@@ -71,9 +90,18 @@ PROBLEMS: dict[type[Exception], Problem] = {
     ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
     ResultNotAvailable: Problem(404, PART_1 + "result-not-available", "Results not available"),
     NoSuchOutput: Problem(400, PART_1 + "no-such-output", "No such output"),
+    DuplicatedProcess: Problem(409, PART_2 + "duplicated-process", "Duplicated process"),
+    ImmutableProcess: Problem(403, PART_2 + "immutable-process", "Immutable process"),
+    UnsupportedMediaType: Problem(415, PART_2 + "unsupported-media-type", "Unsupported media type"),
+    WorkflowNotFound: Problem(400, PART_2 + "workflow-not-found", "Workflow not found"),
+    InvalidPackage: Problem(
+        400, "invalid-package", "Invalid package", "The package that is to be deployed is not what it should be."
+    ),
+    Unsupported: NOT_EXECUTABLE,
+    NotExecutable: NOT_EXECUTABLE,
     InvalidQuery: INVALID_QUERY,
     BadCursor: INVALID_QUERY,
-    InvalidRequest: Problem(400, "invalid-request", "Invalid request", "The body is not an execute request."),
+    InvalidRequest: Problem(400, "invalid-request", "Invalid request", "The body is not what this resource takes."),
     BadInput: BAD_INPUT,
     Refused: BAD_INPUT,
     NotAcceptable: UNWANTED,
@@ -152,6 +180,8 @@ def answer(error: Exception) -> Response:
     if isinstance(error, HTTPException):  # 405 says what is allowed, 416 how long the file is
         begun = error.get_response().headers
         response.headers.extend({name: begun[name] for name in ("Allow", "Content-Range") if name in begun})
+    if process_id := getattr(error, "process_id", None) if problem.status in (403, 409) else None:
+        response.headers["Location"] = links.to("processes.show", process_id=process_id)
     if retry_after := getattr(error, "retry_after", None):
         response.headers["Retry-After"] = str(retry_after)
     return response

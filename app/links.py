@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 
-from geomill.app.negotiation import HTML, JSON, OPENAPI, TEXT
+from geomill.app.negotiation import ANY, HTML, JSON, OPENAPI, TEXT
 from geomill.jobstore import Status, StatusInfo
 from geomill.processes.registry import Process
 
@@ -42,12 +42,17 @@ def of_landing() -> list[Link]:
 
 def of_process(process: Process) -> list[Link]:
     """A process and where it is executed. /req/core/process-summary-links"""
-    return [
+    links = [
         link(to("processes.show", process_id=process.id), "self", "The description of the process"),
         link(to("execution.execute", process_id=process.id), OGC + "execute", "Where the process is executed"),
         link(PROFILE + "ogc-process-description", "profile", "What this description follows", HTML),
         link(to("processes.index"), "up", "The processes"),
     ]
+    if process.mutable:
+        package = link(to("deployment.package", process_id=process.id), "describedby", "The package as deployed")
+        versions = link(to("deployment.versions", process_id=process.id), "version-history", "What it was and is")
+        links += [{**package, "type": ANY}, versions]
+    return links
 
 
 def of_job(status: StatusInfo) -> list[Link]:

@@ -39,7 +39,7 @@ REQUEST_HEADERS = {
     "Range": "The bytes to give. RFC 9110, 14.2",
 }
 RESPONSE_HEADERS = {
-    "Location": "The address of the job.",
+    "Location": "The address of the job, or of the process.",
     "Link": "Links, as RFC 8288 writes them.",
     "Preference-Applied": "The preferences that were honoured. RFC 7240",
     "ETag": "Names this state of the resource.",
@@ -53,7 +53,7 @@ EVERYWHERE = (400, 405, 406, 421, 500)  # problems that any operation can answer
 CHANGES = (403,)  # and what any change can
 UNCHANGED = Answer("The client has this already.", media_types=(), headers=("ETag",))
 PROBLEM_STATUSES = sorted({problem.status for problem in errors.everything()} | {*EVERYWHERE})
-HEADERS_OF_PROBLEMS = {405: ("Allow",), 416: ("Content-Range",), 503: ("Retry-After",)}
+HEADERS_OF_PROBLEMS = {405: ("Allow",), 409: ("Location",), 416: ("Content-Range",), 503: ("Retry-After",)}
 
 
 @lru_cache(maxsize=4)
@@ -101,8 +101,11 @@ def _operation(path: str, method: str, documented: Operation) -> Json:
             **{str(status): _name(status) for status in sorted(problems)},
         },
     }
-    if documented.body:
-        content = {JSON: {"schema": documented.body}}
+    if documented.body or documented.takes:
+        schemas: Json = {media_type: TEXT_SCHEMA for media_type in documented.takes}
+        if documented.body:
+            schemas[documented.takes[0] if documented.takes else JSON] = documented.body
+        content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
         described["requestBody"] = {"required": True, "content": content}
     return described
 

@@ -35,6 +35,7 @@ class Answer:
 class Operation:
     """One method of one path. offers: its media types, best first; () where the process decides about them.
 
+    body: of a request in JSON; takes: the media types of a request whose body is a document of its own;
     streams: its answers are written as they are read, and have no ETag.
     """
 
@@ -45,6 +46,7 @@ class Operation:
     query: type[Schema] | None = None
     headers: tuple[str, ...] = ()
     body: type[Schema] | None = None
+    takes: tuple[str, ...] = ()
     offers: tuple[str, ...] = (JSON,)
     streams: bool = False
 

@@ -16,6 +16,7 @@ from geomill.app.addresses import Addresses
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
 from geomill.app.guard import Guard
+from geomill.processes.deployed import Deployed
 from geomill.processes.registry import Folder, Limits, Registry
 
 
@@ -52,11 +53,12 @@ class Geomill(flask.Flask):
             self.register_blueprint(blueprint)
 
 
-def open_registry(settings: Settings) -> Registry:
+def open_registry(settings: Settings, tenant: str = "default") -> Registry:
     """The processes that the settings name: the shipped ones, then those of each folder."""
     folders = [Folder(Path(processes.__file__).parent), *map(Folder, settings.processes)]
-    defaults = Limits(seconds=settings.time_limit, grace=settings.grace)
-    return Registry(folders, settings.home / "packages", settings.describe_limit, defaults)
+    defaults, packages = Limits(seconds=settings.time_limit, grace=settings.grace), settings.home / "packages"
+    deployed = Deployed(settings.home / tenant / "processes", packages, defaults)
+    return Registry(folders, packages, settings.describe_limit, defaults, deployed)
 
 
 current_app = cast(Geomill, flask.current_app)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import files, records
-from .records import Result, StatusInfo
+from .records import StatusInfo
 from .status import NoSuchJob, Status
 from .store import _JOB_ID, _NEW, _OLD, ABANDONED, LOCK, JobStore, boot_id
 
@@ -102,19 +102,12 @@ def _results(folder: Path) -> Iterator[Finding]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         yield Finding(folder / "results.json", COMMITTED, f"cannot be read: {error}")
         return
-    for result in _files(results):
+    for result in (file for result in results for file in result.files()):
         path = folder / "outputs" / str(result.file)
         if not path.is_file():
             yield Finding(path, COMMITTED, "is missing")
         elif path.stat().st_size != result.size:
             yield Finding(path, COMMITTED, f"has {path.stat().st_size} bytes, not {result.size}")
-
-
-def _files(results: list[Result]) -> Iterator[Result]:
-    for result in results:
-        if result.file is not None:
-            yield result
-        yield from _files(list(result.items or ()))
 
 
 def _index(store: JobStore) -> Iterator[Finding]:

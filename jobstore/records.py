@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -35,7 +35,7 @@ class Job:
     package: sha256 of the package's content, kept in <home>/packages/<package>/; described: the file in there that
     says what it takes and gives; path: where it was dropped in; entry: the function to call; template: the warm
     process it starts from; prefer: the request's preferences, which the results still follow;
-    request_digest: sha256 of the body, which an Idempotency-Key is held against.
+    request_digest: sha256 of the body, which an Idempotency-Key is held against; retry_of: the job this one repeats.
     """
 
     job_id: str
@@ -54,6 +54,7 @@ class Job:
     key: str | None = None
     request_digest: str | None = None
     prefer: str | None = None
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class StatusInfo:
 
     progress: percent. pid, start_time (clock ticks since boot) and boot_id name the supervisor beyond doubt.
     cause: why it failed: exception, exit, signal, time-limit, bad-input, lost, rebooted, disk-full, result, terminated.
-    durable: False while a synchronous client still waits, whose answer makes the promise.
+    durable: False while a synchronous client still waits, whose answer makes the promise; retry_of: as in Job.
     """
 
     job_id: str
@@ -81,6 +82,7 @@ class StatusInfo:
     boot_id: str | None = None
     dismissing: bool = False
     durable: bool = True
+    retry_of: str | None = None
 
     @property
     def etag(self) -> str:
@@ -90,16 +92,29 @@ class StatusInfo:
 
 @dataclass(frozen=True)
 class Result:
-    """One output in results.json: a value, a file in outputs/, or several of either (items).
+    """One output in results.json: a value, a file, several results (items), results by name (members), or a folder.
 
-    media_type: what the bare value is served as; size: bytes of the file.
+    file: its path from outputs/; media_type: what the bare value is served as; size: bytes of the file;
+    checksum: of the file, a multihash in hexadecimal (sha2-256); folder: its path from outputs/, listing: the files in
+    it, value: the STAC items in it as a FeatureCollection, if there are any, with addresses from the folder.
     """
 
     value: Json = None
     file: str | None = None
     media_type: str = "application/json"
     size: int | None = None
+    checksum: str | None = None
     items: tuple[Result, ...] | None = None
+    members: Mapping[str, Result] | None = None
+    folder: str | None = None
+    listing: tuple[Result, ...] | None = None
+
+    def files(self) -> Iterator[Result]:
+        """Every file in it."""
+        if self.file is not None:
+            yield self
+        for inner in (*(self.items or ()), *(self.members or {}).values(), *(self.listing or ())):
+            yield from inner.files()
 
 
 def now() -> datetime:
@@ -136,8 +151,11 @@ def load_status(data: Mapping[str, Json]) -> StatusInfo:
 def load_result(data: Mapping[str, Json]) -> Result:
     """A member of results.json as a record. Raises ValueError for what is none."""
     known = _known(Result, data)
-    if "items" in known:
-        known["items"] = tuple(load_result(item) for item in known["items"])
+    for name in ("items", "listing"):
+        if name in known:
+            known[name] = tuple(load_result(item) for item in known[name])
+    if "members" in known:
+        known["members"] = {name: load_result(member) for name, member in known["members"].items()}
     return _made(Result, known)
 
 
@@ -169,4 +187,6 @@ def _plain(value: Json) -> Json:
         return value.value
     if isinstance(value, Limits):
         return vars(value)
+    if isinstance(value, dict) and any(isinstance(member, Result) for member in value.values()):
+        return {name: dump(member) for name, member in value.items()}
     return [dump(item) for item in value] if isinstance(value, tuple) else value

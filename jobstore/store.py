@@ -2,6 +2,7 @@
 
     <home>/<tenant>/jobs/<first 7 hex digits>/<jobID>/
         job.json  request.json  status.json  log  results.json  outputs/  work/
+        logs/  events.jsonl      of a job with steps; kept/ while it may be retried
     <home>/<tenant>/keys/<sha256 of owner and Idempotency-Key> -> jobID
     <runtime>/  <tenant>.sqlite  locks/00..ff         host-local: SQLite and flock do not belong on NFS
 """
@@ -136,7 +137,7 @@ class JobStore:
 
     def output(self, job_id: str, name: str) -> Path:
         """A published file. name: as in Result.file."""
-        return self.folder(job_id) / "outputs" / Path(name).name
+        return self.folder(job_id) / "outputs" / name
 
     def log(self, job_id: str) -> Path:
         """What the job printed; the file is missing when that was nothing. Raises NoSuchJob."""
@@ -205,7 +206,10 @@ class JobStore:
         self._admit()
         folder = self.folder(job.job_id)
         building = folder.with_name(_NEW + job.job_id)
-        info = StatusInfo(job.job_id, job.process_id, job.owner, job.created, updated=job.created, durable=durable)
+        info = StatusInfo(
+            job.job_id, job.process_id, job.owner, job.created,
+            updated=job.created, durable=durable, retry_of=job.retry_of,
+        )  # fmt: skip
         while True:
             try:
                 os.mkdir(building, PASSABLE)
@@ -396,8 +400,9 @@ class JobStore:
             with suppress(FileNotFoundError):
                 files.sync(folder / name)
         if (folder / "outputs").is_dir():
-            for path in (*(folder / "outputs").iterdir(), folder / "outputs"):
-                files.sync(path)
+            for place, _, names in os.walk(folder / "outputs", topdown=False):
+                for name in (*names, "."):
+                    files.sync(Path(place, name))
 
     def _moving(self, job_id: str, patience: float | None = None) -> AbstractContextManager[None]:
         """The lock that a job is moved under. Raises NoSuchJob for what cannot be an id, StoreBusy."""

@@ -99,11 +99,16 @@ def _description(function: Callable[..., Any]) -> Json:
     for name, derive in (("inputs", _inputs), ("outputs", _outputs)):
         made[name] = replaced[name] if name in replaced else derive(function)
     made.update(replaced)
-    if not isinstance(made["id"], str) or not re.fullmatch(r"(?!\.+$)[\w.:~-]+", made["id"]):
+    if not isinstance(made["id"], str) or not valid_id(made["id"]):
         raise TypeError(f"{function.__name__}: {made['id']!r} cannot be the id of a process")
     if not isinstance(made.get("version"), str):
         raise TypeError(f"{function.__name__}: the version {made.get('version')!r} is no text")
     return made
+
+
+def valid_id(text: str) -> bool:
+    """Whether this can be the id of a process: it stands in addresses as it is."""
+    return re.fullmatch(r"(?!\.+$)[\w.:~-]+", text) is not None
 
 
 def _inputs(function: Callable[..., Any]) -> Json:

@@ -11,17 +11,16 @@ from pathlib import Path
 from geomill.processes.packages import LIBRARY
 
 HERE = Path(__file__).parent
-OURS = {*LIBRARY, "folders.py", "packages.py", "registry.py"}
+OURS = {*LIBRARY, "deployed.py", "folders.py", "packages.py", "process.py", "registry.py"}
 SETTINGS = "processes.toml"  # in a folder: python = "/opt/venv/bin/python"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of process files; interpreter: what runs them, if not the server's; mutable: they are deployed ones."""
+    """A folder of process files; interpreter: what runs them, if not the server's."""
 
     path: Path
     interpreter: str | None = None
-    mutable: bool = False
 
 
 @dataclass(frozen=True)

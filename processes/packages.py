@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -109,30 +110,43 @@ class Packages:
 
     def _describe(self, digest: str, interpreter: str | None, path: Path) -> Record:
         """Run describe.py in a child of its own, and read the last line it prints."""
-        environment = {n: v for n, v in os.environ.items() if n in KEPT_VARIABLES or n.startswith(KEPT_PREFIXES)}
+        environment = kept_environment()
         script = HERE / "describe.py"
         if interpreter:
             environment["PYTHONPATH"] = str(self.library())
             script = self.library() / "geomill" / "processes" / "describe.py"
-        command = [sys.executable, "-I", "-S", str(HERE / "describe.py"), "--isolated", str(self.limit)]
-        command += [interpreter or sys.executable, str(script), str(self.path(digest)), str(path)]
-        with tempfile.TemporaryFile(dir=self.root) as answer:  # a file: what a pipe holds open may never end
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=answer,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                env=environment,
-                start_new_session=True,
-            )
-            try:
-                child.wait(self.limit + SPARE)
-            except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-            answer.seek(0)
-            return _last(answer.read(MOST))
+        command = [interpreter or sys.executable, str(script), str(self.path(digest)), str(path)]
+        return _last(isolated(command, self.limit, environment, self.root))
+
+
+def kept_environment() -> dict[str, str]:
+    """What of the server's environment a child that describes may see."""
+    return {n: v for n, v in os.environ.items() if n in KEPT_VARIABLES or n.startswith(KEPT_PREFIXES)}
+
+
+def isolated(command: list[str], limit: float, environment: Mapping[str, str], root: Path) -> bytes:
+    """What a command prints, in a child of its own of which nothing is left; as a last line of JSON, how it ended badly.
+
+    limit: seconds; root: a folder where it may be written down.
+    """
+    command = [sys.executable, "-I", "-S", str(HERE / "describe.py"), "--isolated", str(limit), *command]
+    with tempfile.TemporaryFile(dir=root) as answer:  # a file: what a pipe holds open may never end
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=answer,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            child.wait(limit + SPARE)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        answer.seek(0)
+        return answer.read(MOST)
 
 
 def described(root: Path, package: str, record: str, entry: str) -> dict[str, Any]:

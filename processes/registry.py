@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import builtins
 import concurrent.futures
+import contextlib
 import dataclasses
-import difflib
 import logging
 import os
 import re
@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from geomill.processes.deployed import Deployed
 from geomill.processes.folders import Broken, Folder, Folders, Found
 from geomill.processes.packages import SPARE, Packages, Record
+from geomill.processes.process import Limits, NoSuchProcess, Process
 
 __all__ = ["Broken", "Folder", "Limits", "NoSuchProcess", "Process", "Registry"]
 
@@ -31,51 +33,6 @@ PATIENCE = 3.0  # seconds that a listing waits for new files
 AGAIN = {"missing": 10.0, "late": 300.0}  # seconds after which an error that may pass is looked at again
 SETTLED = 50_000_000  # ns: a file changed this lately may change again within the same tick of the file system's clock
 SLOTS = 4  # files described at a time
-
-
-class NoSuchProcess(LookupError):
-    """No process has this id: NoSuchProcess(id), or NoSuchProcess(id, the ids that there are)."""
-
-    def __init__(self, process_id: str, known: Sequence[str] = ()) -> None:
-        super().__init__(process_id)
-        self.process_id, self.known = process_id, known
-
-    def __str__(self) -> str:
-        nearest = difflib.get_close_matches(self.process_id, self.known, n=1)
-        meant = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        return f"There is no process {self.process_id!r}.{meant}"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a job may use: seconds of time, seconds to end in, processors, bytes of memory (0: any), jobs at a time."""
-
-    seconds: float = 86400.0
-    grace: float = 2.0
-    cpus: float = 1.0
-    memory: int = 0
-    max_running: int | None = None
-
-
-@dataclass(frozen=True)
-class Process:
-    """Something that can run: a description, and where its code is kept.
-
-    package: the digest of its content; described: the file beside the content that this was read from.
-    """
-
-    id: str
-    version: str
-    description: dict[str, Any]
-    package: str
-    described: str
-    path: Path
-    folder: Path
-    function: str
-    template: str | None
-    interpreter: str | None
-    mutable: bool
-    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -101,12 +58,21 @@ class _Pending:
 
 
 class Registry:
-    """The folders of processes, of which the first to have an id keeps it."""
+    """The processes that were deployed, and those in folders: the first to have an id keeps it."""
 
     def __init__(
-        self, folders: Sequence[Folder], packages: Path, limit: float = 10.0, defaults: Limits | None = None
+        self,
+        folders: Sequence[Folder],
+        packages: Path,
+        limit: float = 10.0,
+        defaults: Limits | None = None,
+        deployed: Deployed | None = None,
     ) -> None:
-        """packages: where contents are kept; limit: seconds for loading a file; defaults: of what no process says."""
+        """packages: where contents are kept; limit: seconds for loading a file; defaults: of what no process says.
+
+        deployed: processes that come before those of the folders.
+        """
+        self.deployed = deployed or Deployed(packages / ".none", packages)
         self._folders = Folders(folders)
         self._packages = Packages(packages.absolute(), limit)
         self._defaults = defaults or Limits()
@@ -114,8 +80,10 @@ class Registry:
         self._pending = _Pending()
 
     def list(self) -> builtins.list[Process]:
-        """All processes, folder by folder; a new file that takes long to load comes later."""
-        return self._survey()[0]
+        """All processes, the deployed ones first, then folder by folder; a new file that takes long comes later."""
+        deployed = self.deployed.list()
+        taken = {process.id for process in deployed}
+        return deployed + [process for process in self._survey()[0] if process.id not in taken]
 
     def broken(self) -> builtins.list[Broken]:
         """The files that give no process, and why."""
@@ -123,6 +91,12 @@ class Registry:
 
     def get(self, process_id: str) -> Process:
         """The process with an id; new files are waited for only if it is not among the others. Raises NoSuchProcess."""
+        with contextlib.suppress(NoSuchProcess):
+            return self.deployed.get(process_id)
+        return self.in_folders(process_id)
+
+    def in_folders(self, process_id: str) -> Process:
+        """The process that a file gives, which nobody can deploy or undeploy. Raises NoSuchProcess."""
         found, _ = self._folders.scan()
         deadline = time.monotonic() + self._packages.limit + SPARE
         processes, _ = self._collect(found)
@@ -132,7 +106,8 @@ class Registry:
                 if process.id == process_id:
                     return process
             if not waiting or time.monotonic() > deadline:
-                raise NoSuchProcess(process_id, [process.id for process in processes])
+                known = [process.id for process in (*self.deployed.list(), *processes)]
+                raise NoSuchProcess(process_id, known)
             _, waiting = concurrent.futures.wait(
                 waiting, deadline - time.monotonic(), return_when=concurrent.futures.FIRST_COMPLETED
             )
@@ -179,7 +154,7 @@ class Registry:
             function=described["function"],
             template=None if known.interpreter else described["template"],
             interpreter=known.interpreter,
-            mutable=file.folder.mutable,
+            mutable=False,
             limits=dataclasses.replace(self._defaults, **said),
         )
 

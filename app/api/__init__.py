@@ -1,6 +1,6 @@
 """The resources: one module, with one blueprint `bp`, for each row of the resource table."""
 
-from geomill.app.api import conformance, definition, execution, jobs, landing, logs, problems, processes, results
+from geomill.app.api import conformance, definition, deployment, execution, jobs, landing, logs, problems, processes, results
 
-RESOURCES = (landing, conformance, definition, processes, execution, jobs, results, logs, problems)
+RESOURCES = (landing, conformance, definition, processes, deployment, execution, jobs, results, logs, problems)
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

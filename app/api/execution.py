@@ -9,15 +9,15 @@ from hashlib import sha256
 from typing import Any
 
 from flask import Blueprint, Response, g, request
-from gunicorn.http.errors import ParseException
-from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 
 from geomill.app import links
+from geomill.app.api.body import whole_body
 from geomill.app.api.jobs import status_answer
 from geomill.app.api.results import WHOLE, delivered
-from geomill.app.errors import ServerBusy
+from geomill.app.errors import NotExecutable, ServerBusy
 from geomill.app.exchange import inputs, prefer
 from geomill.app.operations import Answer, operation
+from geomill.app.runners import RUNNERS
 from geomill.app.schemas import ExecuteSchema, StatusInfoSchema
 from geomill.app.server import current_app
 from geomill.jobstore import Job, Limits, StatusInfo
@@ -41,7 +41,9 @@ ACCEPTED = Answer("The job is accepted.", StatusInfoSchema, ("application/json",
 def execute(process_id: str) -> Any:
     """Execute a process. /req/core/process-execute-op"""
     process = current_app.processes.get(process_id)
-    body, preference = _body(), prefer.parse(request.headers.get("Prefer"))
+    if process.runner not in RUNNERS:
+        raise NotExecutable(f"Process {process.id} is a bare {process.runner} image; this server runs CWL and Python.")
+    body, preference = whole_body(), prefer.parse(request.headers.get("Prefer"))
     inputs.check(inputs.read(body), process.description, current_app.guard.check)
     with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
@@ -51,20 +53,6 @@ def execute(process_id: str) -> Any:
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
     return delivered(status.job_id, sync=True) if seated and status.status.final else _accepted(status)
-
-
-def _body() -> bytes:
-    """The whole body of the request. Raises RequestEntityTooLarge, and BadRequest for one that broke off."""
-    try:
-        body = request.get_data()
-    except (OSError, ClientDisconnected, ParseException) as error:
-        raise BadRequest("The body breaks off, or its chunks are malformed.") from error
-    if len(body) < (request.content_length or 0):
-        raise BadRequest(f"The body breaks off after {len(body)} of {request.content_length} bytes.")
-    # one sent in chunks says no length, and is cut off at the limit instead of refused
-    if request.content_length is None and len(body) >= current_app.settings.max_body:
-        raise RequestEntityTooLarge
-    return body
 
 
 def _accepted(status: StatusInfo) -> Response:
@@ -114,6 +102,7 @@ def _job(process: Process, body: bytes) -> Job:
         described=process.described,
         path=str(process.path),
         entry=process.function,
+        runner=process.runner,
         template=process.template or "base",
         interpreter=process.interpreter,
         limits=replace(limits, seconds=min(limits.seconds, current_app.settings.time_limit)),

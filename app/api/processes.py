@@ -20,7 +20,7 @@ bp = Blueprint("processes", __name__)
 def index() -> Any:
     """The processes. /req/core/process-list"""
     asked = read(ProcessesQuery)
-    processes = sorted(current_app.processes.list(), key=lambda process: not process.mutable)
+    processes = current_app.processes.list()
     end = asked["offset"] + asked["limit"]
     following = {"offset": end} if end < len(processes) else None
     page = {

@@ -10,16 +10,19 @@ import json
 import os
 import pwd
 import select
+import shutil
 import signal
 import sys
 import traceback
 from pathlib import Path
 from typing import NoReturn
 
+from geomill.app import runners
 from geomill.app.config import Settings
 from geomill.app.engine import isolation
 from geomill.app.engine.messages import say
-from geomill.app.runners import RUNNERS, Failed, Task
+from geomill.app.engine.steps import KEPT, LOGS, RETRIED
+from geomill.app.runners.task import Failed, Task
 from geomill.jobstore import Job, JobStore, records
 from geomill.processes import BadInput
 from geomill.processes.call import authors, explain
@@ -36,7 +39,7 @@ def warm_up() -> None:
     """Take the paths of a first job: in a template for what they import, in a spare for the pages that they copy."""
     job = Job(records.new_job_id(), "", "", "", records.now(), "", "", "", "")
     records.load_job(json.loads(json.dumps(records.dump(job))))
-    for runner in RUNNERS.values():
+    for runner in runners.loaded():
         runner.warm_up()
 
 
@@ -60,7 +63,7 @@ def main(store: JobStore, settings: Settings, orders: int, channel: int, *, own_
             os._exit(0)
         os.close(orders)
         _settle(settings, job, task.work)
-        results = RUNNERS[job.runner].run(task)
+        results = runners.runner(job.runner).run(task)
         say(channel, {"results": results})
         code = 0
     except Failed as error:
@@ -103,6 +106,7 @@ def _settle(settings: Settings, job: Job, work: Path) -> None:
     for target in (1, 2):
         os.dup2(log, target)
     os.close(log)
+    _prepare(job, work)
     isolation.expose_to_oom_killer()
     isolation.set_name(job.process_id)
     if settings.job_user and os.geteuid() == 0:
@@ -113,10 +117,28 @@ def _settle(settings: Settings, job: Job, work: Path) -> None:
     _limit_threads(max(1, int(job.limits.cpus)))
 
 
+def _prepare(job: Job, work: Path) -> None:
+    """What a job with steps needs beside its scratch: a folder for their logs, and what it retries."""
+    if job.runner == "python":
+        return
+    os.mkdir(work.with_name(LOGS), 0o700)
+    if job.retry_of is not None:
+        older = work.parents[2] / job.retry_of[:7] / job.retry_of / KEPT
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile, which costs time only
+            shutil.copytree(older, work / RETRIED, symlinks=True, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    """The same file, or the same link."""
+    os.link(source, target, follow_symlinks=False)
+
+
 def _become(user: str, work: Path) -> None:
-    """Drop from root to this user for good; only the working directory is his."""
+    """Drop from root to this user for good; only the working directory and the logs of steps are his."""
     entry = pwd.getpwnam(user)
-    os.chown(work, entry.pw_uid, entry.pw_gid)
+    for root in (work, work.with_name(LOGS)):
+        for folder, _, _ in os.walk(root):
+            os.chown(folder, entry.pw_uid, entry.pw_gid)
     os.setgroups([])
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)

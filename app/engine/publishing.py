@@ -2,124 +2,120 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import shutil
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from geomill.app.engine import held
+from geomill.app.engine.held import Unpublishable
+from geomill.app.exchange.media_types import of_name
 from geomill.jobstore import Result, files
 from geomill.jobstore.records import dump
 
-_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+__all__ = ["Unpublishable", "publish"]
+
+MOST = 100_000  # files of one job
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)  # RFC 9110, 8.3.1, loosely
 
 
-class Unpublishable(Exception):
-    """A result that cannot be kept; cause: as in StatusInfo."""
+def publish(folder: Path, results: dict[str, Any], *, durable: bool, most: int = 1 << 60) -> list[Result]:
+    """Move a job's files to outputs/, write results.json, and give the files.
 
-    def __init__(self, message: str, cause: str = "result") -> None:
-        super().__init__(message)
-        self.cause = cause
-
-
-def publish(folder: Path, results: dict[str, Any], *, durable: bool) -> None:
-    """Move a job's files to outputs/ and write results.json.
-
-    results: output id -> {"value", "media_type"} or {"file" (path below work/), "media_type"} or {"items": [...]}.
-    Raises Unpublishable for a file that is missing, no regular file, or outside work/.
+    results: output id -> {"value", "media_type"} or {"file" (path below work/), "media_type"} or {"items": [...]} or
+    {"members": {...}} or {"folder" (path below work/), "media_type", "value"}; most: bytes of all files.
+    Raises Unpublishable for a file that is missing, no regular file, or outside work/, and for too much of them.
     """
-    names: set[str] = set()
-    content = {
-        output_id: dump(_publish(folder, output_id, result, names, durable)) for output_id, result in results.items()
-    }
-    if names and durable:
-        files.sync(folder / "outputs")
-    files.write_json(folder / "results.json", content, durable=durable)
+    outputs = _Outputs(folder, durable, most)
+    content = {output_id: outputs.result(output_id, result) for output_id, result in results.items()}
+    outputs.sync()
+    files.write_json(folder / "results.json", {name: dump(result) for name, result in content.items()}, durable=durable)
+    return [file for result in content.values() for file in result.files()]
 
 
-def _publish(folder: Path, output_id: str, result: Any, names: set[str], durable: bool) -> Result:
-    if not isinstance(result, dict) or not isinstance(result.get("items", []), list):
-        raise Unpublishable(f"output {output_id!r}: what the job said of it makes no sense")
-    if "items" in result:
-        items = tuple(_publish(folder, output_id, item, names, durable) for item in result["items"])
-        return Result(items=items, media_type="application/json")
-    media_type = str(result.get("media_type"))
-    if not _MEDIA_TYPE.fullmatch(media_type):
-        raise Unpublishable(f"output {output_id!r}: {media_type!r} is no media type")
-    if "file" not in result:
-        return Result(value=result.get("value"), media_type=media_type)
-    (folder / "outputs").mkdir(exist_ok=True, mode=0o711)
-    with _held(folder / "work", output_id, str(result["file"])) as held:
-        name = _free_name(output_id, _tame(Path(str(result["file"])).name), names)
-        target = folder / "outputs" / name
-        _keep(held, target)
-        if durable:
+@dataclass
+class _Outputs:
+    """What is being published."""
+
+    job: Path
+    durable: bool
+    most: int
+    names: set[str] = field(default_factory=set)
+    folders: set[Path] = field(default_factory=set)
+    size: int = 0
+    count: int = 0
+
+    @property
+    def place(self) -> Path:
+        return self.job / "outputs"
+
+    @property
+    def work(self) -> Path:
+        return self.job / "work"
+
+    def result(self, output_id: str, result: Any) -> Result:
+        """One result, its files moved."""
+        items, members = (result.get("items"), result.get("members")) if isinstance(result, dict) else (None, None)
+        if not isinstance(result, dict) or not isinstance(items, list | None) or not isinstance(members, dict | None):
+            raise Unpublishable(f"output {output_id!r}: what the job said of it makes no sense")
+        if items is not None:
+            return Result(items=tuple(self.result(output_id, item) for item in items))
+        if members is not None:
+            return Result(members={str(name): self.result(output_id, member) for name, member in members.items()})
+        media_type = _checked(output_id, result.get("media_type"))
+        if "folder" in result:
+            return self._folder(output_id, str(result["folder"]), media_type, result.get("value"))
+        if "file" not in result:
+            return Result(value=result.get("value"), media_type=media_type)
+        name = _free_name(output_id, _tame(Path(str(result["file"])).name), self.names)
+        with held.held(self.work, output_id, str(result["file"])) as descriptor:
+            return self._kept(descriptor, name, media_type)
+
+    def _folder(self, output_id: str, path: str, media_type: str, value: Any) -> Result:
+        """All files of a folder, in a folder."""
+        root = _free_name(output_id, _tame(output_id), self.names)
+        listing = []
+        with held.held(self.work, output_id, path, folder=True) as descriptor:
+            for inner, file in held.walk(descriptor, self.work, f"output {output_id!r}"):
+                name = "/".join((root, *map(_tame, inner.split("/"))))
+                while name in self.names:  # two names may differ in what cannot stand in a header
+                    name += "_"
+                self.names.add(name)
+                listing.append(self._kept(file, name, of_name(name)))
+        return Result(value=value, media_type=media_type, folder=root, listing=tuple(listing))
+
+    def _kept(self, descriptor: int, name: str, media_type: str) -> Result:
+        """One file, moved."""
+        size = os.stat(descriptor).st_size
+        self.size, self.count = self.size + size, self.count + 1
+        if self.size > self.most or self.count > MOST:
+            raise Unpublishable(f"the outputs have more than {self.most} bytes, or more than {MOST} files")
+        target = self.place / name
+        self._made(target.parent)
+        checksum = held.keep(descriptor, target)
+        if self.durable:
             files.sync(target)
-        return Result(file=name, media_type=media_type, size=os.stat(held).st_size)
+        return Result(file=name, media_type=media_type, size=size, checksum=checksum)
+
+    def _made(self, folder: Path) -> None:
+        if folder not in self.folders:
+            if folder != self.place:
+                self._made(folder.parent)
+            folder.mkdir(exist_ok=True, mode=0o711)
+            self.folders.add(folder)
+
+    def sync(self) -> None:
+        """Bring the names of the files to disk."""
+        if self.durable:
+            for folder in self.folders:
+                files.sync(folder)
 
 
-@contextmanager
-def _held(work: Path, output_id: str, name: str) -> Iterator[int]:
-    """The file that the job named, by a descriptor (O_PATH): what is judged is what is kept, whoever swaps its name.
-
-    It must be a regular file in the job's working directory, of the job's user, and not behind a link.
-    """
-    try:
-        descriptor = _open_below(work, os.path.normpath(work / name))
-    except (OSError, ValueError) as error:
-        loop = isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR)
-        why = "lies behind a link, or out of the working directory" if loop else "is not there"
-        raise Unpublishable(f"output {output_id!r}: there is no file {name!r}: it {why}") from None
-    try:
-        found = os.stat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise Unpublishable(f"output {output_id!r}: {name!r} is not a regular file")
-        if found.st_uid not in (os.geteuid(), work.stat().st_uid):
-            raise Unpublishable(f"output {output_id!r}: {name!r} belongs to somebody else")
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _open_below(work: Path, path: str) -> int:
-    """Open a path step by step, so that nothing in it can lead out. Raises OSError, ValueError."""
-    for root in (str(work), os.path.realpath(work)):  # a job may know its folder by either name
-        if path.startswith(f"{root}/"):
-            *folders, name = path.removeprefix(f"{root}/").split("/")
-            break
-    else:
-        raise OSError(errno.ELOOP, "outside")
-    here = os.open(work, _FOLDER)
-    try:
-        for folder in folders:
-            outer, here = here, os.open(folder, _FOLDER, dir_fd=here)
-            os.close(outer)
-        found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
-    finally:
-        os.close(here)
-    return found
-
-
-def _keep(held: int, target: Path) -> None:
-    """Give a file its place among the outputs, and to the server alone."""
-    path = f"/proc/self/fd/{held}"
-    folder = os.open(target.parent, _FOLDER)
-    try:
-        # with a folder to start from it is a linkat, which alone follows that link to the file itself
-        os.link(path, target.name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError:  # the job wrote it through a mount of its own
-        with open(path, "rb") as source, target.open("xb") as copy:
-            shutil.copyfileobj(source, copy)
-    finally:
-        os.close(folder)
-    if os.geteuid() == 0:
-        os.chown(target, 0, 0)
-    os.chmod(target, files.OWNER_ONLY)
+def _checked(output_id: str, media_type: Any) -> str:
+    if not _MEDIA_TYPE.fullmatch(str(media_type)):
+        raise Unpublishable(f"output {output_id!r}: {str(media_type)!r} is no media type")
+    return str(media_type)
 
 
 def _tame(name: str) -> str:

@@ -29,6 +29,7 @@ from geomill.app.config import Settings
 from geomill.app.engine import child, isolation, reaper
 from geomill.app.engine.messages import Channel
 from geomill.app.engine.publishing import Unpublishable, publish
+from geomill.app.engine.steps import StepRecord
 from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status, StatusInfo, files, records
 from geomill.jobstore.records import now
 from geomill.jobstore.store import LOCK, boot_id
@@ -69,9 +70,9 @@ class Supervisor:
 
     def __init__(self, store: JobStore, settings: Settings, contained: bool) -> None:
         """Do what takes no job. contained: as above."""
-        self.store, self.contained = store, contained
+        self.store, self.settings, self.contained = store, settings, contained
         self.wake = _listen_for_signals()
-        self._fork(settings)
+        self._fork()
         self.exit_status: int | None = None
         self.told_to_end = False
         self.results: dict[str, Any] | None = None
@@ -107,6 +108,7 @@ class Supervisor:
         self.lock = _take_lock(self.folder)
         named: dict[str, Any] = {"pid": pid, "start_time": start_time, "boot_id": boot_id()}
         self.store.move(job_id, Status.RUNNING, started=now(), **named)
+        self.steps = StepRecord(self.folder)
 
     def run(self) -> None:
         """Let the child run, watch it, end everything it left, publish, say how it ended."""
@@ -134,14 +136,14 @@ class Supervisor:
 
     # ---- the child
 
-    def _fork(self, settings: Settings) -> None:
+    def _fork(self) -> None:
         """A child that waits for orders: the id of the job, as soon as it is known, then the word to go."""
         reading, writing = os.pipe()
         orders, self.orders = os.pipe()
         self.messages = Channel(reading)
         self.child = os.fork()
         if self.child == 0:
-            child.main(self.store, settings, orders, writing, own_processes=self.contained)
+            child.main(self.store, self.settings, orders, writing, own_processes=self.contained)
         os.close(writing)
         os.close(orders)
 
@@ -229,6 +231,8 @@ class Supervisor:
                 self.results = message["results"]
             elif isinstance(message.get("failure"), dict):
                 self.failure = message["failure"]
+            elif isinstance(message.get("event"), dict):
+                self.steps.note(message["event"])
             elif isinstance(message.get("progress"), int):
                 text = message.get("message")
                 self.progress = min(max(message["progress"], 0), 100), text if isinstance(text, str) else None
@@ -262,11 +266,14 @@ class Supervisor:
     def _publish(self) -> bool:
         """Publish the results; whether they are on disk."""
         durable = self.store.read_status(self.job.job_id).durable
-        publish(self.folder, self.results or {}, durable=durable)
+        with self.steps.publishing() as published:
+            published += publish(self.folder, self.results or {}, durable=durable, most=self.settings.max_output)
         return durable
 
     def _leave(self, ending: Ending, log: int) -> None:
         """Clean up, then the status: nobody who sees the job ended finds anything of it running or in its scratch."""
+        if ending.status is Status.FAILED:
+            self.steps.keep(self.work)
         try:
             os.rmdir(self.work)  # most leave nothing
         except OSError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mimetypes
+import os
+
 EXTENSIONS = {
     "application/geo+json": ".geojson",
     "application/geopackage+sqlite3": ".gpkg",
@@ -54,6 +57,25 @@ def is_text(media_type: str) -> bool:
     """Whether a file of this type may stand as a string in a JSON document."""
     name = essence(media_type)
     return name.startswith("text/") or name.endswith(("+xml", "+yaml", "/xml", "/yaml"))
+
+
+def of_name(name: str) -> str:
+    """The media type that a file name tells."""
+    suffix = os.path.splitext(name)[1].lower()
+    return _OF_SUFFIX.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+_OF_SUFFIX = {suffix: name for name, suffix in EXTENSIONS.items()} | {
+    ".cwl": "application/cwl",
+    ".json": "application/json",
+    ".log": "text/plain",
+    ".nc": "application/netcdf",
+    ".tif": "image/tiff; application=geotiff",
+    ".tiff": "image/tiff; application=geotiff",
+    ".xml": "application/xml",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
 
 
 def extension(media_type: str) -> str:

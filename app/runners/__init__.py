@@ -1,12 +1,22 @@
-"""How a kind of package runs. A runner knows nothing of status, locks or supervisors."""
+"""How a kind of package runs. A runner knows nothing of status, locks or supervisors.
+
+A runner is a module with `run(task)`, `warm_up()` and `SOURCE`, the name of the content in a package.
+"""
 
 from __future__ import annotations
 
+import importlib
+import sys
 from types import ModuleType
 
-from geomill.app.runners import python
-from geomill.app.runners.task import Failed, Task
+RUNNERS = {"python": "geomill.app.runners.python", "cwl": "geomill.app.runners.cwl"}
 
-RUNNERS: dict[str, ModuleType] = {"python": python}
 
-__all__ = ["RUNNERS", "Failed", "Task"]
+def runner(name: str) -> ModuleType:
+    """The runner of this name: a key of RUNNERS."""
+    return importlib.import_module(RUNNERS[name])
+
+
+def loaded() -> list[ModuleType]:
+    """The runners that this process has in memory."""
+    return [sys.modules[module] for module in RUNNERS.values() if module in sys.modules]

@@ -16,6 +16,9 @@ from geomill.processes.call import call, files_from_json
 from geomill.processes.describe import load_source
 
 
+SOURCE = "package.py"
+
+
 def warm_up() -> None:
     """Take the paths of a first run, so that no job does: the imports and caches on them are inherited."""
     inputs.check(read(b'{"inputs": {"number": 1}}'), {"inputs": {"number": {"schema": {"type": "integer"}}}})

@@ -17,6 +17,7 @@ from geomill.app.exchange import inputs
 from geomill.app.exchange.media_types import extension, is_json
 from geomill.app.exchange.request import ExecuteRequest, read
 from geomill.app.guard import Guard, Refused, Unreachable
+from geomill.app.runners import runner
 from geomill.jobstore import Job, JobStore
 from geomill.processes import BadInput
 from geomill.processes.call import readable
@@ -47,6 +48,7 @@ class Task:
     library: Path | None
     work: Path
     guard: Guard
+    settings: Settings
     say: Callable[[dict[str, Any]], None]
     said: float = 0.0
 
@@ -58,12 +60,22 @@ class Task:
             job=job,
             request=read(store.request(job.job_id)),
             description=described(package.parent, job.package, job.described, job.entry),
-            source=(package / "package.py").read_bytes(),
+            source=(package / runner(job.runner).SOURCE).read_bytes(),
             library=Packages(package.parent, settings.describe_limit).library() if job.interpreter else None,
             work=store.folder(job.job_id) / "work",
             guard=Guard(settings.allow, settings.max_fetch),
+            settings=settings,
             say=say,
         )
+
+    @property
+    def logs(self) -> Path:
+        """Where each step has its log."""
+        return self.work.with_name("logs")
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Note what happened to a step."""
+        self.say({"event": event})
 
     def arguments(self) -> dict[str, Any]:
         """The inputs, fetched and checked; files lie in work/inputs. Raises BadInput."""
@@ -87,14 +99,17 @@ class Task:
         except (Refused, Unreachable) as error:
             raise BadInput(str(error)) from error
 
+    def requested(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Of some outputs those that the request wants."""
+        wanted = self.request.outputs if self.request.outputs or self.request.wants_nothing else None
+        return {name: value for name, value in outputs.items() if wanted is None or name in wanted}
+
     def results(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         """What a process gave, of what was requested, as results to publish."""
-        wanted = self.request.outputs if self.request.outputs or self.request.wants_nothing else None
         described = self.description.get("outputs", {})
         return {
             output_id: self._result(output_id, value, described.get(output_id, {}).get("schema", {}))
-            for output_id, value in outputs.items()
-            if wanted is None or output_id in wanted
+            for output_id, value in self.requested(outputs).items()
         }
 
     def _result(self, output_id: str, value: Any, schema: Mapping[str, Any]) -> dict[str, Any]:

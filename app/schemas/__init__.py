@@ -8,13 +8,16 @@ from geomill.app.schemas.core import (
     ProblemTypeSchema,
     dump,
 )
+from geomill.app.schemas.deployment import DryRunSchema, OgcPackageSchema, VersionsSchema
 from geomill.app.schemas.execution import ExecuteSchema, ResultsSchema
 from geomill.app.schemas.jobs import JobListSchema, StatusInfoSchema
 from geomill.app.schemas.processes import ProcessListSchema, ProcessSchema, ProcessSummarySchema
-from geomill.app.schemas.queries import JobsQuery, LogsQuery, ProcessesQuery, ResultsQuery
+from geomill.app.schemas.queries import DeployQuery, JobsQuery, LogsQuery, PackageQuery, ProcessesQuery, ResultsQuery
 
 __all__ = [
     "ConfClassesSchema",
+    "DeployQuery",
+    "DryRunSchema",
     "ExceptionSchema",
     "ExecuteSchema",
     "JobListSchema",
@@ -22,6 +25,8 @@ __all__ = [
     "LandingPageSchema",
     "LinkSchema",
     "LogsQuery",
+    "OgcPackageSchema",
+    "PackageQuery",
     "ProblemTypeSchema",
     "ProcessListSchema",
     "ProcessSchema",
@@ -30,5 +35,6 @@ __all__ = [
     "ResultsQuery",
     "ResultsSchema",
     "StatusInfoSchema",
+    "VersionsSchema",
     "dump",
 ]

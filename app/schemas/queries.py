@@ -85,6 +85,23 @@ class ProcessesQuery(Query):
     )
 
 
+class DeployQuery(Query):
+    """What POST /processes and PUT /processes/{processID} understand."""
+
+    w = fields.String(load_default=nothing, metadata={"description": "Which process of a CWL document is meant."})
+    dry_run = fields.Boolean(
+        data_key="dryRun", load_default=False, metadata={"description": "Say what would be deployed, and deploy nothing."}
+    )
+
+
+class PackageQuery(Query):
+    """What GET /processes/{processID}/package understands."""
+
+    package = fields.String(
+        load_default=nothing, metadata={"description": "The digest of an earlier version, from the list of versions."}
+    )
+
+
 class JobsQuery(Query):
     """What GET /jobs understands."""
 

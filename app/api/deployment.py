@@ -1,0 +1,158 @@
+"""Deployment: POST /processes, PUT and DELETE /processes/{processID}, and the package of a process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from geomill.app import deployment, links
+from geomill.app.api.body import whole_body
+from geomill.app.cwl.sample import sample
+from geomill.app.errors import ImmutableProcess
+from geomill.app.exchange.package import ACCEPTED, check_type, read
+from geomill.app.negotiation import ANY
+from geomill.app.operations import Answer, operation
+from geomill.app.schemas import (
+    DeployQuery,
+    DryRunSchema,
+    OgcPackageSchema,
+    PackageQuery,
+    ProcessSummarySchema,
+    VersionsSchema,
+    dump,
+)
+from geomill.app.schemas.queries import read as read_query
+from geomill.app.security import SANDBOX
+from geomill.app.server import current_app
+from geomill.processes.deployed import DuplicatedProcess, Version
+from geomill.processes.process import NoSuchProcess, Process
+
+bp = Blueprint("deployment", __name__)
+
+DEPLOYED = Answer("The process is deployed.", ProcessSummarySchema, headers=("Location",))
+DRY_RUN = Answer("What would be deployed, by a dry run.", DryRunSchema)
+CHANGED = Answer("It is done.", media_types=())
+
+
+@bp.post("/processes")
+@operation(
+    "deploy",
+    {200: DRY_RUN, 201: DEPLOYED},
+    problems=(409, 413, 415, 422),
+    query=DeployQuery,
+    body=OgcPackageSchema,
+    takes=ACCEPTED,
+)
+def deploy() -> Any:
+    """Deploy a process. /req/deploy-replace-undeploy/deploy-post-op"""
+    asked, media_type = read_query(DeployQuery), _media_type()
+    package = read(whole_body(), media_type)
+    planned = deployment.plan(package, current_app.settings, current_app.guard, w=asked["w"])
+    _refuse_ours(planned.process_id)
+    if asked["dry_run"]:
+        return dump(DryRunSchema, _dry_run(planned))
+    deployed = current_app.processes.deployed
+    if any(process.id == planned.process_id for process in deployed.list()):  # before anything is written
+        raise DuplicatedProcess(planned.process_id)
+    process = deployed.deploy(planned.process_id, deployment.keep(planned, package, deployed))
+    response = jsonify(dump(ProcessSummarySchema, process))
+    response.status_code = 201
+    response.headers["Location"] = links.to("processes.show", process_id=process.id)
+    return response
+
+
+@bp.put("/processes/<process_id>")
+@operation(
+    "replace",
+    {200: DRY_RUN, 204: CHANGED},
+    problems=(404, 413, 415, 422),
+    query=DeployQuery,
+    body=OgcPackageSchema,
+    takes=ACCEPTED,
+)
+def replace(process_id: str) -> Any:
+    """Replace a process; jobs that have begun keep the package they began with. /req/deploy-replace-undeploy/replace-put-op"""
+    asked, media_type = read_query(DeployQuery), _media_type()
+    _mutable(process_id)
+    package = read(whole_body(), media_type)
+    planned = deployment.plan(package, current_app.settings, current_app.guard, w=asked["w"], replaced=process_id)
+    if asked["dry_run"]:
+        return dump(DryRunSchema, _dry_run(planned))
+    deployed = current_app.processes.deployed
+    deployed.replace(process_id, deployment.keep(planned, package, deployed))
+    return Response(status=204)
+
+
+@bp.delete("/processes/<process_id>")
+@operation("undeploy", {204: CHANGED}, problems=(404,))
+def undeploy(process_id: str) -> Any:
+    """Undeploy a process; its jobs stay. /req/deploy-replace-undeploy/undeploy-delete-op"""
+    _mutable(process_id)
+    current_app.processes.deployed.undeploy(process_id)
+    return Response(status=204)
+
+
+@bp.get("/processes/<process_id>/package")
+@operation(
+    "getPackage",
+    {200: Answer("The package as it was deployed.", media_types=(ANY,))},
+    problems=(403, 404),
+    query=PackageQuery,
+    offers=(),
+)
+def package(process_id: str) -> Any:
+    """The package of a process, byte for byte as it was deployed. /req/deploy-replace-undeploy/package-get-op"""
+    _mutable(process_id)
+    deployed, digest = current_app.processes.deployed, read_query(PackageQuery)["package"]
+    versions = [each for each in deployed.versions(process_id) if digest in (None, each.package)]
+    if not versions:
+        raise NoSuchProcess(f"{process_id}?package={digest}")
+    content, media_type = deployed.received(versions[-1])
+    return Response(content, content_type=media_type, headers=SANDBOX)
+
+
+@bp.get("/processes/<process_id>/versions")
+@operation("getVersions", {200: Answer("The versions of a process.", VersionsSchema)}, problems=(403, 404))
+def versions(process_id: str) -> Any:
+    """What a process was and is, the latest version last."""
+    _mutable(process_id)
+    kept = current_app.processes.deployed.versions(process_id)
+    listed = [_version(process_id, version, current=version is kept[-1]) for version in kept]
+    process = links.link(links.to("processes.show", process_id=process_id), "up", "The description of the process")
+    return dump(VersionsSchema, {"versions": listed, "links": [process]})
+
+
+def _media_type() -> str:
+    """What the body is. Raises UnsupportedMediaType. /req/deploy-replace-undeploy/deploy-unsupported-media-type"""
+    return check_type(request.headers.get("Content-Type"))
+
+
+def _mutable(process_id: str) -> Process:
+    """A process that clients may change. Raises ImmutableProcess, NoSuchProcess."""
+    process = current_app.processes.get(process_id)
+    if not process.mutable:
+        raise ImmutableProcess(process_id)
+    return process
+
+
+def _refuse_ours(process_id: str) -> None:
+    """Raise ImmutableProcess for an id that a process of the server's own has."""
+    try:
+        current_app.processes.in_folders(process_id)
+    except NoSuchProcess:
+        return
+    raise ImmutableProcess(process_id)
+
+
+def _dry_run(planned: deployment.Plan) -> dict[str, Any]:
+    process = deployment.preview(planned, current_app.processes.deployed)
+    isolation, warnings = deployment.isolation(planned, current_app.settings)
+    execute = sample(process.description)
+    return {"process": process, "execute": execute, "isolation": isolation, "warnings": [*planned.warnings, *warnings]}
+
+
+def _version(process_id: str, version: Version, *, current: bool) -> dict[str, Any]:
+    address = links.to("deployment.package", process_id=process_id, package=version.package)
+    package = {**links.link(address, "describedby", "The package as deployed"), "type": ANY}
+    return {**vars(version), "current": current, "links": [package]}

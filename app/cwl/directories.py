@@ -1,0 +1,197 @@
+"""What an address gives as a Directory: an archive, an index page, a STAC item or catalog with its assets.
+
+A STAC document becomes a catalog that stands by itself: catalog.json, and for each item a folder with its assets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+
+from geomill.app.exchange.inputs import absolute_links
+from geomill.app.exchange.strictjson import loads
+
+Json = Any
+MOST = 10_000  # files in a directory, which an index page or a catalog may list without end
+DEEPEST = 8  # catalogs in catalogs, pages below pages
+_DOCUMENTS = ("Catalog", "Collection", "Feature", "FeatureCollection")
+
+
+class Directories:
+    """Makes directories. All methods raise ValueError for what is none."""
+
+    def __init__(self, get: Callable[[str], Any], place: Callable[[str], Path]) -> None:
+        """get: an address -> a fetched file; place: a name -> a path for it, in a new folder."""
+        self._fetch, self.place = get, place
+        self._files = 0
+
+    def get(self, href: str) -> Any:
+        """A fetched file, as long as there are not too many."""
+        self._files += 1
+        if self._files > MOST:
+            raise ValueError(f"has more than {MOST} files")
+        return self._fetch(href)
+
+    def fetch(self, href: str) -> Path:
+        """The directory at an address."""
+        got = self.get(href)
+        name = unquote(urlsplit(href).path.rstrip("/").rpartition("/")[2]) or "directory"
+        if zipfile.is_zipfile(got.path):
+            return self._unzipped(got.path, self.place(name.removesuffix(".zip")))
+        if tarfile.is_tarfile(got.path):
+            return self._untarred(got.path, self.place(name.partition(".tar")[0]))
+        content = got.path.read_bytes()
+        document = _json(content)
+        if isinstance(document, dict) and document.get("type") in _DOCUMENTS:
+            return self.of_document(document, got.href)
+        if b"<a " in content.lower() or href.endswith("/"):
+            return self._index(got.href, content, self.place(name), 0)
+        raise ValueError("must be a directory: a page with links, ending in /, a STAC item or catalog, a zip or a tar")
+
+    def of_document(self, document: dict[str, Json], base: str) -> Path:
+        """A STAC item, or all items of a catalog or collection, with their assets. base: the document's address."""
+        if document.get("type") not in _DOCUMENTS:
+            raise ValueError("must be a STAC item, collection or catalog")
+        folder = self.place(str(document.get("id") or "catalog"))
+        folder.mkdir()
+        items = list(self._items(document, base, 0))
+        for item in items:
+            self._keep_item(item, folder / _tame(str(item["id"])))
+        links = [{"rel": "root", "href": "./catalog.json", "type": "application/json"}]
+        links += [{"rel": "item", "href": f"./{_tame(str(item['id']))}/{_tame(str(item['id']))}.json",
+                   "type": "application/geo+json"} for item in items]  # fmt: skip
+        catalog = {"type": "Catalog", "id": "catalog", "stac_version": "1.0.0", "description": "Staged in", "links": links}
+        (folder / "catalog.json").write_text(json.dumps(catalog))
+        return folder
+
+    # ---- STAC
+
+    def _items(self, document: dict[str, Json], base: str, depth: int) -> Any:
+        """The items of a document, with absolute addresses."""
+        document = absolute_links(document, base) if base else document
+        kind = document.get("type")
+        if kind == "Feature":
+            if not isinstance(document.get("id"), str) or not isinstance(document.get("assets"), dict):
+                raise ValueError("must be a STAC item, with an id and assets")
+            yield document
+        elif kind == "FeatureCollection":
+            for feature in document.get("features", []):
+                yield from self._items(feature, base, depth)
+        elif depth < DEEPEST:
+            for link in document.get("links", []):
+                if isinstance(link, dict) and link.get("rel") in ("item", "child") and isinstance(link.get("href"), str):
+                    got = self.get(urljoin(base, link["href"]))
+                    below = _json(got.path.read_bytes())
+                    if not isinstance(below, dict):
+                        raise ValueError(f"has a link to {link['href']}, which is no STAC document")
+                    yield from self._items(below, got.href, depth + 1)
+
+    def _keep_item(self, item: dict[str, Json], folder: Path) -> None:
+        """An item with its assets in one folder."""
+        folder.mkdir()
+        assets = {}
+        for key, asset in item["assets"].items():
+            if not isinstance(asset, dict) or not isinstance(asset.get("href"), str):
+                continue
+            got = self.get(asset["href"])
+            name = _free(folder, unquote(urlsplit(asset["href"]).path.rpartition("/")[2]) or key)
+            os.link(got.path, folder / name)
+            assets[key] = {**asset, "href": f"./{name}"}
+        links = [{"rel": rel, "href": "../catalog.json", "type": "application/json"} for rel in ("root", "parent")]
+        document = {**item, "assets": assets, "links": links}
+        (folder / f"{folder.name}.json").write_text(json.dumps(document))
+
+    # ---- pages and archives
+
+    def _index(self, base: str, content: bytes, folder: Path, depth: int) -> Path:
+        """What a page lists: links to below its own address."""
+        folder.mkdir()
+        base = base if base.endswith("/") else f"{base}/"
+        page = _Links()
+        page.feed(content.decode(errors="replace"))
+        for href in dict.fromkeys(page.hrefs):
+            target = urljoin(base, href.partition("#")[0].partition("?")[0])
+            rest = unquote(target.removeprefix(base))
+            if not target.startswith(base) or not rest or "/" in rest.rstrip("/") or rest.startswith("."):
+                continue
+            if rest.endswith("/") and depth < DEEPEST:
+                got = self.get(target)
+                self._index(got.href, got.path.read_bytes(), folder / _tame(rest.rstrip("/")), depth + 1)
+            elif not rest.endswith("/"):
+                os.link(self.get(target).path, folder / _free(folder, rest))
+        return folder
+
+    def _unzipped(self, archive: Path, folder: Path) -> Path:
+        """zipfile itself keeps names below the folder; links are written as files."""
+        with zipfile.ZipFile(archive) as file:
+            members = file.infolist()
+            _check_size(len(members), sum(member.file_size for member in members), archive)
+            file.extractall(folder)
+        return _only(folder)
+
+    def _untarred(self, archive: Path, folder: Path) -> Path:
+        """The filter keeps names and links below the folder. Source: PEP 706."""
+        with tarfile.open(archive) as file:
+            members = file.getmembers()
+            _check_size(len(members), sum(member.size for member in members), archive)
+            try:
+                file.extractall(folder, filter="data")
+            except tarfile.FilterError as error:
+                raise ValueError(f"is an archive with a member that leads out of it: {error}") from error
+        return _only(folder)
+
+
+class _Links(HTMLParser):
+    """The addresses that a page links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hrefs: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take note of one."""
+        if tag == "a":
+            self.hrefs += [value for name, value in attrs if name == "href" and value]
+
+
+def _check_size(files: int, size: int, archive: Path) -> None:
+    """An archive may claim to hold more than there is room for."""
+    free = shutil.disk_usage(archive.parent).free
+    if files > MOST or size > free // 2:
+        raise ValueError(f"is an archive with {files} files of {size} bytes, which is too much")
+
+
+def _only(folder: Path) -> Path:
+    """The folder, or the one folder in it."""
+    inside = list(folder.iterdir())
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def _free(folder: Path, name: str) -> str:
+    """A name that is not taken in a folder."""
+    tame, number = _tame(name), 1
+    while (folder / tame).exists():
+        number += 1
+        tame = f"{number}-{_tame(name)}"
+    return tame
+
+
+def _tame(name: str) -> str:
+    """A name for a file: one segment, not hidden, not too long."""
+    safe = "".join(letter if letter.isprintable() and letter not in "/\0" else "_" for letter in name)
+    return safe.strip().lstrip(".")[-120:] or "_"
+
+
+def _json(content: bytes) -> Json:
+    try:
+        return loads(content)
+    except ValueError:
+        return None

@@ -1,0 +1,303 @@
+"""From the inputs of a request to the input object of a CWL process: values by their types, files staged.
+
+The request was held against the description before; what is decided here is what the types of CWL decide.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urljoin, urlsplit
+
+from geomill.app.cwl.directories import Directories
+from geomill.app.cwl.types import Type, is_plain, named, wrapped
+from geomill.app.exchange.formats import decode_base64
+from geomill.app.exchange.media_types import extension, same
+from geomill.app.exchange.strictjson import loads
+from geomill.app.exchange.wording import shown
+from geomill.processes import BadInput
+
+Json = Any
+_WEB = re.compile(r"https?://\S+", re.ASCII)
+_MEMBERS = {"value", "mediaType", "encoding", "schema", "format", "type"}
+
+
+class Fetched(Protocol):
+    """What fetching gives."""
+
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+
+    @property
+    def media_type(self) -> str: ...  # noqa: D102
+
+    @property
+    def href(self) -> str: ...  # noqa: D102
+
+
+Fetch = Callable[[str, Path, str | None], Fetched]
+
+
+class Order:
+    """Makes an input object. Everything that is wrong with a value raises BadInput."""
+
+    def __init__(self, tool: Any, folder: Path, fetch: Fetch, media_type: Callable[[str], str | None]) -> None:
+        """tool: as loaded; folder: for files; fetch: (address, folder, media type); media_type: of a CWL format."""
+        self.tool, self.folder, self.fetch, self.media_type = tool, folder, fetch, media_type
+        self._input = ""
+        self._parameter: Mapping[str, Any] = {}
+        self._fetched: dict[str, Fetched] = {}
+        self._used: set[Path] = set()
+
+    def make(self, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """The input object; inputs that were not given are left to the defaults of the process."""
+        made = {}
+        for parameter in self.tool.tool["inputs"]:
+            self._input, self._parameter = parameter["id"].rpartition("#")[2].rpartition("/")[2], parameter
+            if inputs.get(self._input) is not None:
+                made[self._input] = self._value(inputs[self._input], parameter["type"])
+        return made
+
+    # ---- by type
+
+    def _value(self, value: Json, type_: Type) -> Json:
+        """A value as its type has it."""
+        type_ = named(type_, self.tool)
+        if isinstance(type_, list):
+            return self._one_of(value, type_)
+        if type_ == "File":
+            return self._file(value)
+        if type_ == "Directory":
+            return self._directory(value)
+        if type_ == "Any":
+            return self._any(value)
+        value = self._by_value(value, type_)
+        if member := wrapped(type_):  # a string that its schema makes a record of one
+            return value if isinstance(value, dict) else {member: value}
+        kind = type_["type"] if isinstance(type_, dict) else type_
+        if kind == "array":
+            return [self._value(item, type_["items"]) for item in (value if isinstance(value, list) else [value])]
+        if kind == "record" and isinstance(value, dict):
+            return self._record(value, type_)
+        if kind in ("int", "long") and isinstance(value, float) and value.is_integer():
+            return int(value)
+        if kind in ("float", "double") and isinstance(value, int) and not isinstance(value, bool):
+            return float(value) if abs(value) < 2**53 else value
+        return value
+
+    def _one_of(self, value: Json, types: list[Type]) -> Json:
+        """The first of some types that a value can be."""
+        choices = [each for each in map(lambda each: named(each, self.tool), types) if each != "null"]
+        if value is None:
+            return None
+        if len(choices) == 1:
+            return self._value(value, choices[0])
+        for each in choices:
+            if _can_be(value, each):
+                return self._value(value, each)
+        return self._value(value, choices[0])
+
+    def _record(self, value: dict[str, Json], type_: Mapping[str, Any]) -> dict[str, Json]:
+        fields = {field["name"].rpartition("/")[2].rpartition("#")[2]: field["type"] for field in type_["fields"]}
+        return {
+            name: self._value(member, fields[name]) if name in fields and member is not None else member
+            for name, member in value.items()
+        }
+
+    def _any(self, value: Json) -> Json:
+        """Whatever it is: a link is a file, a qualified value is the value."""
+        if isinstance(value, dict):
+            if isinstance(value.get("href"), str) or value.get("class") == "File":
+                return self._file(value)
+            if value.get("class") == "Directory":
+                return self._directory(value)
+            if "value" in value and set(value) <= _MEMBERS:
+                return value["value"]
+        return value
+
+    def _by_value(self, value: Json, type_: Type) -> Json:
+        """A value that is no file: bare, qualified, or fetched and read."""
+        if not isinstance(value, dict):
+            return value
+        if isinstance(value.get("href"), str) and is_plain(type_, self.tool) and not _has_field(type_, "href"):
+            content = self._get(value["href"], value.get("type")).path.read_bytes()
+            return _parsed(content, type_)
+        if "value" in value and set(value) <= _MEMBERS and not _has_field(type_, "value"):
+            return value["value"]
+        return value
+
+    # ---- files
+
+    def _file(self, value: Json) -> Json:
+        """A File: by reference, by content, or as CWL itself writes it."""
+        if isinstance(value, str):
+            value = {"href": value} if _WEB.fullmatch(value.strip()) else {"value": value}
+        if not isinstance(value, dict):
+            raise self._wrong(f"must be a file: a link {{href}} or a qualified value {{value}}, not {shown(value)}")
+        href = value.get("href") or value.get("location") or value.get("path")
+        format_ = value["format"] if isinstance(value.get("format"), dict) else {}
+        stated = value.get("type") or value.get("mediaType") or format_.get("mediaType")
+        if href is None:
+            content = value["contents"] if "contents" in value else value.get("value")
+            encoding = value.get("encoding") or format_.get("encoding")
+            return self._formatted(self._written(content, value.get("basename"), encoding, stated), stated)
+        path = self._fetched_as(str(href), value.get("basename"), stated)
+        made = {"class": "File", "location": path.as_uri()}
+        siblings = [self._file(each) for each in value.get("secondaryFiles", [])]
+        siblings = siblings or self._secondary(str(href), path)
+        if siblings:
+            made["secondaryFiles"] = siblings
+        return self._formatted(made, stated)
+
+    def _written(
+        self, content: Json, name: str | None, encoding: str | None, stated: str | None
+    ) -> dict[str, Json]:
+        """A file with a content that the request has."""
+        if isinstance(content, str):
+            try:
+                data = decode_base64(content) if str(encoding).lower() in _BASE64 else content.encode()
+            except ValueError as error:
+                raise self._wrong(f"must be base64{error}") from None
+        else:
+            data, stated = json.dumps(content).encode(), stated or "application/json"
+        path = self._place(name or f"{self._input}{extension(stated or '') or '.txt'}")
+        path.write_bytes(data)
+        return {"class": "File", "location": path.as_uri()}
+
+    def _fetched_as(self, href: str, name: str | None, stated: str | None) -> Path:
+        """A file by reference, under the name that its address gives it: tools go by names."""
+        got = self._get(href, stated)
+        last = unquote(urlsplit(href).path.rstrip("/").rpartition("/")[2])
+        path = self._place(name or last or f"{self._input}{extension(stated or got.media_type)}")
+        os.link(got.path, path)
+        return path
+
+    def _secondary(self, href: str, path: Path) -> list[Json]:
+        """The files that belong beside a file: they lie beside it where it came from."""
+        found = []
+        for pattern in _patterns(self._parameter):
+            required, suffix = not pattern.endswith("?"), pattern.removesuffix("?")
+            if not suffix or re.search(r"[$(){}/]", suffix):  # an expression: only the tool knows
+                continue
+            name = _beside(path.name, suffix)
+            try:
+                got = self._get(urljoin(href, name), None)
+            except BadInput:
+                if required:
+                    raise
+                continue
+            os.link(got.path, path.with_name(name))
+            found.append({"class": "File", "location": path.with_name(name).as_uri()})
+        return found
+
+    def _formatted(self, made: dict[str, Json], stated: str | None) -> dict[str, Json]:
+        """A file with the format that its parameter asks for and its media type agrees with."""
+        formats = self._parameter.get("format")
+        known = [each for each in ([formats] if isinstance(formats, str) else formats or []) if "$" not in str(each)]
+        fitting = [each for each in known if stated and (name := self.media_type(each)) and same(name, stated)]
+        if known:
+            made["format"] = (fitting or known)[0]
+        return made
+
+    def _directory(self, value: Json) -> Json:
+        """A Directory: an index page, a STAC item or catalog, an archive; by reference, or a STAC item by value."""
+        if isinstance(value, str):
+            value = {"href": value}
+        if isinstance(value, dict) and "value" in value and set(value) <= _MEMBERS:
+            value = value["value"]
+        if not isinstance(value, dict):
+            raise self._wrong(f"must be a link {{href}} to a directory, not {shown(value)}")
+        directories = Directories(self._get, self._place)
+        href = value.get("href") or value.get("location")
+        try:
+            path = directories.of_document(value, "") if href is None else directories.fetch(str(href))
+        except ValueError as error:
+            raise self._wrong(str(error)) from error
+        return {"class": "Directory", "location": path.as_uri()}
+
+    def _get(self, href: str, stated: str | None = None) -> Fetched:
+        """A fetched file; every address once."""
+        if href not in self._fetched:
+            folder = self.folder / ".fetched"
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._fetched[href] = self.fetch(href, folder, None)
+            except (ValueError, ConnectionError) as error:
+                raise self._wrong(f"cannot be fetched: {error}") from error
+        return self._fetched[href]
+
+    def _place(self, name: str) -> Path:
+        """A path for a new file or folder of this name, in a folder of its own."""
+        safe = "".join(letter if letter.isprintable() and letter not in "/\0" else "_" for letter in name)
+        safe = safe.strip().lstrip(".")[-120:] or "file"
+        for number in range(1_000_000):
+            folder = self.folder / (self._input if number == 0 else f"{self._input}-{number}")
+            if folder not in self._used:
+                self._used.add(folder)
+                folder.mkdir(parents=True)
+                return folder / safe
+        raise FileExistsError(self.folder)
+
+    def _wrong(self, sentence: str) -> BadInput:
+        return BadInput(self._input, sentence if sentence.endswith(".") else f"{sentence}.")
+
+
+_BASE64 = {"base64", "base64url", "binary"}
+
+
+def _can_be(value: Json, type_: Type) -> bool:
+    """Whether a value is of a type, as far as its kind tells."""
+    kind = type_.get("type") if isinstance(type_, dict) else type_
+    of_file = isinstance(value, dict) and ({"href", "location", "path", "contents"} & set(value) or "class" in value)
+    if kind in ("File", "Directory"):
+        return bool(of_file) or (isinstance(value, dict) and "value" in value and set(value) <= _MEMBERS)
+    if kind == "Any":
+        return True
+    if kind == "array":
+        return isinstance(value, list)
+    if kind == "record":
+        return isinstance(value, dict) and not of_file
+    if kind == "enum":
+        return value in [symbol.rpartition("/")[2].rpartition("#")[2] for symbol in type_["symbols"]]
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if isinstance(value, int | float):
+        return kind in ("float", "double") or (kind in ("int", "long") and float(value).is_integer())
+    return kind == "string" and isinstance(value, str)
+
+
+def _has_field(type_: Type, name: str) -> bool:
+    """Whether a record has a member of its own that is called so."""
+    fields = type_.get("fields", []) if isinstance(type_, dict) else []
+    return any(field["name"].rpartition("/")[2].rpartition("#")[2] == name for field in fields)
+
+
+def _parsed(content: bytes, type_: Type) -> Json:
+    """A value that was fetched: text where a string is wanted, else JSON."""
+    if type_ == "string":
+        return content.decode(errors="replace")
+    return loads(content)
+
+
+def _patterns(parameter: Mapping[str, Any]) -> list[str]:
+    """The patterns of the files beside a file, `?` behind those that need not be there."""
+    said = parameter.get("secondaryFiles") or []
+    patterns = []
+    for each in said if isinstance(said, list) else [said]:
+        pattern = each.get("pattern") if isinstance(each, Mapping) else each
+        if isinstance(pattern, str):
+            optional = isinstance(each, Mapping) and each.get("required") is False
+            patterns.append(pattern.removesuffix("?") + ("?" if optional or pattern.endswith("?") else ""))
+    return patterns
+
+
+def _beside(name: str, pattern: str) -> str:
+    """The name of a secondary file: each ^ takes an extension away. Source: CWL v1.2, SecondaryFileSchema."""
+    while pattern.startswith("^"):
+        name, pattern = (name.rpartition(".")[0] or name), pattern[1:]
+    return name + pattern
+

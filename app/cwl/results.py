@@ -1,0 +1,182 @@
+"""From the output object of a CWL process to results to publish. A Directory that holds a STAC catalog says so itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from cwltool.errors import WorkflowException
+from schema_salad.ref_resolver import uri_file_path
+
+from geomill.app.cwl.fence import inside
+from geomill.app.exchange.media_types import of_name
+
+Json = Any
+DEEPEST = 8  # catalogs in catalogs
+
+
+class Outputs:
+    """Makes results. media_type: of a CWL format."""
+
+    def __init__(self, work: Path, media_type: Callable[[str], str | None]) -> None:
+        """work: the job's folder, in which all files must lie."""
+        self.work, self.media_type = os.path.realpath(work), media_type
+        self._folder = Path(self.work) / ".literals"
+
+    def make(self, outputs: Mapping[str, Json]) -> dict[str, Any]:
+        """The results by output id; what is null is left out. Raises WorkflowException for a file that leads out."""
+        return {name: self._result(value) for name, value in outputs.items() if value is not None}
+
+    def _result(self, value: Json) -> dict[str, Any]:
+        if isinstance(value, Mapping):
+            if value.get("class") == "File":
+                return {"file": self._path(value), "media_type": self._type(value)}
+            if value.get("class") == "Directory":
+                return self._directory(value)
+            if _has_files(value):
+                return {"members": {name: self._result(member) for name, member in value.items() if member is not None}}
+        if isinstance(value, list) and _has_files(value):
+            return {"items": [self._result(item) for item in value if item is not None]}
+        return {"value": value, "media_type": "text/plain" if isinstance(value, str) else "application/json"}
+
+    def _type(self, file: Mapping[str, Json]) -> str:
+        """What a file is: as its format says, else by its name."""
+        stated = self.media_type(str(file["format"])) if file.get("format") else None
+        return stated or of_name(str(file.get("basename") or file.get("location", "")))
+
+    def _path(self, value: Mapping[str, Json]) -> str:
+        """Where a file lies; a literal is written first, one that is called otherwise gets its name."""
+        location = str(value.get("location", ""))
+        if location.startswith("_:") or "location" not in value:
+            path = self._new(str(value.get("basename") or "file"))
+            path.write_text(str(value.get("contents", "")))
+            return str(path)
+        path = Path(os.path.realpath(inside(self.work, uri_file_path(location), location)))
+        name = str(value.get("basename") or path.name)
+        if name != path.name:
+            renamed = self._new(name)
+            os.link(path, renamed)
+            return str(renamed)
+        return str(path)
+
+    # ---- directories
+
+    def _directory(self, value: Mapping[str, Json]) -> dict[str, Any]:
+        location = str(value.get("location", ""))
+        if location.startswith("file:"):
+            folder = Path(os.path.realpath(inside(self.work, uri_file_path(location), location)))
+        else:
+            folder = self._gathered(value)
+        self._resolve_links(folder)
+        found: dict[str, Any] = {"folder": str(folder), "media_type": "application/json"}
+        catalog = folder / "catalog.json"
+        if catalog.is_file() and (features := _features(folder)) is not None:
+            found |= {"value": {"type": "FeatureCollection", "features": features}, "media_type": "application/geo+json"}
+        return found
+
+    def _gathered(self, value: Mapping[str, Json]) -> Path:
+        """A directory that lies in several places, or nowhere yet, in one."""
+        folder = self._new(str(value.get("basename") or "directory"))
+        folder.mkdir()
+        self._gather(value, folder)
+        return folder
+
+    def _gather(self, value: Mapping[str, Json], folder: Path) -> None:
+        for entry in value.get("listing") or []:
+            name = Path(str(entry.get("basename") or unquote(str(entry["location"])).rpartition("/")[2])).name
+            if entry.get("class") == "Directory":
+                location = str(entry.get("location", ""))
+                if location.startswith("file:"):
+                    source = inside(self.work, uri_file_path(location), location)
+                    if os.path.isdir(source):
+                        self._resolve_links(Path(os.path.realpath(source)))
+                        shutil.copytree(os.path.realpath(source), folder / name, copy_function=os.link)
+                        continue
+                (folder / name).mkdir(exist_ok=True)
+                self._gather(entry, folder / name)
+            else:
+                os.link(self._path(entry), folder / name)
+
+    def _resolve_links(self, folder: Path) -> None:
+        """Links to what lies in the job become what they lead to; others are refused."""
+        for place, folders, names in os.walk(folder):
+            for name in (*folders, *names):
+                path = os.path.join(place, name)
+                if not os.path.islink(path):
+                    continue
+                target = os.path.realpath(path)
+                inside(self.work, target, f"the link {os.path.relpath(path, folder)}, which leads to {os.readlink(path)},")
+                if not os.path.exists(target):
+                    raise WorkflowException(f"the link {os.path.relpath(path, folder)} leads nowhere")
+                if os.path.realpath(folder).startswith(target + os.sep) or os.path.realpath(folder) == target:
+                    raise WorkflowException(f"the link {os.path.relpath(path, folder)} leads to where it is in")
+                os.unlink(path)
+                if os.path.isdir(target):
+                    shutil.copytree(target, path, copy_function=os.link, symlinks=False)
+                else:
+                    os.link(target, path)
+
+    def _new(self, name: str) -> Path:
+        """A path for a file of this name."""
+        self._folder.mkdir(exist_ok=True)
+        place = self._folder / str(len(os.listdir(self._folder)))
+        place.mkdir()
+        return place / (Path(name).name or "file")
+
+
+def _has_files(value: Json) -> bool:
+    """Whether a file or directory is anywhere in a value."""
+    if isinstance(value, Mapping):
+        return value.get("class") in ("File", "Directory") or any(map(_has_files, value.values()))
+    return isinstance(value, list) and any(map(_has_files, value))
+
+
+def _features(folder: Path) -> list[dict[str, Json]] | None:
+    """The items of the catalog in a folder, the addresses of their assets from that folder; None for no catalog."""
+    found: list[dict[str, Json]] = []
+    catalog = _document(folder / "catalog.json")
+    if catalog is None or catalog.get("type", "Catalog") not in ("Catalog", "Collection"):
+        return None
+    _collect(folder, Path("catalog.json"), catalog, found, 0)
+    return found
+
+
+def _collect(root: Path, path: Path, catalog: Mapping[str, Json], found: list[dict[str, Json]], depth: int) -> None:
+    """The items below a catalog, in its order. path: of the catalog, from the root."""
+    for link in catalog.get("links", []) if isinstance(catalog.get("links"), list) else []:
+        if not isinstance(link, dict) or link.get("rel") not in ("item", "child"):
+            continue
+        target = _from_root(path, str(link.get("href")))
+        document = _document(root / target) if target is not None else None
+        if target is None or document is None:
+            continue
+        if link["rel"] == "child" and depth < DEEPEST:
+            _collect(root, target, document, found, depth + 1)
+        elif document.get("type") == "Feature":
+            assets = {}
+            for key, asset in (document["assets"] if isinstance(document.get("assets"), dict) else {}).items():
+                place = _from_root(target, str(asset.get("href"))) if isinstance(asset, dict) else None
+                assets[key] = {**asset, "href": place.as_posix()} if place is not None else asset
+            found.append({**document, "assets": assets, "links": [{"rel": "self", "href": target.as_posix()}]})
+
+
+def _from_root(document: Path, href: str) -> Path | None:
+    """A relative address in a document as a path from the root; None for what leads elsewhere."""
+    if urlsplit(href).scheme or href.startswith("/"):
+        return None
+    path = posixpath.normpath(posixpath.join(document.parent.as_posix(), unquote(href)))
+    return None if path.startswith("..") else Path(path)
+
+
+def _document(path: Path) -> dict[str, Json] | None:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None

@@ -1,0 +1,311 @@
+"""The steps of a running package: each in a sandbox, with a log of its own, noted as it begins and ends.
+
+cwltool makes the jobs and decides when they may run. What is ours hangs on its public classes: tools make jobs of our
+kind, and whatever a tool gives passes through `Steps`, which counts it and keeps it for a retry.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from cwltool.command_line_tool import CommandLineTool, ExpressionTool
+from cwltool.context import LoadingContext
+from cwltool.errors import WorkflowException
+from cwltool.executors import MultithreadedJobExecutor
+from cwltool.job import CommandLineJob, JobBase
+from cwltool.process import Process, shortname, stage_files
+from cwltool.process import uniquename as unique
+from cwltool.workflow import Workflow, WorkflowStep, default_make_tool
+
+from geomill.app.cwl.reuse import Reuse
+from geomill.app.sandbox import Sandbox, Tool
+from geomill.jobstore.records import now
+
+LAST = 2000  # bytes at the end of a log that a failure quotes
+ROOM = 16  # lines of them
+
+Event = dict[str, Any]
+
+
+class Steps:
+    """What is known of the steps of one run. say: takes an event; progress: takes per cent and a message."""
+
+    def __init__(
+        self, logs: Path, work: Path, reuse: Reuse, sandbox: Sandbox, say: Callable[[Event], None],
+        progress: Callable[[float, str], None],
+    ) -> None:  # fmt: skip
+        """logs: a folder, for a file each; work: the job's; reuse: finished steps of an earlier run, and for a later."""
+        self.logs, self.work, self.reuse, self.sandbox = logs, work, reuse, sandbox
+        self.say, self.progress = say, progress
+        self.failure: str | None = None
+        self._lock = threading.Lock()
+        self._leaves: dict[str, list[str]] = {}  # the id of each leaf of the workflow: the ids of the steps around it
+        self._begun: Counter[str] = Counter()  # how often each step was begun: once for every item of a scatter
+        self._done = 0
+
+    # ---- counting
+
+    def plan(self, process: Process, around: tuple[str, ...] = ()) -> None:
+        """Learn what there is to do: the leaves of a workflow, or the one tool that it is."""
+        if not isinstance(process, Workflow):
+            self._leaves["/".join(around)] = list(around)
+            return
+        for step in process.steps:
+            step.path = "/".join((*around, step.tool["id"]))
+            self.plan(step.embedded_tool, (*around, step.tool["id"]))
+
+    def begun(self, path: str) -> None:
+        """A step, or one item of a scatter, is about to begin."""
+        with self._lock:
+            self._begun[path] += 1
+
+    @property
+    def total(self) -> int:
+        """How many runs of tools there are, as far as can be known: a scatter shows its width when it begins."""
+        return sum(map(self._times, self._leaves))
+
+    def _times(self, leaf: str) -> int:
+        times, path = 1, ""
+        for step in self._leaves[leaf]:
+            path = f"{path}/{step}" if path else step
+            times = max(times, self._begun[path])
+        return times
+
+    def finished(self, name: str) -> None:
+        """One run of a tool is over."""
+        with self._lock:
+            self._done += 1
+            done, total = self._done, max(self.total, self._done)
+        self.progress(min(99.0, 100 * done / (total + 1)), f"{name} done, {done} of {total} steps")
+
+    # ---- noting
+
+    def note(self, event: str, step: str, **more: Any) -> None:
+        """Say what happened to a step."""
+        time_ = now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.say({"time": time_, "event": event, "step": step, **more})
+
+    def fail(self, step: str, code: int | None, log: Path | None) -> None:
+        """Keep why the run failed: the first step that did."""
+        with self._lock:
+            if self.failure is None:
+                how = f"failed with exit code {code}" if code and code > 0 else "failed"
+                if code is not None and code < 0:
+                    how = f"was ended by signal {-code}"
+                said = last_lines(log) if log else ""
+                see = f" (log: {log.name})" if log else ""
+                self.failure = f"step {step} {how}{see}" + (f": {said}" if said else "")
+
+    def construct(self, document: Any, context: LoadingContext) -> Process:
+        """What cwltool calls for each process in a document: one of our kind."""
+        kind = {"CommandLineTool": StepTool, "ExpressionTool": StepExpression, "Workflow": StepWorkflow}
+        made = kind.get(document.get("class"))
+        if made is None:
+            return default_make_tool(document, context)
+        process = made(document, context)
+        process.steps_of_run = self
+        return process
+
+
+class StepTool(CommandLineTool):
+    """A command line tool whose runs are noted, and taken from an earlier run of the job if they can be."""
+
+    steps_of_run: Steps
+
+    def make_job_runner(self, runtimeContext: Any) -> Any:
+        """Never a container of cwltool's own, whatever the document says: the sandbox decides."""
+        return partial(StepJob, self.steps_of_run)
+
+    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Iterator[Any]:
+        """The run of this tool, or nothing when its outputs are known."""
+        steps = self.steps_of_run
+        key = steps.reuse.key(self, job_order)
+        known = steps.reuse.known(key)
+        if known is not None:
+            name = unique(runtimeContext.name or shortname(self.tool.get("id", "job")))
+            steps.note("ended", name, tool=shortname(self.tool["id"]), outcome="reused", exit_code=0, seconds=0.0)
+            steps.finished(name)
+            steps.reuse.keep(key, known)
+            output_callbacks(known, "success")
+            return
+        for job in super().job(job_order, partial(self._receive, key, output_callbacks), runtimeContext):
+            if isinstance(job, StepJob):
+                job.tool_id = shortname(self.tool["id"])
+            yield job
+
+    def _receive(self, key: str | None, output_callbacks: Any, outputs: Any, status: str) -> None:
+        if status == "success":
+            self.steps_of_run.reuse.keep(key, outputs)
+        output_callbacks(outputs, status)
+
+
+class StepExpression(ExpressionTool):
+    """An expression tool, which has no log."""
+
+    steps_of_run: Steps
+
+    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Iterator[Any]:
+        """The evaluation."""
+        name = unique(runtimeContext.name or shortname(self.tool.get("id", "job")))
+        self.steps_of_run.note("started", name, tool=shortname(self.tool["id"]))
+        begin = time.monotonic()
+
+        def receive(outputs: Any, status: str) -> None:
+            steps, seconds = self.steps_of_run, round(time.monotonic() - begin, 3)
+            steps.note("ended", name, outcome=status, seconds=seconds)
+            if status == "success":
+                steps.finished(name)
+            else:
+                steps.fail(name, None, None)
+            output_callbacks(outputs, status)
+
+        yield from super().job(job_order, receive, runtimeContext)
+
+
+class StepWorkflow(Workflow):
+    """A workflow whose steps are counted."""
+
+    steps_of_run: Steps
+
+    def make_workflow_step(self, toolpath_object: Any, pos: int, loadingContext: Any, *more: Any) -> WorkflowStep:
+        """One step."""
+        return CountedStep(toolpath_object, pos, loadingContext, *more)
+
+
+class CountedStep(WorkflowStep):
+    """A step that says how often it begins."""
+
+    path = ""
+
+    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Iterator[Any]:
+        """Begin once; not a generator, so that all items of a scatter are counted before the first one runs."""
+        steps = getattr(self.embedded_tool, "steps_of_run", None)
+        if steps is not None:
+            steps.begun(self.path)
+        return super().job(job_order, output_callbacks, runtimeContext)
+
+
+class StepJob(CommandLineJob):
+    """One run of a tool: its command inside the sandbox, its output in its log."""
+
+    tool_id = ""
+
+    def __init__(self, steps: Steps, *args: Any) -> None:
+        """steps: where it is noted; args: of CommandLineJob."""
+        super().__init__(*args)
+        self.steps = steps
+        self.peak_memory: int | None = None
+        self.exit_code: int | None = None
+
+    def run(self, runtimeContext: Any, tmpdir_lock: Any = None) -> None:
+        """Run it, and say so."""
+        steps, context = self.steps, runtimeContext.copy()
+        log = steps.logs / f"{log_name(self.name)}.log"
+        steps.note("started", self.name, tool=self.tool_id)
+        begin, callback, outcome = time.monotonic(), self.output_callback, "permanentFail"
+
+        def receive(outputs: Any, status: str) -> None:
+            nonlocal outcome
+            outcome = status
+            if status != "success":
+                steps.fail(self.name, self.exit_code, log)
+            callback(outputs, status)  # type: ignore[misc]
+
+        self.output_callback = receive
+        # unbuffered and appended to: what the tool writes and what we write never overwrite each other
+        with log.open("ab", 0) as file:
+            context.default_stdout = context.default_stderr = _KeptOpen(file)
+            try:
+                self._run(context, tmpdir_lock, file)
+            except Exception as error:
+                file.write(f"{str(error).replace(f'{steps.work}/', '')}\n".encode())
+                steps.fail(self.name, self.exit_code, log)
+                raise
+            finally:
+                seconds = round(time.monotonic() - begin, 3)
+                steps.note("ended", self.name, tool=self.tool_id, outcome=outcome, exit_code=self.exit_code,
+                           seconds=seconds, peak_memory=self.peak_memory)  # fmt: skip
+        if outcome == "success":
+            steps.finished(self.name)
+
+    def _run(self, context: Any, tmpdir_lock: Any, log: IO[bytes]) -> None:
+        os.makedirs(self.tmpdir, exist_ok=True)
+        self._setup(context)
+        stage_files(self.pathmapper, ignore_writable=True, symlink=True)
+        if self.generatemapper is not None:
+            stage_files(self.generatemapper, ignore_writable=self.inplace_update, symlink=True)
+        shown = " ".join(map(str, self.command_line)).replace(f"{self.steps.work}/", "")
+        log.write(f"$ {shown}\n".encode(errors="replace"))
+        if not self.command_line:
+            raise WorkflowException("the tool has no command: neither baseCommand nor arguments say what to run")
+        self.command_line, environment = self.steps.sandbox.command(self._sandboxed())
+        self._execute([], environment, context, self.process_monitor)
+        if self.stderr and (kept := Path(self.outdir, self.stderr)).is_file():
+            with kept.open("rb") as file:
+                log.write(file.read(1 << 20))
+
+    def _sandboxed(self) -> Tool:
+        """What the sandbox has to know."""
+        image, _ = self.get_requirement("DockerRequirement")
+        resources = self.builder.resources
+        return Tool(
+            argv=[str(part) for part in self.command_line],
+            environment=dict(self.environment),
+            outdir=Path(self.outdir),
+            tmp=Path(self.tmpdir),
+            work=self.steps.work,
+            network=bool(self.networkaccess),
+            image=(image or {}).get("dockerImageId") or (image or {}).get("dockerPull"),
+            cores=int(resources.get("cores", 1)),
+            memory=int(resources.get("ram", 0)) << 20,
+        )
+
+    def process_monitor(self, sproc: Any) -> None:
+        """Wait for the tool, and take what it used with its exit code."""
+        try:
+            _, status, used = os.wait4(sproc.pid, 0)
+        except ChildProcessError:  # its time limit was faster
+            return
+        sproc.returncode = self.exit_code = os.waitstatus_to_exitcode(status)
+        self.peak_memory = used.ru_maxrss * 1024
+
+
+class Executor(MultithreadedJobExecutor):
+    """Runs steps side by side, as far as their requirements fit into what the job may use."""
+
+    def __init__(self, cores: float, memory: int) -> None:
+        """cores: processors; memory: bytes."""
+        super().__init__()
+        self.max_cores, self.max_ram = cores, memory >> 20
+
+
+class _KeptOpen:
+    """A log that cwltool hands to a tool and then closes, though there may be more to write."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.fileno = file.fileno
+
+
+def log_name(step: str) -> str:
+    """The name of a step as that of a file."""
+    return re.sub(r"[^\w.-]", "_", step, flags=re.ASCII)[:120].lstrip(".") or "step"
+
+
+def last_lines(log: Path) -> str:
+    """What a tool said last, in one line."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LAST))
+            text = file.read(LAST).decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
+    return " | ".join(lines[-ROOM:])

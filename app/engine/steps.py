@@ -1,0 +1,96 @@
+"""What the supervisor keeps of the steps of its job: their events, the last step, and what a retry can use.
+
+    events.jsonl         a line for everything that happened to a step
+    logs/<step>.log      written by the job itself
+    kept/                the scratch of a failed job with finished steps
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from geomill.jobstore import Result
+from geomill.jobstore.records import now
+
+EVENTS, LOGS, KEPT = "events.jsonl", "logs", "kept"
+FINISHED, RETRIED = ".steps", ".retried"  # in work/: finished steps that a retry can use; what this job can use
+STAGE_OUT = "node_stage_out"  # what clients of other servers know this step as
+MOST = 64 * 2**20  # bytes of events, which the job may be hostile about
+_MEMBERS = {"event": str, "step": str, "tool": str, "outcome": str, "exit_code": int, "seconds": float,
+            "peak_memory": int, "time": str}  # fmt: skip
+
+
+class StepRecord:
+    """The steps of one job, if it has any."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: of the job."""
+        self.folder = folder
+        self._written = 0
+
+    def note(self, event: dict[str, Any]) -> None:
+        """Write down what the job says of a step."""
+        known = {name: event[name] for name, kind in _MEMBERS.items() if isinstance(event.get(name), kind)}
+        line = json.dumps(known).encode()[:4096] + b"\n"
+        self._written += len(line)
+        if self._written <= MOST and {"event", "step"} <= set(known):
+            file = os.open(self.folder / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(file, line)
+            finally:
+                os.close(file)
+
+    @contextlib.contextmanager
+    def publishing(self) -> Iterator[list[Result]]:
+        """Publishing as the last step, with a log that says what was published; nothing for a job without steps."""
+        published: list[Result] = []
+        if self._written == 0:
+            yield published
+            return
+        begin = time.monotonic()
+        self._say("started")
+        outcome, lines = "permanentFail", []
+        try:
+            yield published
+            outcome = "success"
+            lines = [f"{each.file}  {each.size} bytes  {each.checksum}  {each.media_type}" for each in published]
+        except Exception as error:
+            lines = [str(error)]
+            raise
+        finally:
+            text = "\n".join([*lines, f"{len(published)} files published in outputs/", ""])
+            with contextlib.suppress(OSError):
+                path = self.folder / LOGS / f"{STAGE_OUT}.log"
+                file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+                with open(file, "w", encoding="utf-8") as log:
+                    log.write(text)
+            self._say("ended", outcome=outcome, seconds=round(time.monotonic() - begin, 3))
+
+    def keep(self, work: Path) -> None:
+        """Keep the scratch of a failed job that has finished some of its steps."""
+        with contextlib.suppress(OSError):
+            if (work / FINISHED).stat().st_size:
+                work.rename(work.with_name(KEPT))
+
+    def _say(self, event: str, **more: Any) -> None:
+        moment = now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.note({"time": moment, "event": event, "step": STAGE_OUT, **more})
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    """What was written down of the steps of a job; a line that is still being written comes the next time."""
+    try:
+        lines = (folder / EVENTS).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines[:-1]:
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return found

@@ -1,0 +1,117 @@
+"""Runs a CWL process: each of its tools in a sandbox, as a step of the job."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from cwltool.context import RuntimeContext
+from cwltool.errors import WorkflowException
+from schema_salad.exceptions import ValidationException
+
+from geomill.app.cwl import loading
+from geomill.app.cwl.description import media_type
+from geomill.app.cwl.fence import FencedAccess, fenced_mapper
+from geomill.app.cwl.order import Order
+from geomill.app.cwl.results import Outputs
+from geomill.app.cwl.reuse import Reuse
+from geomill.app.cwl.steps import Executor, Steps
+from geomill.app.runners.task import Failed, Task
+from geomill.app.sandbox import Sandbox
+from geomill.processes import BadInput
+
+SOURCE = "document.cwl"
+
+
+def warm_up() -> None:
+    """Take the paths of a first run, so that no job does."""
+    loading.warm_up()
+
+
+def run(task: Task) -> dict[str, Any]:
+    """The results to publish. Raises Failed, BadInput."""
+    document = task.work / SOURCE
+    document.write_bytes(task.source)
+    logger = _log_to(task)
+    tool, steps = _loaded(task, document)
+    order = Order(tool, task.work / "inputs", task.guard.fetch, media_type).make(task.request.inputs)
+    context = _context(task.work)
+    executor = Executor(task.settings.workflow_cpus, task.settings.memory)
+    context.select_resources = executor.select_resources
+    try:
+        outputs, status = executor(tool, order, context, logger)
+    except (WorkflowException, ValidationException) as error:
+        raise _failed(steps, str(error), task) from error
+    if status != "success" or outputs is None:
+        raise _failed(steps, f"the process ended as {status}", task)
+    try:
+        return task.requested(Outputs(task.work, media_type).make(outputs))
+    except WorkflowException as error:
+        raise Failed({"cause": "result", "message": str(error)}) from error
+
+
+def _loaded(task: Task, document: Path) -> tuple[Any, Steps]:
+    """The process, made of tools of our kind, and what is going to be known of its steps."""
+    sandbox = Sandbox(task.settings)
+    steps = Steps(task.logs, task.work, None, sandbox, task.event, task.progress)  # type: ignore[arg-type]
+    tool = loading.load(document, task.job.entry, construct=steps.construct)
+    steps.plan(tool)
+    steps.reuse = Reuse(task.work, keeping=steps.total > 1)
+    return tool, steps
+
+
+def _context(work: Path) -> RuntimeContext:
+    """How cwltool runs: everything below the job's folder, nothing moved or removed, no container of its own."""
+    for name in ("tmp", "out"):
+        (work / name).mkdir(exist_ok=True)
+    context = RuntimeContext(
+        {
+            "use_container": False,
+            "basedir": str(work),
+            "outdir": str(work / "outputs"),
+            "tmpdir_prefix": f"{work}/tmp/",
+            "tmp_outdir_prefix": f"{work}/out/",
+            "move_outputs": "leave",
+            "rm_tmpdir": False,
+            "default_container": None,
+            "path_mapper": fenced_mapper(work),
+        }
+    )
+    context.make_fs_access = lambda _: FencedAccess(work)  # type: ignore[assignment]
+    return context
+
+
+def _failed(steps: Steps, message: str, task: Task) -> Exception:
+    """Why the run failed: the step that did, else what cwltool says."""
+    text = steps.failure or message
+    for place in (f"file://{task.work}/", f"{task.work}/"):
+        text = text.replace(place, "")
+    if steps.failure is None and "the input" in text.lower() and "missing" in text.lower():
+        return BadInput(text)
+    return Failed({"cause": "exit", "message": text})
+
+
+def _log_to(task: Task) -> logging.Logger:
+    """What cwltool says goes to the log of the job, without the host's paths."""
+    logger = logging.getLogger("cwltool")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Local(f"{task.work}{os.sep}"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    return logger
+
+
+class _Local(logging.Formatter):
+    """Names files from the job's folder."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__("%(levelname)s %(message)s")
+        self.folder = folder
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace(f"file://{self.folder}", "").replace(self.folder, "")
