@@ -18,9 +18,11 @@ from typing import Any
 from geomill.app.setting_kinds import (
     ALLOW,
     BYTES,
+    FILE,
     FLAG,
     FOLDER,
     FOLDERS,
+    ISOLATION,
     SECONDS,
     SOME_SECONDS,
     TEXT,
@@ -85,6 +87,10 @@ class Settings:
     max_fetch: int = _setting(BYTES, "Largest input fetched by reference.", default=2 * 1024**3)
     allow: tuple[str, ...] = _setting(ALLOW, "Private hosts and local files that inputs may come from.", default=())
     job_user: str | None = _setting(TEXT, "User that jobs run as when the server runs as root.", default=None)
+    images: Path | None = _setting(FILE, "Image map: what stands for the images of packages here.", default=None)
+    isolation: str = _setting(ISOLATION, "Whether tools of deployed packages must be sandboxed.", default="sandbox")
+    max_output: int = _setting(BYTES, "Largest file that a tool of a deployed package may write.", default=10 * 1000**3)
+    max_processes: int = _setting(integer(1), "Processes and threads of one tool of a deployed package.", default=2048)
     describe_limit: float = _setting(SOME_SECONDS, "Longest time to load and describe a process file.", default=10.0)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 

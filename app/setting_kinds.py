@@ -63,7 +63,7 @@ def _flag(value: Any, base: Path) -> bool:
     return value if isinstance(value, bool) else FLAGS[_text(value, base).lower()]
 
 
-def _folder(value: Any, base: Path) -> Path:
+def _path(value: Any, base: Path) -> Path:
     text = _text(value, base)
     if not text:
         raise ValueError(value)
@@ -95,12 +95,19 @@ def integer(least: int, most: int | None = None) -> Kind:
     return Kind(f"a whole number {limits}", lambda value, base: _whole(_number(value, {}), least, most))
 
 
+def _one_of(*words: str) -> Kind:
+    """One of these words."""
+    return Kind(" or ".join(words), lambda value, base: {word: word for word in words}[_text(value, base)])
+
+
 TEXT = Kind("text", _text)
+FILE = Kind("a file", _path)
+ISOLATION = _one_of("sandbox", "none")
 FLAG = Kind("true or false", _flag)
-FOLDER = Kind("a folder", _folder)
+FOLDER = Kind("a folder", _path)
 FOLDERS = Kind(
     f'folders (a list in geomill.toml, "{os.pathsep}" between them in the environment)',
-    lambda value, base: tuple(_folder(part, base) for part in _many(value, os.pathsep)),
+    lambda value, base: tuple(_path(part, base) for part in _many(value, os.pathsep)),
 )
 ALLOW = Kind('hosts ("example.org", "*.example.org", "localhost:9000") or file prefixes ("file:///data/")', _allow)
 WEB_ADDRESS = Kind("an http or https address without a query", _web_address)

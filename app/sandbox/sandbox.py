@@ -1,0 +1,102 @@
+"""Where a tool of a deployed package runs, and the command that runs it there.
+
+Nothing is moved: the tool finds its job's work/ where it is, to read, and its own two folders in it, to write.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from geomill.app.config import Settings
+from geomill.app.sandbox import bubblewrap
+from geomill.app.sandbox.images import Image, ImageMap
+from geomill.app.sandbox.limits import limited
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PYTHON = re.compile(r"python(3(\.\d+)?)?")
+
+
+class NoIsolation(Exception):
+    """Nothing on this host keeps a tool apart; one sentence that says why and what the operator can do."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """What keeps a tool apart: bubblewrap or none; a sentence on it, and what a deployer should know."""
+
+    name: str
+    sentence: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One run of a tool. cwd: where it writes its outputs; tmp: its TMPDIR; both below work, its job's folder.
+
+    network: it declares NetworkAccess; image: of its DockerRequirement; memory: bytes a process may use, 0: no limit.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    cwd: Path
+    tmp: Path
+    work: Path
+    network: bool = False
+    image: str | None = None
+    memory: int = 0
+
+
+class Sandbox:
+    """What keeps tools apart on this host, as the settings want it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the image map. Raises SettingsError."""
+        self._settings = settings
+        self._images = ImageMap.load(settings.images)
+
+    def level(self, image: str | None, network: bool) -> Level:
+        """What a tool of this image would run in. Raises NoIsolation."""
+        mapped = self._images.find(image) if image else None
+        warnings = []
+        if image and mapped is None:
+            where = "its commands are looked for on this host"
+            warnings.append(f"image {image} is neither mapped nor on this host: {where}")
+        if self._settings.isolation == "none":
+            return Level("none", "Tools run like processes of the server: isolation is switched off.", tuple(warnings))
+        if why := bubblewrap.closed():
+            raise NoIsolation(f"tools cannot be kept apart on this host: {why}; {bubblewrap.REMEDY}")
+        return Level("bubblewrap", bubblewrap.sentence(network), tuple(warnings))
+
+    def command(self, tool: Tool) -> tuple[list[str], dict[str, str]]:
+        """What to execute for a tool, and the environment to execute it in. Raises NoIsolation."""
+        level = self.level(tool.image, tool.network)
+        image = (self._images.find(tool.image) if tool.image else None) or Image()
+        environment = _environment(tool, image)
+        argv = limited(_argv(tool, image), self._settings.max_processes, self._settings.max_output, tool.memory)
+        if level.name == "none":
+            return argv, environment
+        hidden = (self._settings.home, self._settings.runtime_dir, self._settings.runtime_dir.resolve())
+        return bubblewrap.command(argv, environment, tool.work, (tool.cwd, tool.tmp), image, hidden, tool.network), {}
+
+
+def _argv(tool: Tool, image: Image) -> list[str]:
+    command, *rest = tool.argv
+    if image.python and _PYTHON.fullmatch(os.path.basename(command)):
+        command = str(image.python)
+    return [*image.prefix, command, *rest]
+
+
+def _environment(tool: Tool, image: Image) -> dict[str, str]:
+    """The tool's own, with what the image changes and what every program expects."""
+    environment = {"HOME": str(tool.cwd), "TMPDIR": str(tool.tmp), "USER": "nobody", "LOGNAME": "nobody",
+                   **tool.environment}  # fmt: skip
+    first = [*image.path, *([image.python.parent] if image.python else [])]  # shells look for python there
+    found = PATH if image.rootfs else environment.get("PATH", PATH)
+    environment["PATH"] = os.pathsep.join([*map(str, first), found])
+    if image.pythonpath:
+        environment["PYTHONPATH"] = os.pathsep.join(map(str, image.pythonpath))
+    return environment
