@@ -30,6 +30,7 @@ PARAMETERS: dict[str, tuple[str, str, Json]] = {  # in the rules of the views: (
     "job_id": ("jobID", "The id of a job.", TEXT_SCHEMA),
     "output_id": ("outputID", "The id of an output.", TEXT_SCHEMA),
     "number": ("N", "Which value of an output with several, from 0.", {"type": "integer", "minimum": 0}),
+    "path": ("path", "The path of a file among the results.", TEXT_SCHEMA),
     "name": ("name", "The last part of a problem's type.", {**TEXT_SCHEMA, "example": "bad-input"}),
 }
 REQUEST_HEADERS = {

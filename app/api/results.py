@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, request, send_file
 
-from geomill.app import links
+from geomill.app import archive, links
 from geomill.app.exchange import outputs, prefer
 from geomill.app.exchange.request import ExecuteRequest, read
 from geomill.app.negotiation import ANY, JSON, accepted
@@ -17,7 +18,7 @@ from geomill.app.schemas import ResultsQuery, ResultsSchema
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
-from geomill.jobstore import Job, Result
+from geomill.jobstore import Job, Result, ResultNotAvailable
 from geomill.processes.packages import described
 
 bp = Blueprint("results", __name__)
@@ -54,6 +55,17 @@ def item(job_id: str, output_id: str, number: int) -> Any:
     return _one(job_id, output_id, number)
 
 
+@bp.get("/jobs/<job_id>/files/<path:path>")
+@operation("getFile", VALUE, FAILURES, headers=("Range",), offers=())
+def file(job_id: str, path: str) -> Any:
+    """One file of the results of a job, by the path it was published under."""
+    for result in current_app.jobs.results(job_id).values():
+        for each in result.files():
+            if each.file == path:
+                return _response(job_id, outputs.Answer(media_type=each.media_type, file=each))
+    raise ResultNotAvailable(f"Job {job_id} has published no file {path!r}.")
+
+
 def delivered(job_id: str, *, sync: bool) -> Response:
     """The results of a job, as its request and this one want them. sync: this is the execution itself."""
     results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
@@ -78,6 +90,9 @@ def delivered(job_id: str, *, sync: bool) -> Response:
 
 def _one(job_id: str, output_id: str, number: int | None = None) -> Response:
     results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
+    result = results.get(output_id)
+    if result is not None and result.folder is not None and accepted(request).names(archive.ZIP):
+        return _archive(job_id, outputs.pick(results, execution, _outputs_of(job), output_id, number))
     reply = outputs.single(
         results, execution, accepted(request), output_id, number, described=_outputs_of(job), **_reach(job_id)
     )
@@ -96,7 +111,11 @@ def _outputs_of(job: Job) -> list[str]:
 
 def _reach(job_id: str) -> dict[str, Any]:
     """How an answer gets at outputs: by address and by content."""
-    return {"link": partial(_address, job_id), "read": lambda result: _file(job_id, result).read_bytes()}
+    return {
+        "link": partial(_address, job_id),
+        "at": lambda path: links.to("results.file", job_id=job_id, path=path),
+        "read": lambda result: _file(job_id, result).read_bytes(),
+    }
 
 
 def _address(job_id: str, output_id: str, number: int | None = None) -> str:
@@ -122,6 +141,13 @@ def _response(job_id: str, reply: outputs.Answer) -> Response:
             del response.headers["Content-Type"]
     response.headers.extend([*reply.headers, *SANDBOX.items()])
     return response
+
+
+def _archive(job_id: str, result: Result) -> Response:
+    """A folder as a zip."""
+    folder = current_app.jobs.output(job_id, str(result.folder))
+    name = {"Content-Disposition": f"attachment; filename={quote(folder.name)}.zip"}
+    return Response(archive.zipped(folder), content_type=archive.ZIP, headers={**SANDBOX, **name})
 
 
 def _name_job(response: Response, job_id: str, execution: ExecuteRequest) -> None:

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -255,17 +255,14 @@ class StepJob(CommandLineJob):
     def _sandboxed(self) -> Tool:
         """What the sandbox has to know."""
         image, _ = self.get_requirement("DockerRequirement")
-        resources = self.builder.resources
         return Tool(
-            argv=[str(part) for part in self.command_line],
+            argv=tuple(map(str, self.command_line)),
             environment=dict(self.environment),
-            outdir=Path(self.outdir),
+            cwd=Path(self.outdir),
             tmp=Path(self.tmpdir),
             work=self.steps.work,
             network=bool(self.networkaccess),
-            image=(image or {}).get("dockerImageId") or (image or {}).get("dockerPull"),
-            cores=int(resources.get("cores", 1)),
-            memory=int(resources.get("ram", 0)) << 20,
+            image=image_of(image or {}),
         )
 
     def process_monitor(self, sproc: Any) -> None:
@@ -292,6 +289,12 @@ class _KeptOpen:
 
     def __init__(self, file: IO[bytes]) -> None:
         self.fileno = file.fileno
+
+
+def image_of(requirement: Mapping[str, Any]) -> str | None:
+    """The image that a DockerRequirement names."""
+    name = requirement.get("dockerPull") or requirement.get("dockerImageId")
+    return str(name) if name else None
 
 
 def log_name(step: str) -> str:

@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 from geomill.jobstore import NoSuchOutput, Result, ResultNotAvailable
 
-from . import NotAcceptable, multipart
+from . import NotAcceptable, multipart, nested
 from .accept import Accept
 from .media_types import essence
+from .nested import At
 from .prefer import Preference
 from .representations import JSON, Answer, bare, dumps, encoded, inlined, own_type, qualified, representations
 from .request import ExecuteRequest, OutputRequest
@@ -43,13 +44,14 @@ def answer(
     described: Sequence[str],
     sync: bool,
     link: Link,
+    at: At,
     read: Read,
     profile: bool = False,
 ) -> Answer:
     """The answer to an execution (sync) or to GET .../results.
 
     described: ids of the process's outputs; link: absolute address of an output, or of its n-th value;
-    read: the bytes of an output that is a file; profile: the ogc-results profile was asked for in the query.
+    at: that of a published file; read: the bytes of an output that is a file; profile: the ogc-results profile was asked for in the query.
     Raises ResultNotAvailable, NotAcceptable.
     """
     if request.wants_nothing:
@@ -60,7 +62,7 @@ def answer(
     produced = {output_id: results[output_id] for output_id in wanted if _is_there(results.get(output_id))}
     if len(wanted) == 1 and not produced:
         raise ResultNotAvailable(f'The process produced no output "{wanted[0]}".')
-    reply = _Reply(produced, request, preference, link, read)
+    reply = _Reply(produced, request, preference, link, read).settled(at)
     if request.style_1_0:
         raw = request.response != "document" and wanted
         return reply.raw(alone=len(wanted) == 1) if raw else reply.document()
@@ -78,13 +80,14 @@ def single(
     *,
     described: Sequence[str],
     link: Link,
+    at: At,
     read: Read,
 ) -> Answer:
     """The answer to GET .../results/{output_id} and .../{index}: the bare value.
 
     Raises NotAcceptable, and what `pick` raises.
     """
-    result = pick(results, request, described, output_id, index)
+    result = nested.settled(pick(results, request, described, output_id, index), at, None)
     if result.items is not None:
         reply = _Reply({output_id: result}, request, Preference(), link, read)
         return encoded([(JSON, dumps(reply.entry(output_id, result, "auto")))], accept)
@@ -141,7 +144,9 @@ def _wanted(request: ExecuteRequest, described: Sequence[str]) -> list[str]:
 
 
 def _is_there(result: Result | None) -> bool:
-    return result is not None and not (result.value is None and result.file is None and result.items is None)
+    if result is None:
+        return False
+    return nested.is_nested(result) or any(each is not None for each in (result.value, result.file, result.items))
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,14 @@ class _Reply:
     preference: Preference
     link: Link
     read: Read
+
+    def settled(self, at: At) -> _Reply:
+        """The same without results inside of results; their files stand inline where values are wanted."""
+        made = {
+            output_id: nested.settled(result, at, self.read if self.how(output_id) == "value" and self._fits(result) else None)
+            for output_id, result in self.results.items()
+        }
+        return replace(self, results=made)
 
     def bare(self, accept: Accept) -> Answer:
         """The only output as it is; a client that reads JSON alone gets a file as a results document."""
@@ -224,12 +237,16 @@ class _Reply:
         """Whether all files together are small enough to stand in one answer."""
         return sum(result.size or 0 for _, _, result in self.flat()) <= MAX_INLINE
 
+    @staticmethod
+    def _fits(result: Result) -> bool:
+        return sum(file.size or 0 for file in result.files()) <= MAX_INLINE
+
     def entry(self, output_id: str, result: Result, how: str, index: int | None = None) -> Json:
         """An output in a results document: bare, `{"value": ...}` or a link."""
         if result.items is not None:
             return [self.entry(output_id, item, how, number) for number, item in enumerate(result.items)]
         if self.is_link(result, how):
-            return {"href": self.link(output_id, index), "rel": "related", "type": own_type(result)}
+            return nested.link(result, self.link(output_id, index), own_type(result))
         if result.file is None:
             return qualified(result.value, result.media_type)
         return inlined(self.read(result), result.media_type)
