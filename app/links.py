@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 
-from geomill.app.negotiation import HTML, JSON, OPENAPI, TEXT
+from geomill.app.negotiation import HTML, JSON, OPENAPI, TEXT, ZIP
 from geomill.jobstore import Status, StatusInfo
 from geomill.processes.registry import Process
 
 OGC = "http://www.opengis.net/def/rel/ogc/1.0/"
+HAS_PROVENANCE = "http://www.w3.org/ns/prov#has_provenance"
 PROFILE = "https://www.opengis.net/def/profile/OGC/0/"
 
 Link = dict[str, str]
@@ -62,6 +63,11 @@ def of_job(status: StatusInfo) -> list[Link]:
     if status.status is Status.FAILED:
         links.append(link(to("results.show", job_id=job_id), OGC + "exceptions", "Why the job failed"))
     links.append(link(to("logs.show", job_id=job_id), OGC + "log", "What the job printed", TEXT))
+    links.append(link(to("provenance.inputs", job_id=job_id), "related", "What the job was asked for"))
+    links.append(link(to("provenance.show", job_id=job_id), HAS_PROVENANCE, "Where the results come from"))
+    if status.status.final:
+        crate = to("provenance.download", job_id=job_id)
+        links.append(link(crate, "alternate", "All of the job, to keep and to run again", ZIP))
     return [*links, up_to_jobs()]
 
 

@@ -57,7 +57,7 @@ def item(job_id: str, output_id: str, number: int) -> Any:
 def delivered(job_id: str, *, sync: bool) -> Response:
     """The results of a job, as its request and this one want them. sync: this is the execution itself."""
     results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
-    output_ids = _outputs_of(job)
+    output_ids = outputs_of(job)
     chosen = read_query(ResultsQuery)["outputs"]
     if chosen is not None and not sync:
         execution = outputs.narrow(execution, output_ids, chosen)
@@ -79,7 +79,7 @@ def delivered(job_id: str, *, sync: bool) -> Response:
 def _one(job_id: str, output_id: str, number: int | None = None) -> Response:
     results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
     reply = outputs.single(
-        results, execution, accepted(request), output_id, number, described=_outputs_of(job), **_reach(job_id)
+        results, execution, accepted(request), output_id, number, described=outputs_of(job), **_reach(job_id)
     )
     return _response(job_id, reply)
 
@@ -88,7 +88,7 @@ def _asked(job_id: str) -> tuple[Job, ExecuteRequest]:
     return current_app.jobs.job(job_id), read(current_app.jobs.request(job_id))
 
 
-def _outputs_of(job: Job) -> list[str]:
+def outputs_of(job: Job) -> list[str]:
     """The ids of the outputs that the process had when the job was accepted."""
     packages = current_app.settings.home / "packages"
     return list(described(packages, job.package, job.described, job.entry).get("outputs", {}))

@@ -8,7 +8,7 @@ from geomill.app.schemas.core import (
     ProblemTypeSchema,
     dump,
 )
-from geomill.app.schemas.execution import ExecuteSchema, ResultsSchema
+from geomill.app.schemas.execution import ExecuteSchema, JobInputsSchema, ResultsSchema
 from geomill.app.schemas.jobs import JobListSchema, StatusInfoSchema
 from geomill.app.schemas.processes import ProcessListSchema, ProcessSchema, ProcessSummarySchema
 from geomill.app.schemas.queries import JobsQuery, LogsQuery, ProcessesQuery, ResultsQuery
@@ -17,6 +17,7 @@ __all__ = [
     "ConfClassesSchema",
     "ExceptionSchema",
     "ExecuteSchema",
+    "JobInputsSchema",
     "JobListSchema",
     "JobsQuery",
     "LandingPageSchema",
