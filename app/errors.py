@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, PreconditionFai
 
 from geomill.app import links, security
 from geomill.app.cwl.document import InvalidPackage, Unsupported, WorkflowNotFound
+from geomill.app.engine.steps import NoSuchLog
 from geomill.app.exchange import InvalidRequest, NotAcceptable
 from geomill.app.exchange.package import UnsupportedMediaType
 from geomill.app.guard import Refused
@@ -49,6 +50,10 @@ class ImmutableProcess(Exception):
     def __init__(self, process_id: str) -> None:
         super().__init__(f"Process {process_id!r} is the server's own: it cannot be replaced, undeployed or taken apart.")
         self.process_id = process_id
+
+
+class JobNotFinished(Exception):
+    """The job may still come to a good end by itself."""
 
 
 class NotExecutable(Exception):
@@ -87,6 +92,8 @@ BUSY = Problem(503, "busy", "Server busy", "The server cannot take this request 
 PROBLEMS: dict[type[Exception], Problem] = {
     NoSuchProcess: Problem(404, PART_1 + "no-such-process", "No such process"),
     NoSuchJob: Problem(404, PART_1 + "no-such-job", "No such job"),
+    NoSuchLog: Problem(404, "no-such-log", "No such log", "Only a job with steps has logs of steps, from when they begin."),
+    JobNotFinished: Problem(409, "job-not-finished", "Job not finished", "Only a job that has ended can be retried."),
     ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
     ResultNotAvailable: Problem(404, PART_1 + "result-not-available", "Results not available"),
     NoSuchOutput: Problem(400, PART_1 + "no-such-output", "No such output"),

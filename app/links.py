@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 
-from geomill.app.negotiation import ANY, HTML, JSON, OPENAPI, TEXT
+from geomill.app.negotiation import ANY, HTML, JSON, OPENAPI, TEXT, ZIP
 from geomill.jobstore import Status, StatusInfo
 from geomill.processes.registry import Process
 
 OGC = "http://www.opengis.net/def/rel/ogc/1.0/"
+HAS_PROVENANCE = "http://www.w3.org/ns/prov#has_provenance"
 PROFILE = "https://www.opengis.net/def/profile/OGC/0/"
 
 Link = dict[str, str]
@@ -59,14 +60,20 @@ def of_job(status: StatusInfo) -> list[Link]:
     """A job and what there is to see of it; results only once they exist. /rec/core/job-links"""
     job_id = status.job_id
     here = to("jobs.show", job_id=job_id)
-    links = [link(here, "self", "The status of the job")]
-    if not status.status.final:
-        links.append(link(here, "monitor", "The status of the job"))
+    links = [link(here, "self", "The status of the job"), link(here, "monitor", "The status of the job")]
     if status.status is Status.SUCCESSFUL:
         links.append(link(to("results.show", job_id=job_id), OGC + "results", "The results of the job"))
     if status.status is Status.FAILED:
         links.append(link(to("results.show", job_id=job_id), OGC + "exceptions", "Why the job failed"))
     links.append(link(to("logs.show", job_id=job_id), OGC + "log", "What the job printed", TEXT))
+    links.append(link(to("provenance.inputs", job_id=job_id), OGC + "inputs", "What the job was asked for"))
+    links.append(link(to("provenance.show", job_id=job_id), HAS_PROVENANCE, "Where the results come from"))
+    if status.status.final:
+        crate = to("provenance.download", job_id=job_id)
+        links.append(link(crate, "alternate", "All of the job, to keep and to run again", ZIP))
+    links.append(link(to("steps.show", job_id=job_id), "events", "The steps of the job"))
+    if status.retry_of is not None:
+        links.append(link(to("jobs.show", job_id=status.retry_of), "predecessor-version", "The job that this one retries"))
     return [*links, up_to_jobs()]
 
 

@@ -13,8 +13,15 @@ HTML = "text/html"
 TEXT = "text/plain"
 ANY = "*/*"
 PROBLEM = "application/problem+json"
+ZIP = "application/zip"
+PROV_N = "text/provenance-notation"
+XML, TEXT_XML = "application/xml", "text/xml"
+TURTLE, JSON_LD, N_TRIPLES = "text/turtle", "application/ld+json", "application/n-triples"
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
-SHORT_NAMES = {"json": JSON, "html": HTML}  # ?f=json
+SHORT_NAMES = {  # ?f=json
+    **{"json": JSON, "html": HTML, "provn": PROV_N, "xml": XML},
+    **{"ttl": TURTLE, "turtle": TURTLE, "jsonld": JSON_LD, "nt": N_TRIPLES},
+}
 
 
 def best(accept: Accept, offered: Sequence[str]) -> str | None:
@@ -32,6 +39,6 @@ def accepted(request: Request) -> Accept:
 
 
 def chosen(request: Request, offered: Sequence[str]) -> str | None:
-    """As `best`, where a query parameter `f` (json, html) wins over the Accept header."""
+    """As `best`, where a query parameter `f` (json, html, ttl) wins over the Accept header."""
     asked = SHORT_NAMES.get(request.args.get("f", ""))
     return asked if asked in offered else best(accepted(request), offered)

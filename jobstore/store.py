@@ -51,6 +51,7 @@ _PATIENCE_OF_READERS = 0.2  # seconds
 _TRIES = 4
 LOCK = "job.json"  # held by a supervisor for life: it is never replaced, and a file for that alone costs an inode a job
 _NEW, _OLD = ".new-", ".old-"
+FINISHED, KEPT = ".steps", "kept"  # in work/: which steps are finished, and so worth keeping when the job fails
 ABANDONED = 3600.0  # seconds after which a job that is not yet whole is not going to be
 PASSABLE = 0o711  # a job that runs as another user can reach its work/, and list nothing on the way
 
@@ -96,7 +97,7 @@ class JobStore:
         if info.status is Status.RUNNING and self.lost(info):
             with suppress(StoreBusy):  # readers do not wait long for writers; the dispatcher will say so
                 info = self.fail_lost(info, patience=_PATIENCE_OF_READERS)
-                files.remove_tree(self.folder(job_id) / "work")  # now that nobody else finds it running and lost
+                self.clear(job_id, keep=True)  # now that nobody else finds it running and lost
         return info
 
     def read_status(self, job_id: str) -> StatusInfo:
@@ -181,6 +182,19 @@ class JobStore:
                 for name in os.listdir(self.jobs / shard):
                     if _JOB_ID.fullmatch(name):
                         yield name
+
+    def clear(self, job_id: str, *, keep: bool) -> None:
+        """Remove the scratch of a job that has ended. keep: not where finished steps would spare a retry their time."""
+        work = self.folder(job_id) / "work"
+        with suppress(OSError):
+            if keep and (work / FINISHED).stat().st_size:
+                work.rename(work.with_name(KEPT))
+        try:
+            os.rmdir(work)  # most leave nothing
+        except FileNotFoundError:
+            pass
+        except OSError:
+            files.remove_tree(work)
 
     # ---- a job appears and disappears whole
 

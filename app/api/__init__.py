@@ -1,6 +1,22 @@
 """The resources: one module, with one blueprint `bp`, for each row of the resource table."""
 
-from geomill.app.api import conformance, definition, deployment, execution, jobs, landing, logs, problems, processes, results
+from geomill.app.api import (
+    conformance,
+    definition,
+    deployment,
+    execution,
+    jobs,
+    landing,
+    logs,
+    problems,
+    processes,
+    provenance,
+    results,
+    steps,
+)
 
-RESOURCES = (landing, conformance, definition, processes, deployment, execution, jobs, results, logs, problems)
+RESOURCES = (
+    *(landing, conformance, definition, processes, deployment, execution),
+    *(jobs, results, logs, steps, provenance, problems),
+)
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

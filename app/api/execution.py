@@ -14,7 +14,7 @@ from geomill.app import links
 from geomill.app.api.body import whole_body
 from geomill.app.api.jobs import status_answer
 from geomill.app.api.results import WHOLE, delivered
-from geomill.app.errors import NotExecutable, ServerBusy
+from geomill.app.errors import JobNotFinished, NotExecutable, ServerBusy
 from geomill.app.exchange import inputs, prefer
 from geomill.app.operations import Answer, operation
 from geomill.app.runners import RUNNERS
@@ -53,6 +53,20 @@ def execute(process_id: str) -> Any:
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
     return delivered(status.job_id, sync=True) if seated and status.status.final else _accepted(status)
+
+
+@bp.post("/jobs/<job_id>/retry")
+@operation("retry", {201: ACCEPTED}, problems=(404, 409, 503, 507), offers=())
+def retry(job_id: str) -> Any:
+    """Repeat a job that has ended, by a new one that takes over the steps which the old one had finished."""
+    old = current_app.jobs.status(job_id)
+    if not old.status.final:
+        raise JobNotFinished(f"Job {job_id} is {old.status.value}; dismiss it first, or wait for its end.")
+    asked = current_app.jobs.job(job_id)
+    again = replace(asked, job_id=new_job_id(), created=now(), key=None, retry_of=job_id)
+    status = current_app.jobs.create(again, current_app.jobs.request(job_id))
+    g.job_id = status.job_id
+    return _accepted(status)
 
 
 def _accepted(status: StatusInfo) -> Response:

@@ -9,11 +9,13 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request, send_file
 
-from geomill.app import archive, links
+from geomill.app import links
 from geomill.app.exchange import outputs, prefer
 from geomill.app.exchange.request import ExecuteRequest, read
-from geomill.app.negotiation import ANY, JSON, accepted
+from geomill.app.negotiation import ANY, JSON, ZIP, accepted
 from geomill.app.operations import Answer, operation
+from geomill.app.provenance import archive
+from geomill.app.provenance.crate import Entry
 from geomill.app.schemas import ResultsQuery, ResultsSchema
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
@@ -69,7 +71,7 @@ def file(job_id: str, path: str) -> Any:
 def delivered(job_id: str, *, sync: bool) -> Response:
     """The results of a job, as its request and this one want them. sync: this is the execution itself."""
     results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
-    output_ids = _outputs_of(job)
+    output_ids = outputs_of(job)
     chosen = read_query(ResultsQuery)["outputs"]
     if chosen is not None and not sync:
         execution = outputs.narrow(execution, output_ids, chosen)
@@ -91,10 +93,10 @@ def delivered(job_id: str, *, sync: bool) -> Response:
 def _one(job_id: str, output_id: str, number: int | None = None) -> Response:
     results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
     result = results.get(output_id)
-    if result is not None and result.folder is not None and accepted(request).names(archive.ZIP):
-        return _archive(job_id, outputs.pick(results, execution, _outputs_of(job), output_id, number))
+    if result is not None and result.folder is not None and accepted(request).names(ZIP):
+        return _archive(job_id, outputs.pick(results, execution, outputs_of(job), output_id, number))
     reply = outputs.single(
-        results, execution, accepted(request), output_id, number, described=_outputs_of(job), **_reach(job_id)
+        results, execution, accepted(request), output_id, number, described=outputs_of(job), **_reach(job_id)
     )
     return _response(job_id, reply)
 
@@ -103,7 +105,7 @@ def _asked(job_id: str) -> tuple[Job, ExecuteRequest]:
     return current_app.jobs.job(job_id), read(current_app.jobs.request(job_id))
 
 
-def _outputs_of(job: Job) -> list[str]:
+def outputs_of(job: Job) -> list[str]:
     """The ids of the outputs that the process had when the job was accepted."""
     packages = current_app.settings.home / "packages"
     return list(described(packages, job.package, job.described, job.entry).get("outputs", {}))
@@ -145,9 +147,13 @@ def _response(job_id: str, reply: outputs.Answer) -> Response:
 
 def _archive(job_id: str, result: Result) -> Response:
     """A folder as a zip."""
-    folder = current_app.jobs.output(job_id, str(result.folder))
-    name = {"Content-Disposition": f"attachment; filename={quote(folder.name)}.zip"}
-    return Response(archive.zipped(folder), content_type=archive.ZIP, headers={**SANDBOX, **name})
+    start = len(f"{result.folder}/")
+    entries = [
+        Entry(str(file.file)[start:], _file(job_id, file), file.media_type) for file in result.listing or ()
+    ]
+    body = archive.stream(entries, current_app.jobs.job(job_id).created, str(current_app.settings.home))
+    name = {"Content-Disposition": f"attachment; filename={quote(str(result.folder))}.zip"}
+    return Response(body, content_type=ZIP, headers={**SANDBOX, **name})
 
 
 def _name_job(response: Response, job_id: str, execution: ExecuteRequest) -> None:

@@ -36,6 +36,17 @@ def parse(given: Iterable[str], description: dict[str, Any]) -> dict[str, Any]:
     return {name: _input(name, values, known.get(name) or {}) for name, values in grouped.items()}
 
 
+def request(path: Path) -> dict[str, Any]:
+    """The execute request in a file. Raises InputError."""
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("inputs", {}), dict):
+        raise InputError(f'{path}: expected an execute request, {{"inputs": {{...}}}}')
+    return found
+
+
 def _input(name: str, values: list[str], described: dict[str, Any]) -> Any:
     schema = described.get("schema")
     schema = schema if isinstance(schema, dict) else {}

@@ -48,19 +48,33 @@ def describe(service: Service, process_id: str, as_json: bool) -> None:
 @processes.command("execute")
 @click.argument("process_id", metavar="ID")
 @click.option("-i", "--input", "given", multiple=True, metavar="NAME=VALUE", help=INPUT_HELP)
+@click.option(
+    "--request",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The execute request in FILE; -i goes before its inputs.",
+)
 @click.option("--sync", is_flag=True, help="Let the server wait for the results.")
 @options.output
 @options.service
 @options.as_json
 def execute(
-    service: Service, process_id: str, given: tuple[str, ...], sync: bool, output: Path | None, as_json: bool
+    service: Service,
+    process_id: str,
+    given: tuple[str, ...],
+    path: Path | None,
+    sync: bool,
+    output: Path | None,
+    as_json: bool,
 ) -> None:
     """Run a process as a job, follow it and print its results."""
     try:
-        values = inputs.parse(given, service.describe(process_id))
+        request = inputs.request(path) if path else {}
+        values = {**request.get("inputs", {}), **inputs.parse(given, service.describe(process_id))}
     except inputs.InputError as error:
         raise click.UsageError(str(error)) from error
-    found = service.execute(process_id, {"inputs": values, "response": "document"}, wait=sync)
+    found = service.execute(process_id, {**request, "inputs": values, "response": "document"}, wait=sync)
     if isinstance(found, Job):
         click.echo(f"Job {found.job_id}", err=True)
         found = _wait(service, found)

@@ -17,7 +17,8 @@ from typing import Any
 
 from schema_salad.ref_resolver import file_uri, uri_file_path
 
-from geomill.app.engine.steps import FINISHED, RETRIED
+from geomill.app.engine.steps import RETRIED
+from geomill.jobstore.store import FINISHED
 
 CHUNK = 1 << 20
 

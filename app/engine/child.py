@@ -21,9 +21,10 @@ from geomill.app import runners
 from geomill.app.config import Settings
 from geomill.app.engine import isolation
 from geomill.app.engine.messages import say
-from geomill.app.engine.steps import KEPT, LOGS, RETRIED
+from geomill.app.engine.steps import LOGS, RETRIED
 from geomill.app.runners.task import Failed, Task
 from geomill.jobstore import Job, JobStore, records
+from geomill.jobstore.store import KEPT
 from geomill.processes import BadInput
 from geomill.processes.call import authors, explain
 

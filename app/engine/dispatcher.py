@@ -243,7 +243,7 @@ class Dispatcher:
         """Remove what a lost supervisor left; there may be much of it."""
         work = self.store.folder(job_id) / "work"
         if work.exists():
-            self.children.fork(f"tidy {job_id}", lambda: files.remove_tree(work))
+            self.children.fork(f"tidy {job_id}", lambda: self.store.clear(job_id, keep=True))
 
     def _known_children(self) -> set[int]:
         """Templates and supervisors. One that a template has just forked may be known by its status alone."""

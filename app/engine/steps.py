@@ -1,8 +1,7 @@
-"""What the supervisor keeps of the steps of its job: their events, the last step, and what a retry can use.
+"""What is written down of the steps of a job: their events and their logs. The last step is the supervisor's own.
 
     events.jsonl         a line for everything that happened to a step
     logs/<step>.log      written by the job itself
-    kept/                the scratch of a failed job with finished steps
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +18,16 @@ from typing import Any
 from geomill.jobstore import Result
 from geomill.jobstore.records import now
 
-EVENTS, LOGS, KEPT = "events.jsonl", "logs", "kept"
-FINISHED, RETRIED = ".steps", ".retried"  # in work/: finished steps that a retry can use; what this job can use
+EVENTS, LOGS = "events.jsonl", "logs"
+RETRIED = ".retried"  # in work/: what the job that this one retries had kept
 STAGE_OUT = "node_stage_out"  # what clients of other servers know this step as
 MOST = 64 * 2**20  # bytes of events, which the job may be hostile about
 _MEMBERS = {"event": str, "step": str, "tool": str, "outcome": str, "exit_code": int, "seconds": float,
             "peak_memory": int, "time": str}  # fmt: skip
+
+
+class NoSuchLog(LookupError):
+    """The job has no step with such a log."""
 
 
 class StepRecord:
@@ -72,12 +76,6 @@ class StepRecord:
                     log.write(text)
             self._say("ended", outcome=outcome, seconds=round(time.monotonic() - begin, 3))
 
-    def keep(self, work: Path) -> None:
-        """Keep the scratch of a failed job that has finished some of its steps."""
-        with contextlib.suppress(OSError):
-            if (work / FINISHED).stat().st_size:
-                work.rename(work.with_name(KEPT))
-
     def _say(self, event: str, **more: Any) -> None:
         moment = now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.note({"time": moment, "event": event, "step": STAGE_OUT, **more})
@@ -94,3 +92,15 @@ def events(folder: Path) -> list[dict[str, Any]]:
         with contextlib.suppress(ValueError):
             found.append(json.loads(line))
     return found
+
+
+def logs(folder: Path) -> list[str]:
+    """The names of the logs of a job's steps, as they began. The job writes there itself: what is no file is none."""
+    try:
+        with os.scandir(folder / LOGS) as entries:
+            found = [(entry.stat(follow_symlinks=False), entry.name) for entry in entries if entry.name.endswith(".log")]
+    except FileNotFoundError:
+        return []
+    order = {event["step"]: number for number, event in enumerate(reversed(events(folder)))}
+    regular = [name for status, name in found if stat.S_ISREG(status.st_mode)]
+    return sorted(regular, key=lambda name: (-order.get(name.removesuffix(".log"), -1), name))

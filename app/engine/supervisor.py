@@ -30,7 +30,7 @@ from geomill.app.engine import child, isolation, reaper
 from geomill.app.engine.messages import Channel
 from geomill.app.engine.publishing import Unpublishable, publish
 from geomill.app.engine.steps import StepRecord
-from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status, StatusInfo, files, records
+from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status, StatusInfo, records
 from geomill.jobstore.records import now
 from geomill.jobstore.store import LOCK, boot_id
 
@@ -272,12 +272,7 @@ class Supervisor:
 
     def _leave(self, ending: Ending, log: int) -> None:
         """Clean up, then the status: nobody who sees the job ended finds anything of it running or in its scratch."""
-        if ending.status is Status.FAILED:
-            self.steps.keep(self.work)
-        try:
-            os.rmdir(self.work)  # most leave nothing
-        except OSError:
-            files.remove_tree(self.work)
+        self.store.clear(self.folder.name, keep=ending.status is Status.FAILED and not self.told_to_end)
         with suppress(OSError):
             if os.fstat(log).st_size == 0:
                 os.unlink(self.folder / "log")

@@ -33,7 +33,7 @@ from .values import (
 )
 from .wording import listed, meant, shown
 
-__all__ = ["ExecuteRequest", "OutputRequest", "check", "read", "stage"]
+__all__ = ["ExecuteRequest", "OutputRequest", "check", "given", "read", "stage"]
 
 Json = Any
 Description = Mapping[str, Any]
@@ -73,6 +73,12 @@ def check(request: ExecuteRequest, description: Description, check_href: Callabl
     for input_id, value in request.inputs.items():
         given = _interpret(input_id, value, inputs[input_id])
         _check_passing(Place(input_id), given, inputs[input_id], check_href)
+
+
+def given(request: ExecuteRequest, description: Description) -> dict[str, Given]:
+    """The inputs of a request that was checked, each in the form that it came in."""
+    inputs: Mapping[str, Any] = description.get("inputs") or {}
+    return {name: _interpret(name, value, inputs[name]) for name, value in request.inputs.items()}
 
 
 def stage(request: ExecuteRequest, description: Description, fetch: Fetch, directory: Path) -> dict[str, Json]:

@@ -9,8 +9,8 @@ from geomill.app.schemas.core import (
     dump,
 )
 from geomill.app.schemas.deployment import DryRunSchema, OgcPackageSchema, VersionsSchema
-from geomill.app.schemas.execution import ExecuteSchema, ResultsSchema
-from geomill.app.schemas.jobs import JobListSchema, StatusInfoSchema
+from geomill.app.schemas.execution import ExecuteSchema, JobInputsSchema, ResultsSchema
+from geomill.app.schemas.jobs import EventsSchema, JobListSchema, StatusInfoSchema
 from geomill.app.schemas.processes import ProcessListSchema, ProcessSchema, ProcessSummarySchema
 from geomill.app.schemas.queries import DeployQuery, JobsQuery, LogsQuery, PackageQuery, ProcessesQuery, ResultsQuery
 
@@ -18,8 +18,10 @@ __all__ = [
     "ConfClassesSchema",
     "DeployQuery",
     "DryRunSchema",
+    "EventsSchema",
     "ExceptionSchema",
     "ExecuteSchema",
+    "JobInputsSchema",
     "JobListSchema",
     "JobsQuery",
     "LandingPageSchema",

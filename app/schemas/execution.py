@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
+from geomill.app.schemas import core
 from geomill.app.schemas.core import Document
 
 
@@ -53,3 +54,15 @@ class ExecuteSchema(Document):
 
 class ResultsSchema(Document):
     """results.yaml: a value, a qualified value or a link by output."""
+
+
+class JobInputsSchema(Document):
+    """The inputs of a job, of Part 4's class provenance: what was asked for, as it was received."""
+
+    id = fields.String(required=True)
+    inputs = fields.Dict(keys=fields.String(), values=fields.Raw(), required=True)
+    outputs = fields.Raw(required=True, metadata={"description": "The outputs by their ids, or a list of the ids."})
+    response = fields.String()
+    subscriber = fields.Raw()
+    headers = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    links = core.links()

@@ -53,3 +53,27 @@ class JobListSchema(core.Document):
 
     jobs = fields.List(fields.Nested(StatusInfoSchema), required=True)
     links = core.links()
+
+
+class StepSchema(core.Document):
+    """One step of a job, of ours alone: times in RFC 3339, seconds it took, bytes of memory at the peak."""
+
+    id = fields.String(required=True)
+    tool = fields.String()
+    status = fields.String(required=True, validate=OneOf(["running", "successful", "failed"]))
+    started = fields.String()
+    finished = fields.String()
+    seconds = fields.Float()
+    exitCode = fields.Integer()
+    peakMemory = fields.Integer()
+    reused = fields.Boolean(metadata={"description": "The job that this one retries had finished it."})
+    log = fields.String()
+
+
+class EventsSchema(core.Document):
+    """What happened to the steps of a job."""
+
+    id = fields.String(required=True)
+    steps = fields.List(fields.Nested(StepSchema), required=True)
+    events = fields.List(fields.Dict(), required=True)
+    links = core.links()

@@ -1,0 +1,91 @@
+"""Where results come from: /jobs/{jobID}/inputs, /jobs/{jobID}/prov, /jobs/{jobID}/ro-crate.zip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, g
+
+from geomill.app import links
+from geomill.app.api.results import outputs_of
+from geomill.app.exchange import strictjson
+from geomill.app.negotiation import JSON, JSON_LD, N_TRIPLES, PROV_N, TEXT_XML, TURTLE, XML, ZIP
+from geomill.app.operations import Answer, operation
+from geomill.app.provenance import archive, crate, prov, record
+from geomill.app.schemas import JobInputsSchema, dump
+from geomill.app.security import SANDBOX
+from geomill.app.server import current_app
+from geomill.jobstore import Result, ResultNotReady
+
+bp = Blueprint("provenance", __name__)
+
+ENCODINGS = (JSON, PROV_N, XML, TEXT_XML, TURTLE, JSON_LD, N_TRIPLES)
+
+
+@bp.get("/jobs/<job_id>/inputs")
+@operation("getInputs", {200: Answer("The request.", JobInputsSchema)}, problems=(404,))
+def inputs(job_id: str) -> Any:
+    """What the job was asked for, as it was received."""
+    job, request = current_app.jobs.job(job_id), strictjson.loads(current_app.jobs.request(job_id))
+    asked = {name: request[name] for name in ("response", "subscriber") if request.get(name) is not None}
+    wanted = request.get("outputs")
+    return dump(
+        JobInputsSchema,
+        {
+            "id": job_id,
+            "inputs": request.get("inputs") or {},
+            "outputs": {name: {} for name in outputs_of(job)} if wanted is None else wanted,
+            **asked,
+            "headers": {"Prefer": job.prefer} if job.prefer else {},
+            "links": [links.link(links.to("jobs.show", job_id=job_id), "up", "The status of the job")],
+        },
+    )
+
+
+@bp.get("/jobs/<job_id>/prov")
+@operation("getProvenance", {200: Answer("The provenance, in W3C PROV.", {"type": "object"})}, (404,), offers=ENCODINGS)
+def show(job_id: str) -> Any:
+    """What the job did and what came of it, in W3C PROV."""
+    run = _run(job_id)
+    body = prov.encode(prov.document(run, _addresses(run)), g.media_type)
+    return Response(body, headers=SANDBOX, content_type=g.media_type)
+
+
+@bp.get("/jobs/<job_id>/ro-crate.zip")
+@operation(
+    "getROCrate",
+    {200: Answer("The crate.", headers=("Content-Disposition",))},
+    problems=(404,),
+    offers=(ZIP,),
+    streams=True,
+)
+def download(job_id: str) -> Any:
+    """All of a job that has ended, as an RO-Crate that can be run again."""
+    run = _run(job_id)
+    finished = run.status.finished
+    if finished is None:
+        raise ResultNotReady(f"job {job_id} is {run.status.status.value}; ask again when it has ended")
+    files = crate.entries(run, prov.encode(prov.document(run, _addresses(run)), JSON))
+    headers = {**SANDBOX, "Content-Disposition": f'attachment; filename="{job_id}.zip"'}
+    return Response(archive.stream(files, finished, run.home), headers=headers, content_type=ZIP)
+
+
+def _run(job_id: str) -> record.Run:
+    return record.gather(current_app.jobs, current_app.settings.home / "packages", job_id)
+
+
+def _addresses(run: record.Run) -> prov.Addresses:
+    job_id = run.job.job_id
+    return prov.Addresses(
+        api=links.to("definition.show"),
+        process=links.to("processes.show", process_id=run.job.process_id),
+        job=links.to("jobs.show", job_id=job_id),
+        outputs={name: _places(job_id, name, result) for name, result in run.results.items()},
+    )
+
+
+def _places(job_id: str, name: str, result: Result) -> list[str]:
+    if result.items is None:
+        return [links.to("results.output", job_id=job_id, output_id=name)]
+    numbers = range(len(result.items))
+    return [links.to("results.item", job_id=job_id, output_id=name, number=number) for number in numbers]

@@ -1,0 +1,79 @@
+"""The steps of a job: /jobs/{jobID}/events, and the log of each."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from flask import Blueprint, send_file
+
+from geomill.app import links
+from geomill.app.engine.steps import LOGS, NoSuchLog, events, logs
+from geomill.app.negotiation import TEXT
+from geomill.app.operations import Answer, operation
+from geomill.app.schemas import EventsSchema, dump
+from geomill.app.security import SANDBOX
+from geomill.app.server import current_app
+
+bp = Blueprint("steps", __name__)
+
+PARTS = {206: Answer("A part of the log.", media_types=(TEXT,), headers=("Content-Range",))}
+STATES = {"success": "successful", "reused": "successful", "skipped": "successful"}
+
+
+@bp.get("/jobs/<job_id>/events")
+@operation("getEvents", {200: Answer("The steps of a job, and what happened to them.", EventsSchema)}, problems=(404,))
+def show(job_id: str) -> Any:
+    """The steps of a job and what happened to them; none for a process that is a function."""
+    current_app.jobs.read_status(job_id)
+    happened = events(current_app.jobs.folder(job_id))
+    steps: dict[str, dict[str, Any]] = {}
+    for event in happened:
+        steps[event["step"]] = steps.get(event["step"], {"id": event["step"]}) | _member(event)
+    known = set(logs(current_app.jobs.folder(job_id)))
+    for name, step in steps.items():
+        if f"{name}.log" in known:
+            step["log"] = links.to("steps.log", job_id=job_id, name=f"{name}.log")
+    job = links.link(links.to("jobs.show", job_id=job_id), "up", "The status of the job")
+    return dump(EventsSchema, {"id": job_id, "steps": list(steps.values()), "events": happened, "links": [job]})
+
+
+@bp.get("/jobs/<job_id>/logs/<name>")
+@operation(
+    "getStepLog",
+    {200: Answer("What the step printed until now."), **PARTS},
+    problems=(404, 416),
+    headers=("Range",),
+    offers=(TEXT,),
+    streams=True,
+)
+def log(job_id: str, name: str) -> Any:
+    """What one step printed until now, or all of it."""
+    current_app.jobs.read_status(job_id)
+    folder = current_app.jobs.folder(job_id)
+    if name not in logs(folder):
+        raise NoSuchLog(f"Job {job_id} has no log {name!r}; its status links those that there are.")
+    file = open(os.open(folder / LOGS / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+    response = send_file(file, TEXT, conditional=True, etag=False)
+    response.headers.extend(SANDBOX.items())
+    return response
+
+
+def log_links(job_id: str) -> list[links.Link]:
+    """A link to the log of each step, as clients of other servers expect it."""
+    folder = current_app.jobs.folder(job_id)
+    return [
+        links.link(links.to("steps.log", job_id=job_id, name=name), "related", f"Tool log {name}", TEXT)
+        for name in logs(folder)
+    ]
+
+
+def _member(event: dict[str, Any]) -> dict[str, Any]:
+    """What an event says of its step."""
+    known = {"tool": "tool", "exit_code": "exitCode", "seconds": "seconds", "peak_memory": "peakMemory"}
+    told = {ours: event[theirs] for theirs, ours in known.items() if theirs in event}
+    if event["event"] == "started":
+        return {**told, "status": "running", "started": event.get("time")}
+    outcome = event.get("outcome", "")
+    reused = {"reused": True} if outcome == "reused" else {}
+    return {**told, "status": STATES.get(outcome, "failed"), "finished": event.get("time"), **reused}

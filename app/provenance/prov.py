@@ -1,0 +1,199 @@
+"""A run in W3C PROV: PROV-JSON written here, which the library `prov` turns into the other encodings.
+
+Sources: https://www.w3.org/TR/prov-dm/, https://www.w3.org/Submission/prov-json/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from geomill.app.exchange import NotAcceptable
+from geomill.app.exchange.values import Content, Given, Reference, Several, Value
+from geomill.jobstore import Result
+
+from .record import Run, Step, Stored, claims, time
+
+Json = Any
+Attributes = dict[str, Json]
+
+JSON = "application/json"
+ENCODINGS: dict[str, dict[str, str]] = {  # how the library writes each media type
+    "text/provenance-notation": {"format": "provn"},
+    "application/xml": {"format": "xml"},
+    "text/xml": {"format": "xml"},
+    "text/turtle": {"format": "rdf", "rdf_format": "turtle"},
+    "application/ld+json": {"format": "rdf", "rdf_format": "json-ld"},
+    "application/n-triples": {"format": "rdf", "rdf_format": "nt"},
+}
+LONGEST_VALUE = 4096  # characters; of a longer value only its size and checksum are told
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a run can be looked up. outputs: the values of each output, in their order."""
+
+    api: str
+    process: str
+    job: str
+    outputs: dict[str, list[str]]
+
+
+@dataclass
+class _Graph:
+    """A PROV-JSON document under construction."""
+
+    content: dict[str, dict[str, Attributes]] = field(default_factory=dict)
+
+    def add(self, kind: str, name: str, /, **attributes: Json) -> str:
+        """A node; attributes are written with a double underscore for the colon, unset ones are left out."""
+        told = {key.replace("__", ":"): _plain(value) for key, value in attributes.items() if value is not None}
+        self.content.setdefault(kind, {})[name] = told
+        return name
+
+    def relate(self, kind: str, **names: str) -> None:
+        """A relation between nodes, without a name of its own."""
+        relations = self.content.setdefault(kind, {})
+        relations[f"_:{kind}{len(relations) + 1}"] = {f"prov:{role}": name for role, name in names.items()}
+
+
+def document(run: Run, at: Addresses) -> dict[str, Json]:
+    """The run in PROV-JSON: a job is an activity, its process the plan, its inputs and outputs entities."""
+    graph = _Graph()
+    status, description = run.status, run.description
+    agent = graph.add(
+        "agent", "api:geomill", prov__type=_name("prov:SoftwareAgent"), prov__label="geomill",
+        schema__softwareVersion=version("geomill"),
+    )  # fmt: skip
+    plan = graph.add(
+        "entity", f"process:version-{_local(run.job.version)}", prov__type=_name("prov:Plan"),
+        prov__label=description.get("title") or run.job.process_id, prov__location=at.process,
+        schema__identifier=run.job.process_id, schema__version=run.job.version, schema__sha256=run.job.package,
+    )  # fmt: skip
+    job = graph.add(
+        "activity", "job:run", prov__type=_name("wfprov:WorkflowRun" if run.is_workflow else "wfprov:ProcessRun"),
+        prov__label=f"job {run.job.job_id}", prov__location=at.job, prov__startTime=time(status.started),
+        prov__endTime=time(status.finished), api__created=time(run.job.created), api__status=status.status.value,
+        api__message=status.message, api__cause=status.cause,
+    )  # fmt: skip
+    graph.relate("wasAssociatedWith", activity=job, agent=agent, plan=plan)
+    for name, given in run.given.items():
+        graph.relate("used", activity=job, entity=_input(graph, f"job:input.{_local(name)}", name, given))
+    for name, result in run.results.items():
+        places = iter(at.outputs.get(name, ()))
+        for entity in _output(graph, run, f"job:output.{_local(name)}", name, result, places):
+            graph.relate("wasGeneratedBy", entity=entity, activity=job)
+    for name, file in _unclaimed(run):
+        entity = graph.add("entity", f"job:file.{_local(name)}", prov__label=name, **_of_file(file.size, file.sha256))
+        graph.relate("wasGeneratedBy", entity=entity, activity=job)
+    for step in run.steps:
+        _step(graph, run, step, job, agent)
+    prefixes = {
+        "schema": "https://schema.org/", "wfprov": "http://purl.org/wf4ever/wfprov#", "api": f"{at.api}#",
+        "process": f"{at.process}#", "job": f"{at.job}#",
+    }  # fmt: skip
+    return {"prefix": prefixes, **graph.content}
+
+
+def encode(document: dict[str, Json], media_type: str) -> bytes:
+    """A PROV-JSON document as another media type. Raises NotAcceptable where the library is missing."""
+    content = json.dumps(document, ensure_ascii=False).encode()
+    if media_type == JSON:
+        return content
+    try:
+        from prov.model import ProvDocument  # with rdflib and lxml: only who asks for it waits for it
+    except ImportError:
+        raise NotAcceptable(f"Provenance as {media_type} needs geomill[cwl] here; there is {JSON}.") from None
+    read = ProvDocument.deserialize(io.BytesIO(content), format="json")
+    written: str = read.serialize(**ENCODINGS[media_type])
+    return written.encode()
+
+
+def _input(graph: _Graph, entity: str, label: str, given: Given) -> str:
+    match given:
+        case Several(items):
+            graph.add("entity", entity, prov__type=_name("prov:Collection"), prov__label=label)
+            for number, item in enumerate(items):
+                member = _input(graph, f"{entity}.{number}", f"{label}[{number}]", item)
+                graph.relate("hadMember", collection=entity, entity=member)
+        case Reference(href, media_type):
+            graph.add("entity", entity, prov__label=label, prov__location=href, schema__encodingFormat=media_type)
+        case Content(data, media_type):
+            about = _of_file(len(data), hashlib.sha256(data).hexdigest())
+            graph.add("entity", entity, prov__label=label, schema__encodingFormat=media_type, **about)
+        case Value(value):
+            graph.add("entity", entity, prov__label=label, **_of_value(value))
+    return entity
+
+
+def _output(
+    graph: _Graph, run: Run, entity: str, label: str, result: Result, places: Iterator[str]
+) -> Iterator[str]:
+    """The entities of an output: one, or one for each of its items."""
+    if result.items is not None:
+        for number, item in enumerate(result.items):
+            yield from _output(graph, run, f"{entity}.{number}", f"{label}[{number}]", item, places)
+        return
+    file = run.outputs.get(result.file or "")
+    about = _of_file(file.size, file.sha256) if file else _of_value(result.value)
+    place, media_type = next(places, None), result.media_type
+    yield graph.add(
+        "entity", entity, prov__label=label, prov__location=place, schema__encodingFormat=media_type, **about
+    )
+
+
+def _unclaimed(run: Run) -> Iterator[tuple[str, Stored]]:
+    """The files that no output names: what lies in directories."""
+    claimed = set(claims(run.results.values()))
+    return ((name, file) for name, file in run.outputs.items() if name not in claimed)
+
+
+def _step(graph: _Graph, run: Run, step: Step, job: str, agent: str) -> None:
+    activity = graph.add(
+        "activity", f"job:step.{_local(step.name)}", prov__type=_name("wfprov:ProcessRun"), prov__label=step.name,
+        prov__startTime=time(step.started), prov__endTime=time(step.ended), api__outcome=step.outcome,
+        api__exitCode=step.exit_code, api__seconds=step.seconds, api__peakMemory=step.peak_memory,
+    )  # fmt: skip
+    tool = graph.add(
+        "entity", f"process:tool.{_local(step.tool)}", prov__type=_name("prov:Plan"), prov__label=step.tool
+    )
+    graph.relate("wasAssociatedWith", activity=activity, agent=agent, plan=tool)
+    graph.relate("wasInformedBy", informed=activity, informant=job)
+
+
+def _of_file(size: int, sha256: str) -> Attributes:
+    return {"schema__contentSize": size, "schema__sha256": sha256}
+
+
+def _of_value(value: Json) -> Attributes:
+    """A value itself where it is short, else what it weighs as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) > LONGEST_VALUE or _NO_XML.search(text):
+        content = text.encode()
+        return _of_file(len(content), hashlib.sha256(content).hexdigest())
+    return {"prov__value": value if isinstance(value, bool | int | float) else text}
+
+
+def _plain(value: Json) -> Json:
+    """An attribute as PROV-JSON has it, in characters that XML has, too."""
+    if isinstance(value, str):
+        return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, int) and abs(value) >= 2**31:  # which the library would call an xsd:int
+        return {"$": str(value), "type": "xsd:integer"}
+    return value
+
+
+def _name(name: str) -> Json:
+    return {"$": name, "type": "prov:QUALIFIED_NAME"}
+
+
+def _local(name: str) -> str:
+    """A name as the end of a qualified name, which XML wants to be of letters, digits, dots and dashes."""
+    return re.sub(r"[^A-Za-z0-9.-]", lambda found: f"_{ord(found[0]):x}_" if found[0] != "_" else "_", name)
