@@ -18,6 +18,7 @@ from geomill.app.exchange.wording import meant
 from geomill.app.guard import Guard, Refused, Unreachable
 from geomill.processes.deployed import Deployed, Version
 from geomill.processes.description import valid_id
+from geomill.processes.process import Process
 
 DOCKER = "docker"  # the runner of a bare image, which this server does not have
 _SPOKEN = ("title", "description", "version", "keywords", "metadata", "additionalParameters", "jobControlOptions")

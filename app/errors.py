@@ -48,7 +48,7 @@ class ImmutableProcess(Exception):
     """The process came with the server, or in a folder of its operator."""
 
     def __init__(self, process_id: str) -> None:
-        super().__init__(f"Process {process_id!r} is the server's own: it cannot be replaced, undeployed or taken apart.")
+        super().__init__(f"Process {process_id!r} is the server's own: it stays as it is.")
         self.process_id = process_id
 
 
@@ -92,7 +92,7 @@ BUSY = Problem(503, "busy", "Server busy", "The server cannot take this request 
 PROBLEMS: dict[type[Exception], Problem] = {
     NoSuchProcess: Problem(404, PART_1 + "no-such-process", "No such process"),
     NoSuchJob: Problem(404, PART_1 + "no-such-job", "No such job"),
-    NoSuchLog: Problem(404, "no-such-log", "No such log", "Only a job with steps has logs of steps, from when they begin."),
+    NoSuchLog: Problem(404, "no-such-log", "No such log", "A log of a step is there once the step has begun."),
     JobNotFinished: Problem(409, "job-not-finished", "Job not finished", "Only a job that has ended can be retried."),
     ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
     ResultNotAvailable: Problem(404, PART_1 + "result-not-available", "Results not available"),

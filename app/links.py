@@ -73,7 +73,8 @@ def of_job(status: StatusInfo) -> list[Link]:
         links.append(link(crate, "alternate", "All of the job, to keep and to run again", ZIP))
     links.append(link(to("steps.show", job_id=job_id), "events", "The steps of the job"))
     if status.retry_of is not None:
-        links.append(link(to("jobs.show", job_id=status.retry_of), "predecessor-version", "The job that this one retries"))
+        retried = to("jobs.show", job_id=status.retry_of)
+        links.append(link(retried, "predecessor-version", "The job that this one retries"))
     return [*links, up_to_jobs()]
 
 

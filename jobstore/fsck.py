@@ -102,7 +102,7 @@ def _results(folder: Path) -> Iterator[Finding]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         yield Finding(folder / "results.json", COMMITTED, f"cannot be read: {error}")
         return
-    for result in (file for result in results for file in result.files()):
+    for result in (file for each in results for file in each.files()):
         path = folder / "outputs" / str(result.file)
         if not path.is_file():
             yield Finding(path, COMMITTED, "is missing")

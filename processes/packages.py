@@ -125,7 +125,7 @@ def kept_environment() -> dict[str, str]:
 
 
 def isolated(command: list[str], limit: float, environment: Mapping[str, str], root: Path) -> bytes:
-    """What a command prints, in a child of its own of which nothing is left; as a last line of JSON, how it ended badly.
+    """What a command prints, in a child of which nothing is left; in a last line of JSON, how it ended badly.
 
     limit: seconds; root: a folder where it may be written down.
     """

@@ -72,7 +72,7 @@ def deploy() -> Any:
     takes=ACCEPTED,
 )
 def replace(process_id: str) -> Any:
-    """Replace a process; jobs that have begun keep the package they began with. /req/deploy-replace-undeploy/replace-put-op"""
+    """Replace a process; its jobs keep the package they have. /req/deploy-replace-undeploy/replace-put-op"""
     asked, media_type = read_query(DeployQuery), _media_type()
     _mutable(process_id)
     package = read(whole_body(), media_type)

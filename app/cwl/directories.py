@@ -66,10 +66,11 @@ class Directories:
         for item in items:
             self._keep_item(item, folder / _tame(str(item["id"])))
         links = [{"rel": "root", "href": "./catalog.json", "type": "application/json"}]
-        links += [{"rel": "item", "href": f"./{_tame(str(item['id']))}/{_tame(str(item['id']))}.json",
-                   "type": "application/geo+json"} for item in items]  # fmt: skip
-        catalog = {"type": "Catalog", "id": "catalog", "stac_version": "1.0.0", "description": "Staged in", "links": links}
-        (folder / "catalog.json").write_text(json.dumps(catalog))
+        for item in items:
+            name = _tame(str(item["id"]))
+            links.append({"rel": "item", "href": f"./{name}/{name}.json", "type": "application/geo+json"})
+        catalog = {"type": "Catalog", "id": "catalog", "stac_version": "1.0.0", "description": "Staged in"}
+        (folder / "catalog.json").write_text(json.dumps({**catalog, "links": links}))
         return folder
 
     # ---- STAC
@@ -87,7 +88,9 @@ class Directories:
                 yield from self._items(feature, base, depth)
         elif depth < DEEPEST:
             for link in document.get("links", []):
-                if isinstance(link, dict) and link.get("rel") in ("item", "child") and isinstance(link.get("href"), str):
+                if not isinstance(link, dict) or not isinstance(link.get("href"), str):
+                    continue
+                if link.get("rel") in ("item", "child"):
                     got = self.get(urljoin(base, link["href"]))
                     below = _json(got.path.read_bytes())
                     if not isinstance(below, dict):

@@ -1,4 +1,4 @@
-"""From the output object of a CWL process to results to publish. A Directory that holds a STAC catalog says so itself."""
+"""From the output object of a CWL process to results to publish; a STAC catalog is read for its items."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ class Outputs:
         found: dict[str, Any] = {"folder": str(folder), "media_type": "application/json"}
         catalog = folder / "catalog.json"
         if catalog.is_file() and (features := _features(folder)) is not None:
-            found |= {"value": {"type": "FeatureCollection", "features": features}, "media_type": "application/geo+json"}
+            value = {"type": "FeatureCollection", "features": features}
+            found |= {"value": value, "media_type": "application/geo+json"}
         return found
 
     def _gathered(self, value: Mapping[str, Json]) -> Path:
@@ -111,11 +112,12 @@ class Outputs:
                 if not os.path.islink(path):
                     continue
                 target = os.path.realpath(path)
-                inside(self.work, target, f"the link {os.path.relpath(path, folder)}, which leads to {os.readlink(path)},")
+                said = f"the link {os.path.relpath(path, folder)}"
+                inside(self.work, target, f"{said}, which leads to {os.readlink(path)},")
                 if not os.path.exists(target):
-                    raise WorkflowException(f"the link {os.path.relpath(path, folder)} leads nowhere")
+                    raise WorkflowException(f"{said} leads nowhere")
                 if os.path.realpath(folder).startswith(target + os.sep) or os.path.realpath(folder) == target:
-                    raise WorkflowException(f"the link {os.path.relpath(path, folder)} leads to where it is in")
+                    raise WorkflowException(f"{said} leads to where it is in")
                 os.unlink(path)
                 if os.path.isdir(target):
                     shutil.copytree(target, path, copy_function=os.link, symlinks=False)

@@ -20,7 +20,7 @@ from cwltool.command_line_tool import CommandLineTool, ExpressionTool
 from cwltool.context import LoadingContext
 from cwltool.errors import WorkflowException
 from cwltool.executors import MultithreadedJobExecutor
-from cwltool.job import CommandLineJob, JobBase
+from cwltool.job import CommandLineJob
 from cwltool.process import Process, shortname, stage_files
 from cwltool.process import uniquename as unique
 from cwltool.workflow import Workflow, WorkflowStep, default_make_tool
@@ -42,7 +42,7 @@ class Steps:
         self, logs: Path, work: Path, reuse: Reuse, sandbox: Sandbox, say: Callable[[Event], None],
         progress: Callable[[float, str], None],
     ) -> None:  # fmt: skip
-        """logs: a folder, for a file each; work: the job's; reuse: finished steps of an earlier run, and for a later."""
+        """logs: a folder, for a file each; work: the job's; reuse: finished steps, of an earlier run too."""
         self.logs, self.work, self.reuse, self.sandbox = logs, work, reuse, sandbox
         self.say, self.progress = say, progress
         self.failure: str | None = None

@@ -1,6 +1,6 @@
 """Validate a CWL document in a process of its own: it is somebody else's, and workers do not load what loads it.
 
-    python -m geomill.app.cwl.validate DOCUMENT W OTHER    prints one line of JSON: what there is to know of it, or an error
+    python -m geomill.app.cwl.validate DOCUMENT W OTHER    prints what there is to know, or an error, in JSON
 """
 
 from __future__ import annotations

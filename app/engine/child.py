@@ -37,11 +37,18 @@ _SESSION = ("HOME", "TMPDIR", "USER", "LOGNAME")
 
 
 def warm_up() -> None:
-    """Take the paths of a first job: in a template for what they import, in a spare for the pages that they copy."""
+    """Take the paths of a first job in a template, for what they import."""
+    for runner in runners.loaded():
+        runner.warm_up()
+    rehearse()
+
+
+def rehearse() -> None:
+    """Take the paths of a job that is to come, for the pages that they copy after a fork."""
     job = Job(records.new_job_id(), "", "", "", records.now(), "", "", "", "")
     records.load_job(json.loads(json.dumps(records.dump(job))))
     for runner in runners.loaded():
-        runner.warm_up()
+        runner.rehearse()
 
 
 def main(store: JobStore, settings: Settings, orders: int, channel: int, *, own_processes: bool) -> NoReturn:
@@ -51,7 +58,7 @@ def main(store: JobStore, settings: Settings, orders: int, channel: int, *, own_
     """
     _leave_supervisor(orders, channel, own_processes)
     if not select.select([orders], [], [], REST)[0]:
-        warm_up()
+        rehearse()
     job_id = os.read(orders, LENGTH).decode()
     if not job_id:
         os._exit(0)

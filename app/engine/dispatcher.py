@@ -272,7 +272,13 @@ class Dispatcher:
         idle = not self.queue and moment > self.pause_until and moment - self.reconciled < TICK
         if idle and "geo" not in self.templates:
             self._template("geo")
+        elif idle and "cwl" not in self.templates and self._has_packages():
+            self._template("cwl")
         self._maybe_retire(moment)
+
+    def _has_packages(self) -> bool:
+        """Whether somebody may want to run one."""
+        return any(self.settings.home.glob("*/processes/*.json"))
 
     def _reconcile(self) -> None:
         """Take up what the folders say and no message said: after a start, a lost message, a killed worker."""

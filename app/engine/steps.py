@@ -98,9 +98,9 @@ def logs(folder: Path) -> list[str]:
     """The names of the logs of a job's steps, as they began. The job writes there itself: what is no file is none."""
     try:
         with os.scandir(folder / LOGS) as entries:
-            found = [(entry.stat(follow_symlinks=False), entry.name) for entry in entries if entry.name.endswith(".log")]
+            found = [(entry.stat(follow_symlinks=False), entry.name) for entry in entries]
     except FileNotFoundError:
         return []
     order = {event["step"]: number for number, event in enumerate(reversed(events(folder)))}
-    regular = [name for status, name in found if stat.S_ISREG(status.st_mode)]
+    regular = [name for status, name in found if stat.S_ISREG(status.st_mode) and name.endswith(".log")]
     return sorted(regular, key=lambda name: (-order.get(name.removesuffix(".log"), -1), name))

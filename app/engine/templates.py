@@ -28,8 +28,10 @@ from geomill.jobstore.store import boot_id
 
 # what each template has in memory; a library that is not installed is left out
 LIBRARIES: dict[str, tuple[str, ...]] = {
-    "base": (),
+    "base": ("geomill.app.runners.python",),
+    "cwl": ("geomill.app.runners.cwl",),
     "geo": (
+        "geomill.app.runners.python",
         *("numpy", "numpy.random", "rasterio", "rasterio.warp", "rasterio.features"),
         *("shapely", "pyproj", "skimage.filters"),
     ),
@@ -120,10 +122,10 @@ def preload(name: str) -> None:
     boot_id()
     kept = {key: os.environ.get(key) for key in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
-    importlib.import_module("geomill.app.engine.child").warm_up()
     for library in LIBRARIES[name]:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
+    importlib.import_module("geomill.app.engine.child").warm_up()
     for key, value in kept.items():
         if value is None:
             del os.environ[key]

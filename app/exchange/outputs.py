@@ -51,7 +51,8 @@ def answer(
     """The answer to an execution (sync) or to GET .../results.
 
     described: ids of the process's outputs; link: absolute address of an output, or of its n-th value;
-    at: that of a published file; read: the bytes of an output that is a file; profile: the ogc-results profile was asked for in the query.
+    at: that of a published file; read: the bytes of an output that is a file;
+    profile: the ogc-results profile was asked for in the query.
     Raises ResultNotAvailable, NotAcceptable.
     """
     if request.wants_nothing:
@@ -161,10 +162,10 @@ class _Reply:
 
     def settled(self, at: At) -> _Reply:
         """The same without results inside of results; their files stand inline where values are wanted."""
-        made = {
-            output_id: nested.settled(result, at, self.read if self.how(output_id) == "value" and self._fits(result) else None)
-            for output_id, result in self.results.items()
-        }
+        made = {}
+        for output_id, result in self.results.items():
+            inline = self.how(output_id) == "value" and self._fits(result)
+            made[output_id] = nested.settled(result, at, self.read if inline else None)
         return replace(self, results=made)
 
     def bare(self, accept: Accept) -> Answer:

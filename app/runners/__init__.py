@@ -1,6 +1,7 @@
 """How a kind of package runs. A runner knows nothing of status, locks or supervisors.
 
-A runner is a module with `run(task)`, `warm_up()` and `SOURCE`, the name of the content in a package.
+A runner is a module with `run(task)`, `SOURCE`, the name of the content in a package, `warm_up()` for the template that
+jobs are forked from, and `rehearse()` for a job that does not know yet what it is.
 """
 
 from __future__ import annotations

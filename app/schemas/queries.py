@@ -90,7 +90,7 @@ class DeployQuery(Query):
 
     w = fields.String(load_default=nothing, metadata={"description": "Which process of a CWL document is meant."})
     dry_run = fields.Boolean(
-        data_key="dryRun", load_default=False, metadata={"description": "Say what would be deployed, and deploy nothing."}
+        data_key="dryRun", load_default=False, metadata={"description": "Deploy nothing; say what would be."}
     )
 
 
