@@ -23,7 +23,7 @@ ENCODINGS = (JSON, PROV_N, XML, TEXT_XML, TURTLE, JSON_LD, N_TRIPLES)
 
 
 @bp.get("/jobs/<job_id>/inputs")
-@operation("getInputs", {200: Answer("The request.", JobInputsSchema)}, problems=(404,))
+@operation("getJobInputs", {200: Answer("The request.", JobInputsSchema)}, problems=(404,))
 def inputs(job_id: str) -> Any:
     """What the job was asked for, as it was received."""
     job, request = current_app.jobs.job(job_id), strictjson.loads(current_app.jobs.request(job_id))
@@ -34,7 +34,7 @@ def inputs(job_id: str) -> Any:
         {
             "id": job_id,
             "inputs": request.get("inputs") or {},
-            "outputs": {name: {} for name in outputs_of(job)} if wanted is None else wanted,
+            "outputs": wanted if isinstance(wanted, dict) else {name: {} for name in wanted or outputs_of(job)},
             **asked,
             "headers": {"Prefer": job.prefer} if job.prefer else {},
             "links": [links.link(links.to("jobs.show", job_id=job_id), "up", "The status of the job")],
@@ -43,7 +43,7 @@ def inputs(job_id: str) -> Any:
 
 
 @bp.get("/jobs/<job_id>/prov")
-@operation("getProvenance", {200: Answer("The provenance, in W3C PROV.", {"type": "object"})}, (404,), offers=ENCODINGS)
+@operation("getJobProvenance", {200: Answer("The provenance.", {"type": "object"})}, (404,), offers=ENCODINGS)
 def show(job_id: str) -> Any:
     """What the job did and what came of it, in W3C PROV."""
     run = _run(job_id)

@@ -18,13 +18,16 @@ from urllib.parse import quote
 from geomill.app.exchange import schema as schemas
 from geomill.app.exchange.values import Content, Given, Reference, Several, Value
 from geomill.jobstore import Result, Status
+from geomill.jobstore.records import dump
 
+from .prov import is_long
 from .record import Run, Stored, claims, time
 from .rerun import ORDER, REQUEST, Inline, job_order, readme, source_name
 
 Json = Any
 Node = dict[str, Json]
 
+RESULTS = "results.json"
 METADATA = "ro-crate-metadata.json"
 SPECIFICATION = "https://w3id.org/ro/crate/1.1"
 PROCESS_RUN = "https://w3id.org/ro/wfrun/process/0.5"
@@ -75,6 +78,7 @@ def entries(run: Run, prov: bytes) -> list[Entry]:
         Entry(source_name(run), run.source, "application/cwl" if run.is_workflow else "text/x-python"),
         Entry(REQUEST, dumps(run.request), "application/json"),
         *([Entry(ORDER, dumps(order), "application/json")] if run.is_workflow else ()),
+        *([Entry(RESULTS, dumps(_plain(run.results)), "application/json")] if run.results else ()),
         Entry("prov.json", prov, "application/json"),
         *(Entry(name, content.data, content.media_type) for name, content in inline.files.items()),
         *(Entry(f"outputs/{name}", file.path, types.get(name) or _guess(name)) for name, file in run.outputs.items()),
@@ -109,6 +113,11 @@ def metadata(run: Run, files: list[Entry]) -> Node:
 def dumps(value: Json) -> bytes:
     """JSON that people read, too."""
     return json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+def _plain(results: Mapping[str, Result]) -> Json:
+    """The outputs by id as they are recorded: values, and the names of files below outputs/."""
+    return {name: dump(result) for name, result in results.items()}
 
 
 def _put_file(graph: _Graph, file: Entry, stored: Stored | None) -> None:
@@ -171,7 +180,7 @@ def _input(graph: _Graph, name: str, node: str, given: Given, inline: Inline) ->
             graph.put(href, "File", name=name, encodingFormat=media_type)
             yield href
         case Value(value):
-            yield _property(graph, node, name, value)
+            yield _property(graph, node, name, value, REQUEST)
 
 
 def _output(graph: _Graph, name: str, node: str, result: Result) -> Iterator[str]:
@@ -181,13 +190,13 @@ def _output(graph: _Graph, name: str, node: str, result: Result) -> Iterator[str
     elif result.file is not None:
         yield _uri(f"outputs/{result.file}")
     else:
-        yield _property(graph, node, name, result.value)
+        yield _property(graph, node, name, result.value, RESULTS)
 
 
-def _property(graph: _Graph, node: str, name: str, value: Json) -> str:
-    """A value as a node; schema.org has numbers, texts and truths, all else is JSON in a text."""
+def _property(graph: _Graph, node: str, name: str, value: Json, file: str) -> str:
+    """A value as a node; schema.org has numbers, texts and truths, all else is JSON in a text. file: has it, too."""
     plain = value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
-    graph.put(node, "PropertyValue", name=name, value=plain)
+    graph.put(node, "PropertyValue", name=name, value=f"See {file}" if is_long(str(plain)) else plain)
     return node
 
 

@@ -30,7 +30,7 @@ ENCODINGS: dict[str, dict[str, str]] = {  # how the library writes each media ty
     "text/xml": {"format": "xml"},
     "text/turtle": {"format": "rdf", "rdf_format": "turtle"},
     "application/ld+json": {"format": "rdf", "rdf_format": "json-ld"},
-    "application/n-triples": {"format": "rdf", "rdf_format": "nt"},
+    "application/n-triples": {"format": "rdf", "rdf_format": "nt", "encoding": "utf-8"},
 }
 LONGEST_VALUE = 4096  # characters; of a longer value only its size and checksum are told
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -74,12 +74,12 @@ def document(run: Run, at: Addresses) -> dict[str, Json]:
     )  # fmt: skip
     plan = graph.add(
         "entity", f"process:version-{_local(run.job.version)}", prov__type=_name("prov:Plan"),
-        prov__label=description.get("title") or run.job.process_id, prov__location=at.process,
+        prov__label=description.get("title") or run.job.process_id, prov__location=_uri(at.process),
         schema__identifier=run.job.process_id, schema__version=run.job.version, schema__sha256=run.job.package,
     )  # fmt: skip
     job = graph.add(
         "activity", "job:run", prov__type=_name("wfprov:WorkflowRun" if run.is_workflow else "wfprov:ProcessRun"),
-        prov__label=f"job {run.job.job_id}", prov__location=at.job, prov__startTime=time(status.started),
+        prov__label=f"job {run.job.job_id}", prov__location=_uri(at.job), prov__startTime=time(status.started),
         prov__endTime=time(status.finished), api__created=time(run.job.created), api__status=status.status.value,
         api__message=status.message, api__cause=status.cause,
     )  # fmt: skip
@@ -124,7 +124,7 @@ def _input(graph: _Graph, entity: str, label: str, given: Given) -> str:
                 member = _input(graph, f"{entity}.{number}", f"{label}[{number}]", item)
                 graph.relate("hadMember", collection=entity, entity=member)
         case Reference(href, media_type):
-            graph.add("entity", entity, prov__label=label, prov__location=href, schema__encodingFormat=media_type)
+            graph.add("entity", entity, prov__label=label, prov__location=_uri(href), schema__encodingFormat=media_type)
         case Content(data, media_type):
             about = _of_file(len(data), hashlib.sha256(data).hexdigest())
             graph.add("entity", entity, prov__label=label, schema__encodingFormat=media_type, **about)
@@ -143,10 +143,10 @@ def _output(
         return
     file = run.outputs.get(result.file or "")
     about = _of_file(file.size, file.sha256) if file else _of_value(result.value)
-    place, media_type = next(places, None), result.media_type
     yield graph.add(
-        "entity", entity, prov__label=label, prov__location=place, schema__encodingFormat=media_type, **about
-    )
+        "entity", entity, prov__label=label, prov__location=_uri(next(places)),
+        schema__encodingFormat=result.media_type, **about,
+    )  # fmt: skip
 
 
 def _unclaimed(run: Run) -> Iterator[tuple[str, Stored]]:
@@ -172,10 +172,15 @@ def _of_file(size: int, sha256: str) -> Attributes:
     return {"schema__contentSize": size, "schema__sha256": sha256}
 
 
+def is_long(text: str) -> bool:
+    """Whether a value is told by its size alone: more than a reader wants, or in characters that XML lacks."""
+    return len(text) > LONGEST_VALUE or bool(_NO_XML.search(text))
+
+
 def _of_value(value: Json) -> Attributes:
     """A value itself where it is short, else what it weighs as JSON."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if len(text) > LONGEST_VALUE or _NO_XML.search(text):
+    if is_long(text):
         content = text.encode()
         return _of_file(len(content), hashlib.sha256(content).hexdigest())
     return {"prov__value": value if isinstance(value, bool | int | float) else text}
@@ -188,6 +193,10 @@ def _plain(value: Json) -> Json:
     if isinstance(value, int) and abs(value) >= 2**31:  # which the library would call an xsd:int
         return {"$": str(value), "type": "xsd:integer"}
     return value
+
+
+def _uri(address: str) -> Json:
+    return {"$": address, "type": "xsd:anyURI"}
 
 
 def _name(name: str) -> Json:

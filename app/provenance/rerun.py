@@ -80,8 +80,9 @@ def readme(run: Run) -> str:
     """A page about the crate, in Markdown."""
     title = run.description.get("title") or run.job.process_id
     status = run.status.status.value + (f": {run.status.message}" if run.status.message else "")
+    order = ORDER if run.is_workflow else REQUEST
     needs = (
-        "That needs [cwltool](https://cwltool.readthedocs.io/) and, where the document asks for containers, an engine "
+        "That needs [cwltool](https://cwltool.readthedocs.io/) and,\nwhere the document asks for containers, an engine "
         "for them (`--no-container` uses the programs of the host)."
         if run.is_workflow
         else "That needs Geomill and the libraries that the file imports."
@@ -91,13 +92,15 @@ def readme(run: Run) -> str:
 A run of the process `{run.job.process_id}`, version {run.job.version}, as job {run.job.job_id}.
 It ended as {status}
 
-- `{source_name(run)}` is the process, `{REQUEST}` the execute request, `outputs/` what it gave in files
+- `{source_name(run)}` is the process, `{REQUEST}` the execute request
+- `results.json` and `outputs/` are what it gave, values and files
 - `ro-crate-metadata.json` describes all of it ([RO-Crate](https://w3id.org/ro/crate)), `prov.json` is W3C PROV
 
 To run it again, in this folder:
 
     {command(run)}
 
-{needs} Inputs by reference are fetched anew. Signatures and tokens were cut out of their addresses: where one was
-needed, put a new one into the request.
+{needs}
+Inputs by reference are fetched anew. Signatures and tokens were cut out of their addresses; where one was needed, put a
+new one into `{order}`.
 """

@@ -61,7 +61,7 @@ class JobInputsSchema(Document):
 
     id = fields.String(required=True)
     inputs = fields.Dict(keys=fields.String(), values=fields.Raw(), required=True)
-    outputs = fields.Raw(required=True, metadata={"description": "The outputs by their ids, or a list of the ids."})
+    outputs = fields.Dict(keys=fields.String(), values=fields.Raw(), required=True)
     response = fields.String()
     subscriber = fields.Raw()
     headers = fields.Dict(keys=fields.String(), values=fields.String(), required=True)

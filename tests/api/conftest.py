@@ -105,6 +105,8 @@ def version_2_0() -> dict[str, Any]:
     # the draft has documents alone here; a request that says `response: raw` gets its value, as in 1.0
     results = responses["rResults"]["content"]["application/json"]
     results["schema"] = {"anyOf": [results["schema"], {"not": {"type": "object"}}]}
+    # a list fits a value and several values; a bare object, which 1.0 does not know either, fits nothing
+    schemas["inputs"]["properties"]["inputs"] = {"type": "object"}
     # an id here, as in 1.0: one document serves both versions
     schemas["statusInfo"]["allOf"][1]["properties"]["processID"].pop("format")
     return definition

@@ -16,6 +16,7 @@ Finished = Callable[[str, Any], str]
 
 ADD: dict[str, Any] = {"inputs": {"a": 1, "b": 2}}
 OGC = "http://www.opengis.net/def/rel/ogc/1.0/"
+PROVENANCE = ("related", "http://www.w3.org/ns/prov#has_provenance", "alternate")
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def test_a_status_has_the_members_of_both_versions(worker: FlaskClient, finished
 @pytest.mark.parametrize(
     "process, body, rels",
     [
-        ("add", ADD, {"self", OGC + "results", OGC + "log", "up"}),
-        ("fail", {"inputs": {"how": "error"}}, {"self", OGC + "exceptions", OGC + "log", "up"}),
+        ("add", ADD, {"self", OGC + "results", OGC + "log", *PROVENANCE, "up"}),
+        ("fail", {"inputs": {"how": "error"}}, {"self", OGC + "exceptions", OGC + "log", *PROVENANCE, "up"}),
     ],
 )
 def test_a_job_links_to_what_there_is(
@@ -52,7 +53,7 @@ def test_a_job_links_to_what_there_is(
 
 def test_a_running_job_links_to_its_monitor_and_not_to_results(worker: FlaskClient, running: str) -> None:
     rels = {link["rel"] for link in worker.get(running).json["links"]}
-    assert rels == {"self", "monitor", OGC + "log", "up"}
+    assert rels == {"self", "monitor", OGC + "log", *PROVENANCE[:2], "up"}
     answer = worker.get(f"{running}/results")
     assert (answer.status_code, answer.json["type"].rpartition("/")[2]) == (404, "result-not-ready")
     assert worker.delete(running).status_code == 200

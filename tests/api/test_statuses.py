@@ -35,6 +35,9 @@ READS = {
     "getStatus": "{page}",
     **{operation: "{page}" + path for operation, path in RESULTS.items()},
     "getLog": "{page}/logs",
+    "getJobInputs": "{page}/inputs",
+    "getJobProvenance": "{page}/prov",
+    "getROCrate": "{page}/ro-crate.zip",
     "getProblemType": "/problems/bad-input",
 }
 OPERATIONS = {
@@ -150,7 +153,7 @@ for each in OPERATIONS:
     WAYS[each, 406] = partial(nothing_acceptable, each)
     WAYS[each, 421] = partial(foreign_host, each)
 for each in READS:
-    if each != "getLog":  # a stream has no ETag
+    if each not in ("getLog", "getROCrate"):  # a stream has no ETag
         WAYS[each, 304] = partial(known_already, each)
 
 
@@ -362,6 +365,24 @@ for each in RESULTS:
     WAYS[each, 500] = partial(failed, each, "fail", {"inputs": {"how": "error"}})
     WAYS[each, 503] = partial(of_a_lost_job, each)
     WAYS[each, 504] = partial(failed, each, "endless", {})
+
+
+# ---- provenance
+
+
+def provenance_of_nothing(path: str, place: Place) -> TestResponse:
+    return place.worker.get(NONE + path)
+
+
+def provenance_of_a_torn_request(path: str, place: Place) -> TestResponse:
+    job = place.waiting()
+    (place.idle.jobs.folder(job.rpartition("/")[2]) / "request.json").write_text("{")
+    return place.idle.test_client().get(job + path)
+
+
+for each, path in (("getJobInputs", "/inputs"), ("getJobProvenance", "/prov"), ("getROCrate", "/ro-crate.zip")):
+    WAYS[each, 404] = partial(provenance_of_nothing, path)
+    WAYS[each, 500] = partial(provenance_of_a_torn_request, path)
 
 
 # ---- the tests

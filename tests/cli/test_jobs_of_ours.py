@@ -49,6 +49,23 @@ def test_a_process_is_executed_and_its_job_kept(ours):
     assert "processID  count" in ours("jobs", "show", job_id).stdout
 
 
+def test_a_request_in_a_file_is_executed(ours, tmp_path):
+    path = tmp_path / "request.json"
+    path.write_text('{"inputs": {"to": 3}, "outputs": {"result": {}}}')
+    done = ours("processes", "execute", "count", "--request", str(path))
+    assert (done.returncode, done.stdout) == (0, "result  3\n"), done.stderr
+    done = ours("processes", "execute", "count", "--request", str(path), "-i", "to=2")
+    assert (done.returncode, done.stdout) == (0, "result  2\n"), done.stderr
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"inputs": [1]}'])
+def test_a_file_that_is_no_request_is_refused(ours, tmp_path, content):
+    path = tmp_path / "request.json"
+    path.write_text(content)
+    done = ours("processes", "execute", "count", "--request", str(path))
+    assert done.returncode == 2 and str(path) in done.stderr
+
+
 def test_a_synchronous_execution_prints_the_same(ours):
     done = ours("processes", "execute", "count", "-i", "to=3", "--sync")
     assert (done.returncode, done.stdout) == (0, "result  3\n"), done.stderr
