@@ -25,6 +25,7 @@ from cwltool.process import Process, shortname, stage_files
 from cwltool.process import uniquename as unique
 from cwltool.workflow import Workflow, WorkflowStep, default_make_tool
 
+from geomill.app.cwl import memory
 from geomill.app.cwl.reuse import Reuse
 from geomill.app.sandbox import Sandbox, Tool
 from geomill.jobstore.records import now
@@ -267,12 +268,13 @@ class StepJob(CommandLineJob):
 
     def process_monitor(self, sproc: Any) -> None:
         """Wait for the tool, and take what it used with its exit code."""
+        seen = memory.watch(sproc.pid)
         try:
             _, status, used = os.wait4(sproc.pid, 0)
         except ChildProcessError:  # its time limit was faster
             return
         sproc.returncode = self.exit_code = os.waitstatus_to_exitcode(status)
-        self.peak_memory = used.ru_maxrss * 1024
+        self.peak_memory = memory.peak(used, seen)
 
 
 class Executor(MultithreadedJobExecutor):

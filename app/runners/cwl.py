@@ -24,6 +24,7 @@ from geomill.app.sandbox import Sandbox
 from geomill.processes import BadInput
 
 SOURCE = "document.cwl"
+COMMAND = "[job %s] %s$ %s%s%s%s"  # how cwltool logs a command, which here is that of the sandbox
 LESSON = b"""
 cwlVersion: v1.2
 class: CommandLineTool
@@ -113,6 +114,7 @@ def _log_to(task: Task) -> logging.Logger:
         logger.removeHandler(handler)
     handler = logging.StreamHandler()
     handler.setFormatter(_Local(f"{task.work}{os.sep}"))
+    handler.addFilter(lambda record: record.msg != COMMAND)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
