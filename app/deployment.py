@@ -16,6 +16,7 @@ from geomill.app.exchange.package import Package
 from geomill.app.exchange.schema import compile_schema
 from geomill.app.exchange.wording import meant
 from geomill.app.guard import Guard, Refused, Unreachable
+from geomill.app.sandbox import NoIsolation, Sandbox
 from geomill.processes.deployed import Deployed, Version
 from geomill.processes.description import valid_id
 from geomill.processes.process import Process
@@ -86,6 +87,21 @@ def keep(planned: Plan, package: Package, deployed: Deployed) -> Version:
 def preview(planned: Plan, deployed: Deployed) -> Process:
     """The process that would be deployed."""
     return deployed.process(planned.process_id, planned.description, runner=planned.runner)
+
+
+def isolation(planned: Plan, settings: Settings) -> tuple[dict[str, Any], list[str]]:
+    """What would keep its tools apart from this host, and what to know of that."""
+    if planned.runner == DOCKER:
+        return {"level": "none", "description": "It does not run on this server."}, []
+    sandbox = Sandbox(settings)
+    images = planned.needs.get("images") or [None]
+    try:
+        levels = [sandbox.level(image, bool(planned.needs.get("network"))) for image in images]
+    except NoIsolation as error:
+        return {"level": "refused", "description": str(error)}, [str(error)]
+    warnings = [warning for level in levels for warning in level.warnings]
+    weakest = levels[-1]
+    return {"level": weakest.name, "description": weakest.sentence}, list(dict.fromkeys(warnings))
 
 
 def _fetched(href: str, guard: Guard, folder: Path) -> bytes:

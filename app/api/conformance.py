@@ -13,9 +13,11 @@ bp = Blueprint("conformance", __name__)
 
 SPEC = "http://www.opengis.net/spec/"
 PROCESSES = ("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss")
+DEPLOYMENT = ("deploy-replace-undeploy", "ogcapppkg", "cwl")
 CLASSES = [
     *(f"{SPEC}ogcapi-processes-1/1.0/conf/{name}" for name in PROCESSES),
     *(f"{SPEC}ogcapi-processes-1/2.0/conf/{name}" for name in (*PROCESSES, "oas")),
+    *(f"{SPEC}ogcapi-processes-2/1.0/conf/{name}" for name in DEPLOYMENT),
     *(f"{SPEC}ogcapi-common-1/1.0/conf/{name}" for name in ("core", "json")),
 ]
 
