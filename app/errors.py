@@ -16,6 +16,7 @@ from geomill.app import links, security
 from geomill.app.exchange import InvalidRequest, NotAcceptable
 from geomill.app.guard import Refused
 from geomill.app.negotiation import JSON, PROBLEM, accepted
+from geomill.app.tenant_names import NoSuchTenant
 from geomill.jobstore import (
     BadCursor,
     IdempotencyConflict,
@@ -68,6 +69,11 @@ BUSY = Problem(503, "busy", "Server busy", "The server cannot take this request 
 PROBLEMS: dict[type[Exception], Problem] = {
     NoSuchProcess: Problem(404, PART_1 + "no-such-process", "No such process"),
     NoSuchJob: Problem(404, PART_1 + "no-such-job", "No such job"),
+    NoSuchTenant: Problem(
+        404, "no-such-tenant", "No such tenant",
+        "Nobody is called so here. Tenants are named in the setting `tenants`; a server that listens on a loopback "
+        "address also makes the one that a POST or PUT names in its address, /{tenant}/ogc-api.",
+    ),
     ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
     ResultNotAvailable: Problem(404, PART_1 + "result-not-available", "Results not available"),
     NoSuchOutput: Problem(400, PART_1 + "no-such-output", "No such output"),

@@ -195,7 +195,7 @@ class Index:
         One cannot be emptied or unlinked: others have it open, and SQLite keeps two more files beside it.
         instead: of whatever there is; else only where there is none.
         """
-        name = f"{self.path.stem}-{os.urandom(6).hex()}.sqlite"
+        name = f"{self.path.stem}.{os.urandom(6).hex()}.sqlite"
         try:
             if instead:
                 link = self.path.with_name(f".{name}")
@@ -210,7 +210,7 @@ class Index:
 
     def _remove_others(self, name: str) -> None:
         """Away with what was before this incarnation."""
-        for path in self.path.parent.glob(f"{self.path.stem}-*.sqlite*"):
+        for path in self.path.parent.glob(f"{self.path.stem}.*.sqlite*"):  # no tenant has a dot in its name
             if not path.name.startswith(name):
                 path.unlink(missing_ok=True)
 
