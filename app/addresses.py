@@ -1,4 +1,4 @@
-"""The addresses a server answers at: /, /ogc-api, /<tenant>/ogc-api, below a public URL, with stray slashes forgiven."""
+"""The addresses a server answers at: /, /ogc-api, /<tenant>/ogc-api, below a public URL, stray slashes forgiven."""
 
 from __future__ import annotations
 

@@ -71,9 +71,8 @@ PROBLEMS: dict[type[Exception], Problem] = {
     NoSuchJob: Problem(404, PART_1 + "no-such-job", "No such job"),
     NoSuchTenant: Problem(
         404, "no-such-tenant", "No such tenant",
-        "Nobody is called so here. Tenants are named in the setting `tenants`; a server that listens on a loopback "
-        "address also makes the one that a POST or PUT names in its address, /{tenant}/ogc-api.",
-    ),
+        "Tenants are named in the settings; a loopback server also makes one at its first POST or PUT.",
+    ),  # fmt: skip
     ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
     ResultNotAvailable: Problem(404, PART_1 + "result-not-available", "Results not available"),
     NoSuchOutput: Problem(400, PART_1 + "no-such-output", "No such output"),

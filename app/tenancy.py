@@ -54,7 +54,7 @@ class Tenants:
             if not make and not tenant_names.exists(self.settings.home, name, self.settings.tenants):
                 raise NoSuchTenant(
                     f"There is no tenant {name!r}. Name it in the setting `tenants`; a server that listens on a "
-                    "loopback address makes it at the first POST or PUT below its address."
+                    f"loopback address also makes it at the first POST or PUT below /{name}/ogc-api."
                 )
             with self._opening:
                 if name not in self._open:

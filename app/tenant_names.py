@@ -1,4 +1,4 @@
-"""What a tenant may be called, and which tenants a home has. Standard library only: settings and dispatcher import it."""
+"""What a tenant may be called, and which tenants a home has. Standard library only: settings are read with it."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class JobStore:
         self.home, self.runtime = home, runtime
         self.admission = admission or Admission()
         self._belong_to(tenant, Index)
-        for folder in (self.jobs, self._keys):
+        for folder in (self._keys, self.jobs):
             folder.mkdir(parents=True, exist_ok=True, mode=PASSABLE)
         self.locks = Locks(runtime)
 

@@ -34,10 +34,21 @@ class Stores:
         """The stores of the tenants that have folders now."""
         return [self[tenant] for tenant in tenant_names.at_work(self.default.home)]
 
+    def collect(self) -> None:
+        """Remove what a crash left of jobs, as each store does."""
+        for store in self.there():
+            store.collect()
+
     def close_indexes(self) -> None:
         """Let go of their files: to be called before a fork."""
         for store in self._open.values():
             store.index.close()
+
+
+def repair_indexes(stores: list[JobStore]) -> None:
+    """Make them anew where they cannot be believed, one after the other."""
+    for store in stores:
+        store.repair_index()
 
 
 def read_status(store: JobStore, job_id: str) -> StatusInfo | None:
@@ -55,7 +66,7 @@ def read_job(store: JobStore, job_id: str) -> Job | None:
 
 
 def latest(store: JobStore) -> Iterator[str]:
-    """The jobs that came since the last look, by whichever dispatcher that was: a killed worker may have told nobody."""
+    """The jobs that came since the last look, whichever dispatcher looked: a killed worker may have told nobody."""
     mark = store.index.path.with_suffix(".reconciled")  # its time is that of the last look
     since = max(0.0, mark.stat().st_mtime - MARGIN) if mark.exists() else 0.0
     mark.touch()
