@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,19 @@ def test_a_tenant_that_one_server_made_is_there_for_others(plain: FlaskClient, s
     refused(other, "/acme/ogc-api/jobs")
     plain.post(ECHO, json=HELLO, headers=ASYNC)
     assert len(other.get("/acme/ogc-api/jobs").json["jobs"]) == 1
+
+
+def test_requests_that_come_at_the_same_time_make_one_tenant(settings: Settings) -> None:
+    app = create_app(settings)
+    begin = threading.Barrier(16)
+
+    def post(_: int) -> int:
+        begin.wait()
+        return app.test_client().post(ECHO, json=HELLO, headers=ASYNC).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(post, range(16))) == {201}
+    assert len(app.test_client().get("/acme/ogc-api/jobs").json["jobs"]) == 16
 
 
 @pytest.mark.parametrize(
