@@ -53,7 +53,7 @@ def resolve(path: str) -> tuple[str, str, str]:
         return DEFAULT, "", path or "/"
     tenant = found["tenant"] or DEFAULT
     if not is_name(tenant):
-        return tenant.encode("latin-1").decode(errors="replace"), "", path  # RFC 3875 by way of PEP 3333
+        return tenant.encode("latin-1").decode(errors="replace"), "", path  # as PEP 3333 gives bytes
     parts = found.groupdict()
     prefix = path[: found.end("tenant")] if found["tenant"] else ""
     if "job" in parts:
