@@ -1,4 +1,4 @@
-"""The addresses a server answers at: / and /ogc-api, below a public URL, with stray slashes forgiven."""
+"""The addresses a server answers at: /, /ogc-api, /<tenant>/ogc-api, below a public URL, stray slashes forgiven."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from geomill.app.tenant_names import DEFAULT, OF_VIEWS, is_name
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PREFIX = "/ogc-api"
+TENANT = "geomill.tenant"  # in the environ: the tenant that the address names, if it can be one or not
 RECEIVED_HOST = "geomill.received_host"  # in the environ: the Host header as it came, whatever replaced it since
 _HOST = re.compile(r"([\w.~-]+|\[[0-9a-fA-F:.]+\])(:\d{0,5})?", re.ASCII)  # RFC 3986, 3.2.2, without what no server has
+_PREFIXED = re.compile(rf"(?:/(?P<tenant>[^/]+))?{PREFIX}(?P<path>/.*)?")
+# where other servers keep the logs of a job's steps, and so clients look for them
+_STEP_LOG = re.compile(r"(?:/(?P<tenant>[^/]+))?/temp/[^/]+-(?P<job>[0-9a-f-]{36})/(?P<name>[^/]+\.log)")
 
 
 class Addresses:
@@ -31,12 +37,28 @@ class Addresses:
             environ["SCRIPT_NAME"] = self.public.path
         elif not is_host(environ.get("HTTP_HOST", "")):  # no link can begin with it
             environ.pop("HTTP_HOST", None)
-        path = tidy(environ.get("PATH_INFO", ""))
-        if path == PREFIX or path.startswith(PREFIX + "/"):
-            environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "").rstrip("/") + PREFIX
-            path = path.removeprefix(PREFIX)
-        environ["PATH_INFO"] = path or "/"
+        environ[TENANT], prefix, path = resolve(tidy(environ.get("PATH_INFO", "")))
+        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "").rstrip("/") + prefix
+        environ["PATH_INFO"] = path
         return self.application(environ, start_response)
+
+
+def resolve(path: str) -> tuple[str, str, str]:
+    """(tenant, the prefix that links keep, path of a view) of a tidy path.
+
+    What cannot be the name of a tenant is given as one, for an error to name it, and is no prefix.
+    """
+    found = _STEP_LOG.fullmatch(path) or _PREFIXED.fullmatch(path)
+    if found is None or found["tenant"] in OF_VIEWS:
+        return DEFAULT, "", path or "/"
+    tenant = found["tenant"] or DEFAULT
+    if not is_name(tenant):
+        return tenant.encode("latin-1").decode(errors="replace"), "", path  # as PEP 3333 gives bytes
+    parts = found.groupdict()
+    prefix = path[: found.end("tenant")] if found["tenant"] else ""
+    if "job" in parts:
+        return tenant, prefix and prefix + PREFIX, f"/jobs/{parts['job']}/logs/{parts['name']}"
+    return tenant, prefix + PREFIX, parts["path"] or "/"
 
 
 def is_host(header: str) -> bool:

@@ -25,6 +25,7 @@ from geomill.app.setting_kinds import (
     ISOLATION,
     SECONDS,
     SOME_SECONDS,
+    TENANTS,
     TEXT,
     WEB_ADDRESS,
     Kind,
@@ -73,6 +74,7 @@ class Settings:
     description: str = _web_setting(TEXT, "Text on the landing page.", default="Geospatial processes, run as jobs.")
     sync_wait: float = _web_setting(SECONDS, "Longest wait for a synchronous job.", default=60.0)
     max_body: int = _web_setting(BYTES, "Largest request body.", default=10_000_000)
+    tenants: tuple[str, ...] = _web_setting(TENANTS, "Tenants, each served at /<tenant>/ogc-api.", default=())
     processes: tuple[Path, ...] = _setting(FOLDERS, "Folders of process files, beside the shipped ones.", default=())
     max_running: int = _setting(integer(1), "Jobs that run at the same time.", default_factory=_processors)
     max_queued: int = _setting(integer(1), "Accepted jobs that may wait; more are refused.", default=10_000)

@@ -19,6 +19,7 @@ from geomill.app.exchange import InvalidRequest, NotAcceptable
 from geomill.app.exchange.package import UnsupportedMediaType
 from geomill.app.guard import Refused
 from geomill.app.negotiation import JSON, PROBLEM, accepted
+from geomill.app.tenant_names import NoSuchTenant
 from geomill.jobstore import (
     BadCursor,
     IdempotencyConflict,
@@ -94,6 +95,10 @@ PROBLEMS: dict[type[Exception], Problem] = {
     NoSuchJob: Problem(404, PART_1 + "no-such-job", "No such job"),
     NoSuchLog: Problem(404, "no-such-log", "No such log", "A log of a step is there once the step has begun."),
     JobNotFinished: Problem(409, "job-not-finished", "Job not finished", "Only a job that has ended can be retried."),
+    NoSuchTenant: Problem(
+        404, "no-such-tenant", "No such tenant",
+        "Tenants are named in the settings; a loopback server also makes one at its first POST or PUT.",
+    ),  # fmt: skip
     ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
     ResultNotAvailable: Problem(404, PART_1 + "result-not-available", "Results not available"),
     NoSuchOutput: Problem(400, PART_1 + "no-such-output", "No such output"),

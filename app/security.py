@@ -47,7 +47,7 @@ def check(settings: Settings) -> None:
     host = request.environ[RECEIVED_HOST]
     if host and not is_host(host):
         raise BadRequest("The Host header is malformed; it must be a name or an address, perhaps with a port.")
-    if not (is_loopback(settings.host) and is_loopback(local_address(request.environ))):
+    if not is_local(settings):
         if request.method in CHANGES:
             raise ChangesRefused("This server listens beyond the loopback interface and knows no users: it only reads.")
         return
@@ -56,6 +56,11 @@ def check(settings: Settings) -> None:
     origin = request.headers.get("Origin")
     if request.method in CHANGES and origin is not None and origin not in own_origins(settings):
         raise ForeignOrigin(f"A page of {origin} may not change anything here.")
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether the server serves this host alone, and the request came from it."""
+    return is_loopback(settings.host) and is_loopback(local_address(request.environ))
 
 
 def own_origins(settings: Settings) -> set[str]:

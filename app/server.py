@@ -11,18 +11,20 @@ import flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from geomill import processes
-from geomill.app import errors, operations, security
+from geomill.app import errors, operations, security, tenancy
 from geomill.app.addresses import Addresses
 from geomill.app.config import Settings
-from geomill.app.engine.client import Engine, open_store
+from geomill.app.engine.client import Engine
 from geomill.app.guard import Guard
-from geomill.processes.deployed import Deployed
+from geomill.app.tenancy import Tenant, Tenants
+from geomill.jobstore import JobStore
 from geomill.processes.registry import Folder, Limits, Registry
 
 
 class Geomill(flask.Flask):
     """An OGC API - Processes server over one home.
 
+    jobs, engine, processes: of the tenant that the request names; outside of requests, of the default tenant.
     waiting: held by each request that waits for a synchronous job; half of the threads stay free for other requests.
     """
 
@@ -30,20 +32,37 @@ class Geomill(flask.Flask):
         """Open the home and wire the parts; nothing is started."""
         super().__init__("geomill.app", static_folder=None, instance_path=os.path.abspath(settings.home))
         self.settings = settings
-        self.jobs = open_store(settings)
-        self.processes = open_registry(settings)
+        self.tenants = Tenants(settings, open_registry(settings))
         self.guard = Guard(settings.allow, settings.max_fetch)
-        self.engine = Engine(settings, self.jobs)
         self.waiting = threading.BoundedSemaphore(max(1, settings.threads // 2))
         self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body
-        for part in (security, operations, errors):
+        for part in (security, operations, tenancy, errors):
             part.init_app(self)
         self._register()
         self.wsgi_app = Addresses(self.wsgi_app, settings.public_url)  # type: ignore[method-assign]
         if settings.trust_proxy:
             proxied = ProxyFix(self.wsgi_app, x_for=1, x_proto=1, x_host=1, x_port=1, x_prefix=1)
             self.wsgi_app = proxied  # type: ignore[method-assign]
+
+    @property
+    def jobs(self) -> JobStore:
+        """The job store."""
+        return self._tenant.jobs
+
+    @property
+    def engine(self) -> Engine:
+        """What starts, follows and dismisses the jobs."""
+        return self._tenant.engine
+
+    @property
+    def processes(self) -> Registry:
+        """The processes."""
+        return self._tenant.processes
+
+    @property
+    def _tenant(self) -> Tenant:
+        return cast(Tenant, flask.g.tenant) if flask.has_request_context() else self.tenants.default
 
     def _register(self) -> None:
         """One blueprint for each row of the resource table."""
@@ -53,12 +72,11 @@ class Geomill(flask.Flask):
             self.register_blueprint(blueprint)
 
 
-def open_registry(settings: Settings, tenant: str = "default") -> Registry:
-    """The processes that the settings name: the shipped ones, then those of each folder."""
+def open_registry(settings: Settings) -> Registry:
+    """The processes that the settings name: the shipped ones, then those of each folder. None is deployed there."""
     folders = [Folder(Path(processes.__file__).parent), *map(Folder, settings.processes)]
-    defaults, packages = Limits(seconds=settings.time_limit, grace=settings.grace), settings.home / "packages"
-    deployed = Deployed(settings.home / tenant / "processes", packages, defaults)
-    return Registry(folders, packages, settings.describe_limit, defaults, deployed)
+    defaults = Limits(seconds=settings.time_limit, grace=settings.grace)
+    return Registry(folders, settings.home / "packages", settings.describe_limit, defaults)
 
 
 current_app = cast(Geomill, flask.current_app)

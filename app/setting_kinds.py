@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geomill.app import tenant_names
+
 SIZES = {f"{prefix}b": 1000.0**power for power, prefix in enumerate(("", "k", "m", "g", "t"))}
 SIZES |= {f"{prefix}ib": 1024.0**power for power, prefix in enumerate("kmgt", 1)}
 DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -82,6 +84,13 @@ def _allow(value: Any, base: Path) -> tuple[str, ...]:
     return entries
 
 
+def _tenants(value: Any, base: Path) -> tuple[str, ...]:
+    names = tuple(_text(name, base) for name in _many(value, ","))
+    if not all(map(tenant_names.is_name, names)):
+        raise ValueError(value)
+    return names
+
+
 def _web_address(value: Any, base: Path) -> str:
     text = _text(value, base)
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", text):
@@ -110,6 +119,9 @@ FOLDERS = Kind(
     lambda value, base: tuple(_path(part, base) for part in _many(value, os.pathsep)),
 )
 ALLOW = Kind('hosts ("example.org", "*.example.org", "localhost:9000") or file prefixes ("file:///data/")', _allow)
+TENANTS = Kind(
+    f"names of {tenant_names.EXPECTED}, but for {', '.join(sorted(tenant_names.RESERVED))}", _tenants
+)
 WEB_ADDRESS = Kind("an http or https address without a query", _web_address)
 SECONDS = Kind(
     'seconds, or a duration such as "30 s", "5 min" or "2 h"', lambda value, base: _number(value, DURATIONS), unit="s"

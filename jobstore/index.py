@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ ON CONFLICT (id) DO UPDATE SET status=excluded.status, started=excluded.started,
     updated=excluded.updated WHERE excluded.updated >= jobs.updated
 """
 _BUSY_SECONDS = 0.25
+_MOST_OPEN = 4  # indexes that a thread keeps open, of two descriptors each: a server has many threads and tenants
+_opened = threading.local()
 _MOST_BRANCHES = 100  # SQLite takes 500
 _BATCH = 500  # rows of a transaction when it is made anew: others wait for about 10 ms
 
@@ -187,7 +190,15 @@ class Index:
         if held.connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
             held.connection.executescript(_SCHEMA)
         self._local.held = held
+        self._make_room()
         return held.connection
+
+    def _make_room(self) -> None:
+        """Close what this thread opened longest ago, if that is too many."""
+        indexes: deque[weakref.ref[Index]] = _opened.__dict__.setdefault("indexes", deque())
+        indexes.append(weakref.ref(self))
+        if len(indexes) > _MOST_OPEN and (oldest := indexes.popleft()()) not in (None, self):
+            oldest.close()
 
     def _renew(self, *, instead: bool) -> str:
         """Begin a new, empty incarnation, to which everybody turns with his next step: the name of the present one.
@@ -195,7 +206,7 @@ class Index:
         One cannot be emptied or unlinked: others have it open, and SQLite keeps two more files beside it.
         instead: of whatever there is; else only where there is none.
         """
-        name = f"{self.path.stem}-{os.urandom(6).hex()}.sqlite"
+        name = f"{self.path.stem}.{os.urandom(6).hex()}.sqlite"
         try:
             if instead:
                 link = self.path.with_name(f".{name}")
@@ -210,7 +221,7 @@ class Index:
 
     def _remove_others(self, name: str) -> None:
         """Away with what was before this incarnation."""
-        for path in self.path.parent.glob(f"{self.path.stem}-*.sqlite*"):
+        for path in self.path.parent.glob(f"{self.path.stem}.*.sqlite*"):  # no tenant has a dot in its name
             if not path.name.startswith(name):
                 path.unlink(missing_ok=True)
 

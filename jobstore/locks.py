@@ -57,9 +57,9 @@ class Locks:
         """The lock that an idempotency key is looked up and set under."""
         return self._lock(f"key-{name[:2]}", -1)
 
-    def index(self, seconds: float) -> AbstractContextManager[Any]:
-        """The lock that the index is made anew under. Raises TimeoutError when it is held for longer."""
-        return self._lock("index", seconds)
+    def index(self, tenant: str, seconds: float) -> AbstractContextManager[Any]:
+        """The lock that a tenant's index is made anew under. Raises TimeoutError when it is held for longer."""
+        return self._lock(f"index-{tenant}", seconds)
 
     def _lock(self, name: str, seconds: float) -> AbstractContextManager[Any]:
         from filelock import FileLock  # its hook is called at every fork, and jobs need none

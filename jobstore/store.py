@@ -80,14 +80,12 @@ class JobStore:
         self, home: Path, runtime: Path, tenant: str = "default", admission: Admission | None = None
     ) -> None:
         """home: where jobs live; runtime: a folder on this host, for what is derived or only locks."""
-        self.home, self.runtime, self.tenant = home, runtime, tenant
+        self.home, self.runtime = home, runtime
         self.admission = admission or Admission()
-        self.jobs = home / tenant / "jobs"
-        self._keys = home / tenant / "keys"
-        for folder in (self.jobs, self._keys):
+        self._belong_to(tenant, Index)
+        for folder in (self._keys, self.jobs):
             folder.mkdir(parents=True, exist_ok=True, mode=PASSABLE)
         self.locks = Locks(runtime)
-        self.index = Index(runtime / f"{tenant}.sqlite")
 
     # ---- reading: no lock, one file
 
@@ -365,7 +363,7 @@ class JobStore:
         """Make the index anew when it cannot be believed. One does it, the others wait a little."""
         if self.index.sound(boot_id()):
             return
-        with suppress(TimeoutError), self.locks.index(5):
+        with suppress(TimeoutError), self.locks.index(self.tenant, 5):
             if not self.index.sound(boot_id()):
                 self.index.rebuild(self._all(), boot_id())
 
@@ -381,7 +379,15 @@ class JobStore:
         """The same store for a supervisor, which leaves the index to the dispatcher."""
         store = copy.copy(self)
         store.locks = Locks(self.runtime, patience=-1)  # how a job ended has to be said, however long it takes
-        store.index = Unindexed(self.index.path)
+        store._belong_to(self.tenant, Unindexed)
+        return store
+
+    def of(self, tenant: str) -> JobStore:
+        """The same store for another tenant of the home, whose folders are there; costs next to nothing."""
+        if tenant == self.tenant:
+            return self
+        store = copy.copy(self)
+        store._belong_to(tenant, type(self.index))
         return store
 
     def _all(self) -> Iterator[StatusInfo]:
@@ -390,6 +396,13 @@ class JobStore:
                 yield self.read_status(job_id)
 
     # ---- inside
+
+    def _belong_to(self, tenant: str, kind: type[Index]) -> None:
+        """Name what is one tenant's own."""
+        self.tenant = tenant
+        self.jobs = self.home / tenant / "jobs"
+        self._keys = self.home / tenant / "keys"
+        self.index = kind(self.runtime / f"{tenant}.sqlite")
 
     def _rows(self, filters: Filters, limit: int, after: tuple[float, str] | None) -> builtins.list[tuple[float, str]]:
         for _ in range(_TRIES):  # until what was believed is what was read

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import concurrent.futures
 import contextlib
+import copy
 import dataclasses
 import logging
 import os
@@ -66,18 +67,20 @@ class Registry:
         packages: Path,
         limit: float = 10.0,
         defaults: Limits | None = None,
-        deployed: Deployed | None = None,
     ) -> None:
-        """packages: where contents are kept; limit: seconds for loading a file; defaults: of what no process says.
-
-        deployed: processes that come before those of the folders.
-        """
-        self.deployed = deployed or Deployed(packages / ".none", packages)
+        """packages: where contents are kept; limit: seconds for loading a file; defaults: of what no process says."""
         self._folders = Folders(folders)
         self._packages = Packages(packages.absolute(), limit)
         self._defaults = defaults or Limits()
+        self.deployed = Deployed(packages / ".deployed", packages, self._defaults)  # a folder that is not there
         self._memo: dict[Path, _Known] = {}
         self._pending = _Pending()
+
+    def of(self, folder: Path) -> Registry:
+        """These processes, after those that are deployed in a folder."""
+        registry = copy.copy(self)
+        registry.deployed = Deployed(folder, self._packages.root, self._defaults)
+        return registry
 
     def list(self) -> builtins.list[Process]:
         """All processes, the deployed ones first, then folder by folder; a new file that takes long comes later."""

@@ -62,13 +62,15 @@ def doctor(**given: Any) -> None:
 def fsck(**given: Any) -> None:
     """Check what lies in the home against what it promises; the status is 1 when something is wrong."""
     options.need_linux()
+    from geomill.app import tenant_names
     from geomill.app.engine.client import open_store
     from geomill.jobstore.fsck import check
 
     settings = Settings.load(overrides=given)
     if not settings.home.exists():
         raise click.ClickException(f"{settings.home}: there is no home")
-    findings = list(check(open_store(settings)))
+    default = open_store(settings)
+    findings = [finding for name in tenant_names.at_work(settings.home) for finding in check(default.of(name))]
     for finding in findings:
         click.echo(f"{finding.path}: promise {finding.promise}: {finding.text}")
     if findings:

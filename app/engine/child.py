@@ -23,12 +23,13 @@ from geomill.app.engine import isolation
 from geomill.app.engine.messages import say
 from geomill.app.engine.steps import LOGS, RETRIED
 from geomill.app.runners.task import Failed, Task
+from geomill.app.tenant_names import LONGEST
 from geomill.jobstore import Job, JobStore, records
 from geomill.jobstore.store import KEPT
 from geomill.processes import BadInput
 from geomill.processes.call import authors, explain
 
-LENGTH = 36  # bytes of a job's id
+LENGTH = LONGEST + 36  # bytes that name a job: its tenant, filled up with spaces, and its id
 GO = b"!"
 REST = 0.01  # seconds without a job until one is rehearsed: where one follows the other, that would only cost time
 CAUSES = ("exception", "exit", "bad-input", "disk-full")  # that a child may name for its failure
@@ -51,20 +52,27 @@ def rehearse() -> None:
         runner.rehearse()
 
 
+def named(tenant: str, job_id: str) -> bytes:
+    """The first order to a child: which job is its own."""
+    return f"{tenant:{LONGEST}}{job_id}".encode()
+
+
 def main(store: JobStore, settings: Settings, orders: int, channel: int, *, own_processes: bool) -> NoReturn:
     """Wait for a job and become it: run it, say its results or its failure, end.
 
-    orders: gives the id of the job, then GO, or ends; own_processes: this is in a PID namespace.
+    store: of any tenant; orders: gives what `named` says of the job, then GO, or ends;
+    own_processes: this is in a PID namespace.
     """
     _leave_supervisor(orders, channel, own_processes)
     if not select.select([orders], [], [], REST)[0]:
         rehearse()
-    job_id = os.read(orders, LENGTH).decode()
-    if not job_id:
+    name = os.read(orders, LENGTH).decode()
+    if not name:
         os._exit(0)
     code, path = 1, ""
     try:
-        job = store.job(job_id)
+        store = store.of(name[:LONGEST].rstrip())
+        job = store.job(name[LONGEST:])
         path = job.path
         task = Task.of(store, settings, job, lambda message: say(channel, message))  # before our rights are dropped
         if not os.read(orders, len(GO)):

@@ -19,6 +19,7 @@ from typing import Any
 from geomill.app.config import Settings, SettingsError
 from geomill.app.engine import reaper
 from geomill.app.engine.dispatcher import ELECTION, LOG, SERVING, SOCKET, identity
+from geomill.app.tenant_names import DEFAULT
 from geomill.jobstore import Admission, JobStore, StatusInfo, StoreBusy, files
 from geomill.jobstore.store import PASSABLE
 
@@ -30,12 +31,15 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBR
               "GDAL_DATA", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # fmt: skip
 
 
-def open_store(settings: Settings) -> JobStore:
-    """The job store that the settings name. Raises SettingsError for a home that no job could use."""
+def open_store(settings: Settings, tenant: str = DEFAULT) -> JobStore:
+    """A tenant's job store in the home that the settings name, made if need be.
+
+    Raises SettingsError for a home that no job could use.
+    """
     settings.check_job_user()
     _agree(settings)
     admission = Admission(settings.max_queued, settings.min_free_bytes, settings.min_free_inodes)
-    return JobStore(settings.home, settings.prepare_runtime_dir(), admission=admission)
+    return JobStore(settings.home, settings.prepare_runtime_dir(), tenant, admission)
 
 
 def _agree(settings: Settings) -> None:
@@ -59,10 +63,10 @@ def _agree(settings: Settings) -> None:
 
 
 class Engine:
-    """Starts, follows and dismisses jobs."""
+    """Starts, follows and dismisses the jobs of one tenant."""
 
     def __init__(self, settings: Settings, store: JobStore) -> None:
-        """store: the one that settings name."""
+        """store: the tenant's, in the home that settings name."""
         self.settings, self.store = settings, store
         self.runtime = settings.runtime_dir
         self._held: list[int] = []
@@ -80,7 +84,7 @@ class Engine:
     def start(self, job_id: str) -> None:
         """Wake the dispatcher for an accepted job. Never fails: a dispatcher to come finds the job in the store."""
         with contextlib.suppress(OSError), self._connect() as link:
-            _send(link, {"op": "start", "job": job_id})
+            _send(link, self._start_of(job_id))
 
     def run(self, job_id: str, seconds: float) -> StatusInfo:
         """Start a job and wait for its end, at most this long. The latest status."""
@@ -155,9 +159,12 @@ class Engine:
     def _wait_for_start(self, job_id: str, deadline: float) -> dict[str, Any] | None:
         """{"pid", "start_time"} of the job's supervisor, {"ended"}; None when the dispatcher was lost or time is up."""
         with contextlib.suppress(OSError, ValueError), self._connect(max(0.001, deadline - time.monotonic())) as link:
-            _send(link, {"op": "start", "job": job_id, "wait": True})
+            _send(link, {**self._start_of(job_id), "wait": True})
             return _receive(link)
         return None
+
+    def _start_of(self, job_id: str) -> dict[str, Any]:
+        return {"op": "start", "tenant": self.store.tenant, "job": job_id}
 
     def _tell(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError), self._connect() as link:

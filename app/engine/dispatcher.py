@@ -1,4 +1,4 @@
-"""The dispatcher: one warm process per home that starts accepted jobs in fair order and notices lost ones.
+"""The dispatcher: one warm process per home, for all tenants: starts accepted jobs in fair order, notices lost ones.
 
 It is elected by a lock whose descriptor its starter hands over, listens on a socket in the runtime directory, and
 never blocks: what may hang is somebody else's work. Everything it knows is derived from the job folders, so that the
@@ -23,15 +23,13 @@ from geomill.app.engine import isolation, reaper
 from geomill.app.engine.children import Children
 from geomill.app.engine.listener import Client, Listener
 from geomill.app.engine.queue import Capacity, Demand, FairQueue
+from geomill.app.engine.stores import Stores, latest, read_job, read_status, repair_indexes
 from geomill.app.engine.templates import LIBRARIES, Template
-from geomill.jobstore import InvalidTransition, Job, JobStore, NoSuchJob, Status, StatusInfo, StoreBusy, files
-from geomill.jobstore.records import new_job_id
+from geomill.jobstore import InvalidTransition, Job, JobStore, NoSuchJob, Status, StoreBusy, files
 from geomill.jobstore.store import boot_id
 
 ELECTION, SERVING, SOCKET, LOG = "election", "serving", "dispatcher.sock", "dispatcher.log"
 REBUILD = "rebuild the index"  # a chore
-RECONCILED = "reconciled"  # its time is when a dispatcher last compared folders and index
-MARGIN = 60.0  # seconds that clocks may have been set back, and a request may have taken, since
 RETIRE_AFTER = 10.0  # seconds without a server, a waiting job or a running one
 TICK = 0.5
 PATIENCE = 0.1  # seconds to wait for a job that somebody writes; there is always another time
@@ -54,9 +52,9 @@ class Running:
 class Dispatcher:
     """The dispatcher process. `_on_...` answers a message, the rest follows the life of a job."""
 
-    def __init__(self, settings: Settings, store: JobStore) -> None:
-        """Listen first, then look for work: whoever could not reach the socket has left his job in the store."""
-        self.settings, self.store = settings, store
+    def __init__(self, settings: Settings, stores: Stores) -> None:
+        """Listen first, then look for work: whoever could not reach the socket has left his job in a store."""
+        self.settings, self.stores = settings, stores
         self.runtime, self.identity = settings.runtime_dir, identity(settings)
         self.selector = selectors.DefaultSelector()
         self.queue = FairQueue()
@@ -69,7 +67,7 @@ class Dispatcher:
         self.retired = False
         self.reconciled = 0.0
         self.pause_until = 0.0  # no job is started before, since a template died young
-        self.children = Children(self._known_children, store.index.close)
+        self.children = Children(self._known_children, stores.close_indexes)
         operations = {
             "start": self._on_start, "place": self._on_place, "dismiss": self._on_dismiss, "sweep": self._on_sweep,
             "hello": self._on_hello, "retire": self._on_retire,
@@ -80,7 +78,7 @@ class Dispatcher:
         """Serve until retired."""
         self._template("base")
         self._reconcile()
-        self.children.fork("collect", self.store.collect)
+        self.children.fork("collect", self.stores.collect)
         while not self.retired:
             for key, _ in self.selector.select(TICK):
                 key.data()
@@ -94,7 +92,7 @@ class Dispatcher:
         job_id = message["job"]
         started = self.running.get(job_id)
         if started is None:
-            self._enqueue(job_id)
+            self._enqueue(self.stores[message["tenant"]], job_id)
         if not message.get("wait"):
             return None
         if started is not None and started.pid is not None:
@@ -132,16 +130,15 @@ class Dispatcher:
 
     # ---- starting
 
-    def _enqueue(self, job_id: str) -> None:
+    def _enqueue(self, store: JobStore, job_id: str) -> None:
         if job_id in self.queue or job_id in self.running:
             return
-        info = self._read_status(job_id)
-        job = self._read_job(job_id)
+        info, job = read_status(store, job_id), read_job(store, job_id)
         if info is not None and info.status is not Status.ACCEPTED:
-            self._take_over(job_id)  # an earlier dispatcher started it, and did not come to note that
+            self._take_over(store, job_id)  # an earlier dispatcher started it, and did not come to note that
         elif info is not None and job is not None:
             self.template_of[job_id] = _template_of(job)
-            self.queue.add(_demand(job))
+            self.queue.add(_demand(store, job))
 
     def _start_jobs(self) -> None:
         if time.monotonic() < self.pause_until:
@@ -150,15 +147,16 @@ class Dispatcher:
             name = self.template_of.pop(demand.job_id, "base")
             self.running[demand.job_id] = Running(demand, name, time.monotonic())
             try:
-                self._template(name).start(demand.job_id)
+                self._template(name).start(demand.tenant, demand.job_id)
             except OSError:
                 self._template_ended(name)
                 return
-            self.store.index.begin(demand.job_id)  # the job need not wait for that
+            self.stores[demand.tenant].index.begin(demand.job_id)  # the job need not wait for that
 
     def _template(self, name: str) -> Template:
         if name not in self.templates:
-            template = self.templates[name] = Template(name, self.store, self.settings)
+            self.stores.close_indexes()
+            template = self.templates[name] = Template(name, self.stores.default, self.settings)
             self.selector.register(template.socket, selectors.EVENT_READ, lambda: self._on_template(name))
         return self.templates[name]
 
@@ -203,11 +201,12 @@ class Dispatcher:
 
     def _adopt(self, job_id: str, running: Running) -> None:
         """Find the supervisor of a job by what its status says, or let it wait again."""
-        info = self._read_status(job_id)
+        store = self.stores[running.demand.tenant]
+        info = read_status(store, job_id)
         if info is not None and info.status is Status.RUNNING and info.pid and info.start_time:
             return self._started(job_id, info.pid, info.start_time)
         del self.running[job_id]
-        self._enqueue(job_id)
+        self._enqueue(store, job_id)
 
     # ---- ending
 
@@ -218,38 +217,39 @@ class Dispatcher:
             self.selector.unregister(running.pidfd)
             os.close(running.pidfd)
         self.listener.tell(job_id, {"job": job_id, "ended": True})
-        info = self._read_status(job_id)
+        store = self.stores[running.demand.tenant]
+        info = read_status(store, job_id)
         if info is None:
             return
         if info.status is Status.RUNNING and info.pid != running.pid:
-            return self._take_over(job_id)  # another template's supervisor was faster
+            return self._take_over(store, job_id)  # another template's supervisor was faster
         with suppress(NoSuchJob, InvalidTransition, StoreBusy):  # the next look at the folders finds it again
             if info.status.final:
-                self.store.index.put(info)
+                store.index.put(info)
             else:
                 self.children.sweep()
-                if info.status is Status.ACCEPTED and self.store.has_supervisor(job_id):
+                if info.status is Status.ACCEPTED and store.has_supervisor(job_id):
                     return  # of a server that does not know of us
                 if info.status is Status.RUNNING:
                     if running.kill_at is not None:  # that is how it was to end
-                        self.store.ask_dismissal(job_id)
-                    self.store.fail_lost(info)
+                        store.ask_dismissal(job_id)
+                    store.fail_lost(info)
                 else:
                     message = "the supervisor ended before the job began"
-                    self.store.move(job_id, Status.FAILED, cause="lost", message=message)
-        self._tidy(job_id)
+                    store.move(job_id, Status.FAILED, cause="lost", message=message)
+        self._tidy(store, job_id)
 
-    def _tidy(self, job_id: str) -> None:
-        """Remove what a lost supervisor left; there may be much of it."""
-        work = self.store.folder(job_id) / "work"
+    def _tidy(self, store: JobStore, job_id: str) -> None:
+        """Remove what a lost supervisor left, or keep it for a retry; there may be much of it."""
+        work = store.folder(job_id) / "work"
         if work.exists():
-            self.children.fork(f"tidy {job_id}", lambda: self.store.clear(job_id, keep=True))
+            self.children.fork(f"tidy {job_id}", lambda: store.clear(job_id, keep=True))
 
     def _known_children(self) -> set[int]:
         """Templates and supervisors. One that a template has just forked may be known by its status alone."""
         pids = {template.pid for template in self.templates.values()}
         for job_id, running in self.running.items():
-            info = self._read_status(job_id) if running.pid is None else None
+            info = read_status(self.stores[running.demand.tenant], job_id) if running.pid is None else None
             pids.add(info.pid or 0 if info else running.pid or 0)
         return pids
 
@@ -283,71 +283,47 @@ class Dispatcher:
     def _reconcile(self) -> None:
         """Take up what the folders say and no message said: after a start, a lost message, a killed worker."""
         self.reconciled = time.monotonic()
-        if not self.store.index.sound(boot_id()):
-            if not self.children.at(REBUILD):
-                self.children.fork(REBUILD, self.store.repair_index)
-            return
-        with suppress(sqlite3.Error):  # then it is not sound the next time
-            self._note_unindexed()
-            for job_id, _ in self.store.index.ids(Status.ACCEPTED):
-                self._enqueue(job_id)
-            for job_id, _ in self.store.index.ids(Status.RUNNING):
-                if job_id not in self.running:
-                    self._take_over(job_id)
+        stores = self.stores.there()
+        unsound = [store for store in stores if not store.index.sound(boot_id())]
+        if unsound and not self.children.at(REBUILD):
+            self.children.fork(REBUILD, lambda: repair_indexes(unsound))
+        for store in stores:
+            if store not in unsound:
+                with suppress(sqlite3.Error):  # then it is not sound the next time
+                    self._reconcile_with(store)
         for job_id, running in list(self.running.items()):
             if running.pid is None and time.monotonic() - running.asked > 10 * RECONCILE_EVERY:
                 self._adopt(job_id, running)
 
-    def _take_over(self, job_id: str) -> None:
+    def _reconcile_with(self, store: JobStore) -> None:
+        for job_id in latest(store):
+            known = job_id in self.queue or job_id in self.running or store.index.knows(job_id)
+            if not known and (info := read_status(store, job_id)):
+                store.index.put(info)
+        for job_id, _ in store.index.ids(Status.ACCEPTED):
+            self._enqueue(store, job_id)
+        for job_id, _ in store.index.ids(Status.RUNNING):
+            if job_id not in self.running:
+                self._take_over(store, job_id)
+
+    def _take_over(self, store: JobStore, job_id: str) -> None:
         """A job that an earlier dispatcher started, or that ended while nobody looked."""
-        info, job = self._read_status(job_id), self._read_job(job_id)
+        info, job = read_status(store, job_id), read_job(store, job_id)
         if info is None or job is None:
-            if not self.store.folder(job_id).exists():
-                self.store.index.delete(job_id)
+            if not store.folder(job_id).exists():
+                store.index.delete(job_id)
             return
-        if info.status is Status.RUNNING and self.store.lost(info):
+        if info.status is Status.RUNNING and store.lost(info):
             with suppress(StoreBusy):
-                info = self.store.fail_lost(info)
-        self.store.index.put(info)
+                info = store.fail_lost(info)
+        store.index.put(info)
         if info.status is not Status.RUNNING or info.pid is None or info.start_time is None:
-            self._tidy(job_id)
+            self._tidy(store, job_id)
             return
-        self.running[job_id] = Running(_demand(job), _template_of(job), time.monotonic())
+        self.running[job_id] = Running(_demand(store, job), _template_of(job), time.monotonic())
         self._started(job_id, info.pid, info.start_time)
         if info.dismissing and job_id in self.running:
             self.running[job_id].kill_at = time.monotonic() + self.settings.grace + 2
-
-    def _note_unindexed(self) -> None:
-        """Index the jobs that a killed worker did not: any since the last look, by whichever dispatcher that was."""
-        mark = self.runtime / RECONCILED
-        since = max(0.0, mark.stat().st_mtime - MARGIN) if mark.exists() else 0.0
-        mark.touch()
-        least = new_job_id(since)
-        for shard in sorted(os.listdir(self.store.jobs), reverse=True):
-            with suppress(OSError):
-                folder = self.store.jobs / shard
-                if shard < least[: len(shard)]:
-                    break
-                if folder.stat().st_mtime < since:
-                    continue
-                for job_id in os.listdir(folder):
-                    info = self._read_status(job_id) if job_id >= least and not self._knows(job_id) else None
-                    if info is not None:
-                        self.store.index.put(info)
-
-    def _knows(self, job_id: str) -> bool:
-        return job_id in self.queue or job_id in self.running or self.store.index.knows(job_id)
-
-    def _read_status(self, job_id: str) -> StatusInfo | None:
-        """Where a job stands; None when it is gone, or its file is no status."""
-        with suppress(NoSuchJob, ValueError, OSError):
-            return self.store.read_status(job_id)
-        return None
-
-    def _read_job(self, job_id: str) -> Job | None:
-        with suppress(NoSuchJob, ValueError, OSError):
-            return self.store.job(job_id)
-        return None
 
     def _maybe_retire(self, moment: float) -> None:
         """Nobody serves this home any more, and nothing is left to do."""
@@ -359,9 +335,10 @@ class Dispatcher:
             self.retired = True
 
 
-def _demand(job: Job) -> Demand:
+def _demand(store: JobStore, job: Job) -> Demand:
     limits = job.limits
-    return Demand(job.job_id, job.owner, job.process_id, limits.cpus, limits.memory, limits.max_running)
+    asked = (limits.cpus, limits.memory, limits.max_running)
+    return Demand(job.job_id, job.owner, job.process_id, *asked, tenant=store.tenant)
 
 
 def _template_of(job: Job) -> str:
@@ -386,7 +363,7 @@ def main() -> None:
 
     store = open_store(settings)
     store.locks.patience = PATIENCE
-    dispatcher = Dispatcher(settings, store)
+    dispatcher = Dispatcher(settings, Stores(store))
     signal.signal(signal.SIGTERM, lambda *_: setattr(dispatcher, "retired", True))
     dispatcher.run()
 

@@ -1,10 +1,15 @@
-"""Which waiting job starts next: round robin over owners, oldest first within one, as the host has room. Pure."""
+"""Which waiting job starts next: round robin over owners, oldest first within one, as the host has room. Pure.
+
+An owner is somebody of one tenant: the same name in another tenant is somebody else.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+Whose = tuple[str, str]  # tenant and owner
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,12 @@ class Demand:
     cpus: float = 1.0
     memory: int = 0
     max_running: int | None = None
+    tenant: str = "default"
+
+    @property
+    def whose(self) -> Whose:
+        """Who is served with it."""
+        return self.tenant, self.owner
 
 
 @dataclass(frozen=True)
@@ -32,8 +43,8 @@ class FairQueue:
     """The waiting jobs. An owner who was just served goes to the end of the round."""
 
     def __init__(self) -> None:
-        self._owners: OrderedDict[str, OrderedDict[str, Demand]] = OrderedDict()
-        self._owner_of: dict[str, str] = {}
+        self._owners: OrderedDict[Whose, OrderedDict[str, Demand]] = OrderedDict()
+        self._owner_of: dict[str, Whose] = {}
 
     def __len__(self) -> int:
         return len(self._owner_of)
@@ -43,8 +54,8 @@ class FairQueue:
 
     def add(self, demand: Demand) -> None:
         """Let a job wait; again is the same as once."""
-        self._owners.setdefault(demand.owner, OrderedDict()).setdefault(demand.job_id, demand)
-        self._owner_of[demand.job_id] = demand.owner
+        self._owners.setdefault(demand.whose, OrderedDict()).setdefault(demand.job_id, demand)
+        self._owner_of[demand.job_id] = demand.whose
 
     def discard(self, job_id: str) -> None:
         """Let a job wait no longer."""

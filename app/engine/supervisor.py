@@ -52,7 +52,8 @@ def supervise(store: JobStore, settings: Settings, link: socket.socket, *, conta
     """Get ready, wait for an accepted job, and run it to its final status.
 
     Nothing when another was faster, the job is not wanted any more, or the template goes before it has one.
-    link: gives [id of the job, pid, start time], the last two of this process as the host sees it;
+    store: of any tenant; link: gives [tenant and id of the job, pid, start time], these two of this process as the
+    host sees it;
     contained: this process is the first of its PID namespace.
     """
     os.setsid()
@@ -81,7 +82,7 @@ class Supervisor:
         self.reported = 0.0
         self.published_durably = True  # as long as nothing is published
 
-    def wait(self, link: socket.socket) -> tuple[str, int, int] | None:
+    def wait(self, link: socket.socket) -> tuple[str, str, int, int] | None:
         """What the link gives; None when the template has gone, or this is told to end, or has lost its child."""
         if not select.select([link], [], [], child.REST)[0]:
             self._rehearse()
@@ -96,13 +97,14 @@ class Supervisor:
         with suppress(NoSuchJob):
             self.store.read_status(records.new_job_id())
 
-    def begin(self, job_id: str, pid: int, start_time: int) -> None:
+    def begin(self, tenant: str, job_id: str, pid: int, start_time: int) -> None:
         """Make the job ours; the child reads what is asked meanwhile.
 
         Raises BlockingIOError, FileNotFoundError, InvalidTransition or NoSuchJob for a job that is not to be had.
         """
-        self._order(job_id.encode())
+        self._order(child.named(tenant, job_id))
         isolation.set_name("geomill-job")
+        self.store = self.store.of(tenant)
         self.folder = self.store.folder(job_id)
         self.work = self.folder / "work"
         self.lock = _take_lock(self.folder)
@@ -137,7 +139,7 @@ class Supervisor:
     # ---- the child
 
     def _fork(self) -> None:
-        """A child that waits for orders: the id of the job, as soon as it is known, then the word to go."""
+        """A child that waits for orders: the job, as soon as it is known, then the word to go."""
         reading, writing = os.pipe()
         orders, self.orders = os.pipe()
         self.messages = Channel(reading)

@@ -46,20 +46,19 @@ class Template:
     """The dispatcher's end of one template process."""
 
     def __init__(self, name: str, store: JobStore, settings: Settings) -> None:
-        """Fork it. name: a key of LIBRARIES."""
+        """Fork it; no index may be open. name: a key of LIBRARIES; store: of any tenant."""
         self.name, self.born = name, time.monotonic()
         self.socket, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE)
-        store.index.close()
         self.pid = os.fork()
         if self.pid == 0:
             _guarded(lambda: _serve(name, inside, store.unindexed(), settings))
         inside.close()
         self.socket.setblocking(False)
 
-    def start(self, job_id: str) -> None:
+    def start(self, tenant: str, job_id: str) -> None:
         """Ask for a supervisor of this job; the answer comes by `socket`. Raises OSError when the template is gone."""
-        self.socket.send(json.dumps({"start": job_id}).encode())
+        self.socket.send(json.dumps([tenant, job_id]).encode())
 
     def answer(self) -> tuple[str, int, int] | None:
         """(job, pid, start time) of a supervisor that began, or None when the template has ended."""
@@ -87,10 +86,10 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
         message = link.recv(MESSAGE)
         if not message:
             return
-        job_id = json.loads(message)["start"]
-        if spare is None or not spare.take(job_id):
+        tenant, job_id = json.loads(message)
+        if spare is None or not spare.take(tenant, job_id):
             spare = _Spare(store, settings)
-            spare.take(job_id)
+            spare.take(tenant, job_id)
         link.send(json.dumps([job_id, spare.pid, spare.start_time]).encode())
         spare = None
 
@@ -109,10 +108,10 @@ class _Spare:
         inside.close()
         self.start_time = reaper.start_time(self.pid) or 0
 
-    def take(self, job_id: str) -> bool:
+    def take(self, tenant: str, job_id: str) -> bool:
         """Let it be the supervisor of this job; False when somebody has ended it."""
         with self._link, contextlib.suppress(OSError):
-            self._link.send(json.dumps([job_id, self.pid, self.start_time]).encode())
+            self._link.send(json.dumps([tenant, job_id, self.pid, self.start_time]).encode())
             return True
         return False
 

@@ -64,7 +64,7 @@ OPTIONAL = {"ETag", "Retry-After", "Link", "Location", "Preference-Applied", "Co
 
 def find_operation(definition: dict[str, Any], path: str, method: str, status: int = 200) -> dict[str, Any] | None:
     """What is documented of a request; a method that a path does not have is refused as any of its operations says."""
-    path = re.sub("/+", "/", path).rstrip("/").removeprefix("/ogc-api") or "/"
+    path = re.sub("^(/acme|/zeta|/default)?/ogc-api(?=/|$)", "", re.sub("/+", "/", path).rstrip("/")) or "/"
     for template, operations in definition["paths"].items():
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
             methods = {name: found for name, found in operations.items() if name in METHODS}

@@ -76,7 +76,7 @@ def test_a_problem_below_a_prefix_has_its_page_there(client: FlaskClient, prefix
     assert client.get(kind).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/ogc-apis", "/ogc-api-x/jobs", "/x/ogc-api/jobs", "/ogc-api/ogc-api"])
+@pytest.mark.parametrize("path", ["/ogc-apis", "/ogc-api-x/jobs", "/processes/ogc-api/jobs", "/ogc-api/ogc-api"])
 def test_nothing_but_the_prefix_itself_is_one(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 404
 

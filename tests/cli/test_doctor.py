@@ -1,6 +1,7 @@
 """What the commands say about this host and this home."""
 
-from geomill.app.config import known
+from geomill.app.config import Settings, known
+from geomill.app.engine.client import open_store
 
 
 def test_the_doctor_names_every_setting_and_its_origin(shell):
@@ -30,6 +31,15 @@ def test_the_doctor_names_broken_process_files(shell, tmp_path):
 def test_a_home_that_keeps_its_promises_has_no_findings(shell):
     done = shell("fsck")
     assert (done.returncode, done.stdout) == (0, "Nothing is wrong.\n"), done.stderr
+
+
+def test_the_jobs_of_every_tenant_are_looked_at(shell, tmp_path):
+    settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run")
+    wrong = open_store(settings, "acme").jobs / "0000000" / "no-job"
+    wrong.mkdir(parents=True)
+    done = shell("fsck", GEOMILL_HOME=str(settings.home), GEOMILL_RUNTIME_DIR=str(settings.runtime_dir))
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{wrong}: promise ")
 
 
 def test_the_version_is_told(shell):

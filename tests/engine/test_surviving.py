@@ -163,7 +163,7 @@ def orphan(settings: Settings) -> Iterator[str]:
     """A job that a worker had just accepted when it was killed: in no index, and told to nobody."""
     app = create_app(settings)
     app.jobs.repair_index()
-    app.jobs = app.jobs.unindexed()
+    app.tenants.default.jobs = app.jobs.unindexed()
     reply = app.test_client().post("/processes/nap/execution", json={"inputs": {}}, headers={"Prefer": "respond-async"})
     assert reply.json
     yield reply.json["jobID"]
@@ -185,8 +185,9 @@ def test_a_job_that_nobody_was_told_of_is_found_an_hour_later(settings: Settings
         (folder / name).unlink()
         (folder / name).write_text(text)
     folder.rename(shard / aged.name)
-    (settings.runtime_dir / "reconciled").touch()
-    os.utime(settings.runtime_dir / "reconciled", (long_ago - 1, long_ago - 1))  # the last dispatcher's last look
+    last_look = settings.runtime_dir / "default.reconciled"  # of the last dispatcher
+    last_look.touch()
+    os.utime(last_look, (long_ago - 1, long_ago - 1))
     with dispatching(settings):
         until(lambda: open_store(settings).read_status(aged.name).status is Status.SUCCESSFUL)
 

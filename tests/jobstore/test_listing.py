@@ -225,6 +225,16 @@ def test_an_index_that_could_not_be_written_is_repaired_with_the_next_list(tmp_p
     assert listed(store) == [job_id]
 
 
+def test_a_thread_keeps_few_indexes_open_whatever_number_of_tenants_it_serves(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    stores = [open_store(tmp_path).of(f"tenant-{number}") for number in range(20)]
+    for store in stores:
+        store.jobs.mkdir(parents=True)
+    for store in (*stores, *stores):
+        assert listed(store) == []
+    assert len(os.listdir("/proc/self/fd")) - before <= 12  # of a file, its log, and memory that they share
+
+
 def test_an_index_that_another_process_holds_costs_a_moment_and_no_job(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     ids = [create(store, age=5)]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,21 +32,26 @@ COMMAND = (sys.executable, "-P", "-m", "geomill.app.cli")
 
 @dataclass(frozen=True)
 class Mill:
-    """A running server. pid: of gunicorn's master; url: of the landing page, without a slash at the end."""
+    """A running server. pid: of gunicorn's master; url: of a tenant's landing page, without a slash at the end."""
 
     url: str
     pid: int
     settings: Settings
+    tenant: str = "default"
+
+    def of(self, tenant: str) -> Mill:
+        """The server as somebody of another tenant sees it."""
+        return replace(self, url=f"{self.url}/{tenant}/ogc-api", tenant=tenant)
 
     @property
     def engine(self) -> Engine:
         """What a worker would ask the dispatcher with."""
-        return Engine(self.settings, open_store(self.settings))
+        return Engine(self.settings, self.store)
 
     @property
     def store(self) -> JobStore:
         """The store, as another process sees it."""
-        return open_store(self.settings)
+        return open_store(self.settings, self.tenant)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> urllib3.BaseHTTPResponse:
         """One request on a connection of its own, never sent twice; names of headers are written with an underscore."""

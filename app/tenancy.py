@@ -1,0 +1,74 @@
+"""Whose jobs and processes a request is about: those of the tenant that its address names."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import g, request
+
+from geomill.app import security, tenant_names
+from geomill.app.addresses import TENANT
+from geomill.app.config import Settings
+from geomill.app.engine.client import Engine, open_store
+from geomill.app.tenant_names import DEFAULT, NoSuchTenant
+from geomill.jobstore import JobStore
+from geomill.processes.registry import Registry
+
+if TYPE_CHECKING:
+    from geomill.app.server import Geomill
+
+DEPLOYED = "processes"  # in the folder of a tenant
+MAKING = {"POST", "PUT"}  # what makes a tenant, where that is allowed
+
+
+@dataclass
+class Tenant:
+    """What a request to one tenant deals with."""
+
+    jobs: JobStore
+    engine: Engine
+    processes: Registry
+
+
+def open_tenant(settings: Settings, name: str, shared: Registry) -> Tenant:
+    """A tenant, with its folders. shared: the processes that all tenants have."""
+    jobs = open_store(settings, name)
+    return Tenant(jobs, Engine(settings, jobs), shared.of(settings.home / name / DEPLOYED))
+
+
+class Tenants:
+    """The tenants of a home, each opened once in this process."""
+
+    def __init__(self, settings: Settings, shared: Registry) -> None:
+        """shared: the processes that all tenants have."""
+        self.settings, self.shared = settings, shared
+        self.default = open_tenant(settings, DEFAULT, shared)
+        self._open = {DEFAULT: self.default}
+        self._opening = threading.Lock()
+
+    def get(self, name: str, *, make: bool = False) -> Tenant:
+        """A tenant that is declared or has a folder; make: or any. Raises NoSuchTenant."""
+        if name not in self._open:
+            tenant_names.check(name)
+            if not make and not tenant_names.exists(self.settings.home, name, self.settings.tenants):
+                raise NoSuchTenant(
+                    f"There is no tenant {name!r}. Name it in the setting `tenants`; a server that listens on a "
+                    f"loopback address also makes it at the first POST or PUT below /{name}/ogc-api."
+                )
+            with self._opening:
+                if name not in self._open:
+                    self._open[name] = open_tenant(self.settings, name, self.shared)
+        return self._open[name]
+
+
+def init_app(app: Geomill) -> None:
+    """Find the tenant of every request, after what else could refuse it: nothing is made for a refused one."""
+
+    def find() -> None:
+        if request.endpoint != "problems.show":  # what a problem means is told where there is no tenant, too
+            make = request.method in MAKING and request.endpoint is not None and security.is_local(app.settings)
+            g.tenant = app.tenants.get(request.environ[TENANT], make=make)
+
+    app.before_request(find)
