@@ -94,9 +94,10 @@ def isolation(planned: Plan, settings: Settings) -> tuple[dict[str, Any], list[s
     if planned.runner == DOCKER:
         return {"level": "none", "description": "It does not run on this server."}, []
     sandbox = Sandbox(settings)
-    images = planned.needs.get("images") or [None]
+    images = [image["reference"] for image in planned.needs["images"]]
+    images += [None] if planned.needs["without_image"] or not images else []
     try:
-        levels = [sandbox.level(image, bool(planned.needs.get("network"))) for image in images]
+        levels = [sandbox.level(image, planned.needs["network"]) for image in images]
     except NoIsolation as error:
         return {"level": "refused", "description": str(error)}, [str(error)]
     warnings = [warning for level in levels for warning in level.warnings]

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urljoin, urlsplit
 
 from geomill.app.cwl.directories import Directories
-from geomill.app.cwl.types import Type, is_plain, named, wrapped
+from geomill.app.cwl.shapes import Type, is_plain, named, wrapped
 from geomill.app.exchange.formats import decode_base64
 from geomill.app.exchange.media_types import extension, same
 from geomill.app.exchange.strictjson import loads

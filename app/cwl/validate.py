@@ -77,7 +77,7 @@ def main(path: Path, w: str, other: str) -> None:
 def _read(path: Path, w: str, other: str) -> dict[str, Any]:
     import dataclasses
 
-    from geomill.app.cwl import description, document, loading
+    from geomill.app.cwl import description, document, loading, needs
 
     content = document.parse(path.read_bytes())
     try:
@@ -92,8 +92,8 @@ def _read(path: Path, w: str, other: str) -> dict[str, Any]:
         "id": process_id,
         "entry": entry,
         "description": description.describe(tool, content, process_id),
-        "needs": dataclasses.asdict(description.needs(tool)),
-        "warnings": description.warnings(tool, content),
+        "needs": dataclasses.asdict(needs.needs(tool)),
+        "warnings": needs.warnings(tool, content),
     }
 
 

@@ -44,13 +44,14 @@ def link(result: Result, href: str, media_type: str | None = None) -> dict[str, 
     return found
 
 
-def listing(result: Result, at: At) -> list[Json]:
+def listing(result: Result, at: At) -> dict[str, Json]:
     """The files of a folder, as links."""
     start = len(f"{result.folder}/")
-    return [
+    links = [
         {**link(file, at(str(file.file))), "rel": "item", "title": str(file.file)[start:]}
         for file in result.listing or ()
     ]
+    return {"links": links}
 
 
 def collection(result: Result, at: At) -> dict[str, Json]:

@@ -12,9 +12,9 @@ from cwltool.errors import WorkflowException
 from schema_salad.exceptions import ValidationException
 
 from geomill.app.cwl import loading
-from geomill.app.cwl.description import media_type
 from geomill.app.cwl.document import parse
 from geomill.app.cwl.fence import FencedAccess, fenced_mapper
+from geomill.app.cwl.formats import media_types
 from geomill.app.cwl.order import Order
 from geomill.app.cwl.results import Outputs
 from geomill.app.cwl.reuse import Reuse
@@ -50,7 +50,7 @@ def run(task: Task) -> dict[str, Any]:
     document.write_bytes(task.source)
     logger = _log_to(task)
     tool, steps = _loaded(task, document)
-    order = Order(tool, task.work / "inputs", task.guard.fetch, media_type).make(task.request.inputs)
+    order = Order(tool, task.work / "inputs", task.guard.fetch, _media_type).make(task.request.inputs)
     context = _context(task.work)
     executor = Executor(task.settings.workflow_cpus, task.settings.memory)
     context.select_resources = executor.select_resources
@@ -61,7 +61,7 @@ def run(task: Task) -> dict[str, Any]:
     if status != "success" or outputs is None:
         raise _failed(steps, f"the process ended as {status}", task)
     try:
-        return task.requested(Outputs(task.work, media_type).make(outputs))
+        return task.requested(Outputs(task.work, _media_type).make(outputs))
     except WorkflowException as error:
         raise Failed({"cause": "result", "message": str(error)}) from error
 
@@ -95,6 +95,11 @@ def _context(work: Path) -> RuntimeContext:
     )
     context.make_fs_access = lambda _: FencedAccess(work)  # type: ignore[assignment]
     return context
+
+
+def _media_type(format_: str) -> str | None:
+    """The media type of a CWL format, if it has one."""
+    return next(iter(media_types(format_)), None)
 
 
 def _failed(steps: Steps, message: str, task: Task) -> Exception:

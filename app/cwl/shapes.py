@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Type = Any  # a name, {"type": "array" | "record" | "enum", ...}, or a list of alternatives
+from geomill.app.cwl.types import text_format
 
-# schemas that say "a string of this format" as a record with one member
-STRING_FORMATS = "string_format.yaml#"
+Type = Any  # a name, {"type": "array" | "record" | "enum", ...}, or a list of alternatives
 
 
 def named(type_: Type, tool: Any) -> Type:
@@ -21,10 +20,8 @@ def named(type_: Type, tool: Any) -> Type:
 
 
 def wrapped(type_: Type) -> str | None:
-    """The member that holds the string, of a record that stands for a string with a format."""
-    if isinstance(type_, Mapping) and STRING_FORMATS in str(type_.get("name", "")):
-        return "value"
-    return None
+    """The member that holds the text, of a record that stands for text of some format."""
+    return "value" if isinstance(type_, Mapping) and text_format(type_.get("name")) else None
 
 
 def is_plain(type_: Type, tool: Any) -> bool:
