@@ -47,7 +47,7 @@ def main() -> None:
         add(source, Path(mask))
         folders.append(source["id"])
     write(Path("catalog.json"), catalog(folders))
-    say(f"wrote catalog.json of {len(folders)} items")
+    say(f"wrote catalog.json of {', '.join(folders)}")
 
 
 def say(sentence: str) -> None:
