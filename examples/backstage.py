@@ -157,9 +157,7 @@ def running(allow: str, *options: str) -> Iterator[Geomill]:
         shutil.rmtree(place)
 
 
-def start(
-    settings: Settings, allow: str, options: Sequence[str], place: Path, log: int
-) -> subprocess.Popen[bytes]:
+def start(settings: Settings, allow: str, options: Sequence[str], place: Path, log: int) -> subprocess.Popen[bytes]:
     """`geomill serve`, with these settings and none of the caller's."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GEOMILL_")}
     environment |= {

@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 
 import rasterio
+from affine import Affine
 from rasterio.crs import CRS
 from rasterio.merge import merge
 from rasterio.warp import transform_geom
 from rasterio.windows import Window
-from rasterio.windows import bounds as bounds_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 from backstage import Failed, Geomill, expect, running, serving  # noqa: E402
@@ -116,7 +116,7 @@ def show_results(geomill: Geomill, job: str, output: Path) -> None:
     expect([each["id"] for each in features] == ["virginia-west", "virginia-east"], "the features are in another order")
     output.mkdir(exist_ok=True)
     (output / ".gitignore").write_text("*\n")
-    masks = [save(geomill, feature, output) for feature in features]
+    masks = [save(geomill, job, feature, output) for feature in features]
     whole = output / f"{PROCESS}.tif"
     merge(masks, dst_path=whole)
     print()
@@ -129,11 +129,11 @@ def show_results(geomill: Geomill, job: str, output: Path) -> None:
     expect(len(logs) > 1, "the job has no logs")
     expect(bool(geomill.get(logs[0]).body), f"{logs[0]} is empty")
     names = sorted(log.rsplit("/", 1)[1] for log in logs)
-    print(f"\n   {len(names)} logs  ", end="")
+    print(f"\n   {len(names):>2} logs  ", end="")
     print("\n            ".join("  ".join(names[start : start + 3]) for start in range(0, len(names), 3)))
 
 
-def save(geomill: Geomill, feature: Json, output: Path) -> Path:
+def save(geomill: Geomill, job: str, feature: Json, output: Path) -> Path:
     """Fetch the mask of a feature into the folder, count its water."""
     href = feature["assets"]["data"]["href"]
     path = output / f"{feature['id']}.tif"
@@ -142,8 +142,9 @@ def save(geomill: Geomill, feature: Json, output: Path) -> Path:
         mask = dataset.read(1)
     water = int((mask == 1).sum())
     expect(0 < water < mask.size, f"{water} of {mask.size} pixels of {feature['id']} are water")
-    told("", "", f"{feature['id']}: {water} of {mask.size} pixels are water")
-    told("GET", href.replace(geomill.url, "/"), "200")
+    told(
+        "GET", href.replace(geomill.url, "/").replace(job, f"{job[:8]}..."), f"{water} of {mask.size} pixels are water"
+    )
     return path
 
 
@@ -167,17 +168,16 @@ def halves(folder: Path) -> list[str]:
         assets: Json = {}
         for band, asset in scene["assets"].items():
             with rasterio.open(SCENE / asset["href"]) as dataset:
-                width = dataset.width // 2
-                window = Window(number * width, 0, width, dataset.height)
-                bounds, crs = bounds_of(window, dataset.transform), dataset.crs
-                grid = {"crs": crs, "transform": dataset.window_transform(window), "nodata": dataset.nodata}
+                width, (x, b, left, d, y, top) = dataset.width // 2, dataset.transform[:6]
+                start, crs = number * width, dataset.crs
+                grid = {"crs": crs, "transform": Affine(x, b, left + start * x, d, y, top), "nodata": dataset.nodata}
                 size = {"width": width, "height": dataset.height, "count": 1, "dtype": dataset.dtypes[0]}
                 with rasterio.open(place / f"{band}.tif", "w", driver="COG", compress="deflate", **grid, **size) as cut:
-                    cut.write(dataset.read(1, window=window), 1)
+                    cut.write(dataset.read(1, window=Window(start, 0, width, dataset.height)), 1)
+                    west, south, east, north = cut.bounds
             kept = {key: asset[key] for key in ("type", "roles", "bands", "eo:bands") if key in asset}
             assets[band] = {"href": f"./{band}.tif", **kept}
         item = {key: scene[key] for key in ("type", "stac_version")} | {"id": name, "assets": assets, "links": []}
-        west, south, east, north = bounds
         ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
         geometry = transform_geom(crs, LONLAT, {"type": "Polygon", "coordinates": [ring]})
         longitudes, latitudes = zip(*geometry["coordinates"][0], strict=True)

@@ -68,7 +68,7 @@ def read_item(reference: str) -> Json:
     if item.get("type") != "Feature" or not isinstance(item.get("properties"), dict):
         raise SystemExit(f"stac: --input-item: {place} is no STAC item, but of type {item.get('type')!r}")
     name = item.get("id")
-    if not isinstance(name, str) or Path(name).name != name or "\0" in name or name in ("..", "catalog.json"):
+    if not isinstance(name, str) or Path(name).name != name or "\0" in name or name in ("", "..", "catalog.json"):
         raise SystemExit(f"stac: --input-item: {place} has the id {name!r}, which cannot be the name of a folder")
     return item
 
