@@ -10,20 +10,24 @@ has_venv = $(shell $(python) -c 'import ensurepip, venv' 2>/dev/null && echo yes
 package = $(shell $(python) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo install serve test lint types bench clean
+.PHONY: help demo demo-cwl install serve test lint types bench clean
 
 help:
-	@echo "make demo     show it: a server, a satellite scene, a water mask"
-	@echo "make install  install everything that is shipped; then $(BIN)/geomill"
-	@echo "make serve    serve on http://127.0.0.1:8080/"
-	@echo "make test     run the tests; make test ARGS='-k dismiss' some of them"
-	@echo "make lint     check the style"
-	@echo "make types    check the types"
-	@echo "make bench    measure"
-	@echo "make clean    remove what these commands made"
+	@echo "make demo      show it: a server, a satellite scene, a water mask"
+	@echo "make demo-cwl  show application packages: a CWL workflow on two images"
+	@echo "make install   install everything that is shipped; then $(BIN)/geomill"
+	@echo "make serve     serve on http://127.0.0.1:8080/"
+	@echo "make test      run the tests; make test ARGS='-k dismiss' some of them"
+	@echo "make lint      check the style"
+	@echo "make types     check the types"
+	@echo "make bench     measure"
+	@echo "make clean     remove what these commands made"
 
 demo: .venv/installed
 	@$(BIN)/python examples/demo.py $(ARGS)
+
+demo-cwl: .venv/installed
+	@$(BIN)/python examples/demo_cwl.py $(ARGS)
 
 install: .venv/installed
 

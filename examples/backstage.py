@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from http.client import HTTPConnection, HTTPException, HTTPMessage
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from geomill.app.config import Settings
 from geomill.app.engine import reaper
@@ -57,13 +58,21 @@ class Geomill:
     url: str
     home: Path
 
+    def of_tenant(self, tenant: str) -> Geomill:
+        """The same server as a tenant sees it."""
+        return Geomill(f"{self.url}{tenant}/ogc-api/", self.home)
+
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """One request. Raises Failed when there is no answer."""
-        content = None if body is None else json.dumps(body).encode()
+        """One request; a body that is not bytes is sent as JSON. Raises Failed when there is no answer.
+
+        path: below the landing page, with a slash first; or a whole URL of this server.
+        """
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Accept": "application/json, */*;q=0.5", "Content-Type": "application/json", **headers}
+        place = urlsplit(urljoin(self.url, path.removeprefix("/")))
         connection = HTTPConnection(urlsplit(self.url).netloc, timeout=60)
         try:
-            connection.request(method, path, content, sent)
+            connection.request(method, place.path + (f"?{place.query}" if place.query else ""), content, sent)
             reply = connection.getresponse()
             return Answer(reply.status, reply.headers, reply.read())
         except (OSError, HTTPException) as error:
@@ -94,7 +103,23 @@ def expect(true: bool, otherwise: str) -> None:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and prints nothing."""
+    """Serves files, parts of files too, as GDAL asks for them, and prints nothing."""
+
+    def do_GET(self) -> None:
+        """A file, or one range of it."""
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        path = Path(self.translate_path(self.path))
+        if not asked or not path.is_file():
+            return super().do_GET()
+        first, size = int(asked[1]), path.stat().st_size
+        last = min(int(asked[2] or size), size - 1)
+        self.send_response(206 if first <= last else 416)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{size}" if first <= last else f"bytes */{size}")
+        self.send_header("Content-Length", str(max(0, last - first + 1)))
+        self.end_headers()
+        with path.open("rb") as file:
+            file.seek(first)
+            self.wfile.write(file.read(max(0, last - first + 1)))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Called for each request."""
@@ -114,16 +139,16 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running(allow: str) -> Iterator[Geomill]:
+def running(allow: str, *options: str) -> Iterator[Geomill]:
     """Start Geomill on a free loopback port with a temporary home; afterwards nothing of it is left.
 
-    allow: host and port that inputs may come from, though they are not public.
+    allow: host and port that inputs may come from, though they are not public. options: of `geomill serve`.
     """
     place = Path(tempfile.mkdtemp(prefix="geomill-demo-", dir="/tmp")).resolve()  # sockets need a short path
     try:
         settings = Settings(home=place / "home", runtime_dir=place / "run")
         with open(place / "log", "wb") as log:
-            server = start(settings, allow, place, log.fileno())
+            server = start(settings, allow, options, place, log.fileno())
         try:
             yield Geomill(address(server, place / "log"), settings.home)
         finally:
@@ -132,7 +157,7 @@ def running(allow: str) -> Iterator[Geomill]:
         shutil.rmtree(place)
 
 
-def start(settings: Settings, allow: str, place: Path, log: int) -> subprocess.Popen[bytes]:
+def start(settings: Settings, allow: str, options: Sequence[str], place: Path, log: int) -> subprocess.Popen[bytes]:
     """`geomill serve`, with these settings and none of the caller's."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GEOMILL_")}
     environment |= {
@@ -140,7 +165,7 @@ def start(settings: Settings, allow: str, place: Path, log: int) -> subprocess.P
         "GEOMILL_RUNTIME_DIR": str(settings.runtime_dir),
         "GEOMILL_ALLOW": allow,
     }
-    command = [sys.executable, "-P", "-m", "geomill.app.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-P", "-m", "geomill.app.cli", "serve", "--port", "0", *options]
     # a session of its own: Ctrl-C is for the demo, which then stops the server in order
     return subprocess.Popen(
         command, env=environment, cwd=place, stdout=subprocess.PIPE, stderr=log, start_new_session=True

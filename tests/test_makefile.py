@@ -104,7 +104,7 @@ def made(folder: Path) -> list[str]:
 
 def listed(checkout: Path) -> list[str]:
     """The targets in the list that `make` prints."""
-    return re.findall(r"^make (\w+) ", run(checkout, "make").stdout, re.M)
+    return re.findall(r"^make ([\w-]+) ", run(checkout, "make").stdout, re.M)
 
 
 def run(

@@ -1,0 +1,1 @@
+"""Cut one band of a STAC item to an area of interest."""

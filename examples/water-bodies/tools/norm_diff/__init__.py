@@ -1,0 +1,1 @@
+"""The normalized difference of two rasters."""

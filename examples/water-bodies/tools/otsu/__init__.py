@@ -1,0 +1,1 @@
+"""Tell high values of a raster from low ones."""

@@ -1,0 +1,1 @@
+"""Put water masks into a STAC catalogue."""
