@@ -20,6 +20,7 @@ from geomill.app.config import Settings, SettingsError
 @click.option("--threads", metavar="NUMBER", help="Threads of a worker.")
 @options.home
 @options.processes
+@click.option("--images", metavar="FILE", help="A TOML file that says what stands for container images on this host.")
 def serve(**given: Any) -> None:
     """Start the server. Every option is a setting as well; `geomill doctor` lists them all."""
     options.need_linux()
