@@ -19,7 +19,7 @@ from geomill.app.guard import Guard, Refused, Unreachable
 from geomill.app.sandbox import NoIsolation, Sandbox
 from geomill.processes.deployed import Deployed, Version
 from geomill.processes.description import valid_id
-from geomill.processes.process import Process
+from geomill.processes.records import Process
 
 DOCKER = "docker"  # the runner of a bare image, which this server does not have
 _SPOKEN = ("title", "description", "version", "keywords", "metadata", "additionalParameters", "jobControlOptions")

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geomill.processes.process import Limits, NoSuchProcess, Process
+from geomill.processes.records import Limits, NoSuchProcess, Process
 
 DOCUMENT, RECEIVED, RECORD = "document.cwl", "received", "process.json"
 _SUFFIX = ".json"

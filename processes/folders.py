@@ -11,7 +11,7 @@ from pathlib import Path
 from geomill.processes.packages import LIBRARY
 
 HERE = Path(__file__).parent
-OURS = {*LIBRARY, "deployed.py", "folders.py", "packages.py", "process.py", "registry.py"}
+OURS = {*LIBRARY, "deployed.py", "folders.py", "packages.py", "records.py", "registry.py"}
 SETTINGS = "processes.toml"  # in a folder: python = "/opt/venv/bin/python"
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from geomill.processes.deployed import Deployed
 from geomill.processes.folders import Broken, Folder, Folders, Found
 from geomill.processes.packages import SPARE, Packages, Record
-from geomill.processes.process import Limits, NoSuchProcess, Process
+from geomill.processes.records import Limits, NoSuchProcess, Process
 
 __all__ = ["Broken", "Folder", "Limits", "NoSuchProcess", "Process", "Registry"]
 

@@ -26,7 +26,7 @@ from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
 from geomill.processes.deployed import DuplicatedProcess, Version
-from geomill.processes.process import NoSuchProcess, Process
+from geomill.processes.records import NoSuchProcess, Process
 
 bp = Blueprint("deployment", __name__)
 

@@ -41,6 +41,10 @@ def link(output_id: str, index: int | None) -> str:
     return f"http://h/results/{output_id}" + (f"/{index}" if index is not None else "")
 
 
+def at(path: str) -> str:
+    return f"http://h/files/{path}"
+
+
 def file_bytes(result: Result) -> bytes:
     return FILES[result.file or ""]
 
@@ -57,7 +61,7 @@ def ask(
     body = json.dumps({"inputs": {}, "outputs": wanted, "response": response}).encode()
     return answer(
         RESULTS, read(body), parse(prefer), Accept.parse(accept),
-        described=list(described), sync=sync, link=link, read=file_bytes, profile=profile,
+        described=list(described), sync=sync, link=link, at=at, read=file_bytes, profile=profile,
     )  # fmt: skip
 
 
@@ -289,7 +293,7 @@ def test_files_too_large_for_one_answer_are_linked_even_when_asked_for() -> None
     for outputs, accept in ((None, "application/json"), (None, "multipart/related")):
         given = answer(
             huge, ExecuteRequest(outputs=outputs), parse("return=representation"), Accept.parse(accept),
-            described=["a", "b"], sync=True, link=link, read=file_bytes,
+            described=["a", "b"], sync=True, link=link, at=at, read=file_bytes,
         )  # fmt: skip
         assert b"http://h/results/a" in (given.body or b"")
 
@@ -333,7 +337,7 @@ def one(
 ) -> Answer:
     return single(
         RESULTS, request or ExecuteRequest(), Accept.parse(accept), output_id, index,
-        described=list(RESULTS), link=link, read=file_bytes,
+        described=list(RESULTS), link=link, at=at, read=file_bytes,
     )  # fmt: skip
 
 
