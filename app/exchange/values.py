@@ -84,7 +84,12 @@ Given = Value | Content | Reference | Several
 
 
 def interpret(place: Place, value: Json, schema: Schema) -> Given:
-    """The form a value is given in, the value checked against its schema. Raises BadInput."""
+    """The form a value is given in, the value checked against its schema. Raises BadInput.
+
+    A bare item stands for an array of one.
+    """
+    if _takes_links(schema) and not _is_list(value):
+        value = [value]
     if isinstance(value, dict):
         if "href" in value and not (schemas.declares(schema, "href") and schemas.is_valid(schema, value)):
             return _reference(place, value, schema)
@@ -106,6 +111,8 @@ def fits_type(branch: Schema, media_type: str) -> bool:
     declared = described_type(branch)
     if declared is not None:
         return same(declared, media_type) or (is_json(declared) and is_json(media_type))
+    if schemas.is_directory(branch):  # an index page, an archive, a catalog: for its runner to tell
+        return True
     return schemas.may_be(branch, "string") or is_json(media_type)
 
 
@@ -202,6 +209,8 @@ def _of_type(place: Place, branches: list[Schema], media_type: str | None, membe
 
 def _inline(place: Place, value: Json, branches: list[Schema], media_type: str | None, encoding: str | None) -> Given:
     """The first branch that takes the value, as oneOf is meant, although numbers may fit several."""
+    if encoding is None or encoding == "":
+        value = _as_array(value, branches)
     problems: list[BadInput] = []
     for branch in branches:
         try:
@@ -254,6 +263,26 @@ def _takes_files(schema: Schema) -> bool:
     if facts.get("type") != "array" or not isinstance(facts.get("items"), dict):
         return False
     return any(map(schemas.is_file, schemas.branches(facts["items"])))
+
+
+def _takes_links(schema: Schema) -> bool:
+    """Whether a schema is an array of what is given by reference."""
+    facts = schemas.merged(schema)
+    if facts.get("type") != "array" or not isinstance(facts.get("items"), dict):
+        return False
+    return _takes_files(schema) or any(map(schemas.is_directory, schemas.branches(facts["items"])))
+
+
+def _is_list(value: Json) -> bool:
+    """Whether a value is several, or none at all."""
+    inner = value.get("value") if isinstance(value, dict) else value
+    return value is None or isinstance(inner, list)
+
+
+def _as_array(value: Json, branches: list[Schema]) -> Json:
+    """The value as an array where every branch is one."""
+    arrays = all(schemas.merged(branch).get("type") == "array" for branch in branches)
+    return [value] if arrays and not isinstance(value, list | type(None)) else value
 
 
 def _files(place: Place, values: list[Json], schema: Schema) -> Several:

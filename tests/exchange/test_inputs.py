@@ -24,6 +24,7 @@ JP2 = {"type": "string", "contentEncoding": "binary", "contentMediaType": "image
 GML = {"type": "string", "contentMediaType": "application/gml+xml; version=3.2"}
 TEXT_FILE = {"type": "string", "contentEncoding": "binary", "contentMediaType": "text/plain"}
 GEOJSON_FILE = {"type": "string", "contentEncoding": "binary", "contentMediaType": "application/geo+json"}
+DIRECTORY = {"type": "object", "format": "directory", "required": ["href"]}
 MIXED = {"oneOf": [{"type": "string"}, {"type": "object"}]}
 POINT = {"type": "Point", "coordinates": [7, 51]}
 DATA = b"II*\0 pixels"
@@ -96,6 +97,11 @@ def staged(tmp_path: Path) -> Callable[..., Any]:
         ({"oneOf": [{"type": "number"}, {"type": "integer"}]}, 5, 5),
         ({"type": "array", "items": {"type": "integer"}}, [1, 2], [1, 2]),
         ({"type": "array", "items": {"type": "integer"}}, {"value": [1, 2]}, [1, 2]),
+        ({"type": "array", "items": {"type": "integer"}}, 1, [1]),
+        ({"type": "array", "items": {"type": "integer"}}, {"value": 1}, [1]),
+        ({"type": "array", "items": {"type": "object"}}, {"a": 1}, [{"a": 1}]),
+        ({"type": "array", "items": DIRECTORY}, {"href": "http://h/"}, [{"href": "http://h/"}]),
+        ({"oneOf": [{"type": "string"}, {"type": "array"}]}, "a", "a"),
         ({"type": "object"}, {"a": 1}, {"a": 1}),
         ({"type": "object"}, {"value": {"a": 1}}, {"a": 1}),
         ({"type": "object"}, {"value": 5, "unit": "m"}, {"value": 5, "unit": "m"}),
@@ -133,6 +139,9 @@ def test_a_value_is_understood_in_every_form(
         ({"type": "string", "format": "uri"}, "not a uri", "must be a URI such as"),
         ({"type": "string", "maxLength": 3}, "x" * 100_000, "at most 3 characters long"),
         ({"type": "array", "minItems": 1, "items": {}}, [], "must have at least 1 item, not an empty array"),
+        ({"type": "array", "items": {"type": "integer"}}, "b", '[0] must be an integer, not "b"'),
+        ({"type": "array", "items": {"type": "integer"}}, {"value": None}, "must be an array, not null"),
+        (DIRECTORY, "http://h/", 'must be an object, not "http://h/"'),
         ({"type": "array", "items": {"type": "integer"}}, [1, "b"], '[1] must be an integer, not "b"'),
         ({"type": "object", "required": ["a"]}, {"b": 1}, 'lacks the member "a"'),
         ({"type": "object", "additionalProperties": False}, {"b": 1}, "has a member that is not described"),
@@ -313,6 +322,12 @@ def test_several_files_are_staged_each_in_its_own_form(staged: Callable[..., Any
     assert [Path(file["$file"]).read_bytes() for file in files] == [DATA, DATA, b"fetched"]
 
 
+@pytest.mark.parametrize("value", [BASE64, {"value": BASE64, "mediaType": "image/tiff"}, {"href": "https://h/a"}])
+def test_a_bare_file_stands_for_an_array_of_one(staged: Callable[..., Any], value: Any) -> None:
+    [file] = staged({"type": "array", "items": TIFF}, value, {"https://h/a": (DATA, "image/tiff")})
+    assert Path(file["$file"]).read_bytes() == DATA
+
+
 @pytest.mark.parametrize(
     "schema, sent, argument",
     [
@@ -404,9 +419,12 @@ def test_what_was_not_given_is_left_to_the_function_unless_the_description_alone
     assert stage(asked, {"inputs": inputs}, Web({}, []).fetch, tmp_path) == {"given": 0, "described": 2}
 
 
-def test_a_directory_by_reference_is_left_to_its_runner(staged: Callable[..., Any]) -> None:
-    directory = {"type": "string", "format": "http://www.opengis.net/def/format/ogcapi-processes/0/directory"}
-    assert staged(directory, {"href": "https://example.org/a/"}) == {"href": "https://example.org/a/", "type": None}
+@pytest.mark.parametrize("type_", [None, "application/zip", "text/html"])
+def test_a_directory_by_reference_is_left_to_its_runner(staged: Callable[..., Any], type_: str | None) -> None:
+    short = {**DIRECTORY, "format": "http://www.opengis.net/def/format/ogcapi-processes/0/directory"}
+    for directory in (DIRECTORY, short):
+        given = {"href": "https://example.org/a/", "type": type_}
+        assert staged(directory, given) == given
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""CWL application packages: read, chosen from, loaded without the network, and described as processes."""

@@ -1,0 +1,100 @@
+"""What cwltool says late, badly or not at all about a document, said before it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from geomill.app.exchange.wording import shown
+
+from .document import InvalidPackage, Unsupported, children, graph, runs, where
+
+# CWL v1.2, 5.4 and 5.5; what others make of their own is no requirement that this server could keep
+REQUIREMENTS = frozenset(
+    "InlineJavascriptRequirement SchemaDefRequirement LoadListingRequirement DockerRequirement SoftwareRequirement "
+    "InitialWorkDirRequirement EnvVarRequirement ShellCommandRequirement ResourceRequirement WorkReuse NetworkAccess "
+    "InplaceUpdateRequirement ToolTimeLimit SubworkflowFeatureRequirement ScatterFeatureRequirement "
+    "MultipleInputFeatureRequirement StepInputExpressionRequirement".split()
+)
+DIRECTIVES = ("$import", "$include", "$mixin")
+
+
+def check(document: Any, bundled: Callable[[str], str | None]) -> None:
+    """Raise InvalidPackage for references out of the document and ids given twice, Unsupported for requirements.
+
+    bundled: the text of a schema by its address, None for those that are not at hand.
+    """
+    processes = graph(document) if "$graph" in document else {}
+    for part in _parts(document):
+        _check_references(part, processes, bundled)
+        _check_names(part)
+        if part.get("class") == "Operation":
+            raise Unsupported(f"{where(part, 'class')}An Operation only describes a step; this server cannot run it.")
+        if "inputs" in part or "run" in part:
+            _check_requirements(part)
+    for name in processes:
+        if name in _reached(name, processes):
+            raise InvalidPackage(f'{where(processes[name], "id")}The workflow "{name}" runs itself.')
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Every mapping in a document."""
+    if isinstance(value, dict):
+        yield value
+    for inner in children(value):
+        yield from _parts(inner)
+
+
+def _check_references(part: Any, processes: Any, bundled: Callable[[str], str | None]) -> None:
+    for name in DIRECTIVES:
+        if name not in part:
+            continue
+        given = part[name]
+        if name != "$import" or not isinstance(given, str) or not (given.startswith("#") or bundled(given) is not None):
+            raise InvalidPackage(
+                f"{where(part, name)}{name} of {shown(given)}: it is not part of the package, and nothing is fetched. "
+                f"Put the text into the document itself (cwltool --pack does)."
+            )
+    if isinstance(part.get("run"), str) and ("in" in part or "out" in part):
+        given = part["run"]
+        if not given.startswith("#"):
+            hint = f' Did you mean "#{given}"?' if given in processes else ""
+            raise InvalidPackage(
+                f"{where(part, 'run')}A step runs {shown(given)}, which is not part of the package, and nothing is "
+                f"fetched.{hint or ' Put it into the $graph of the document (cwltool --pack does).'}"
+            )
+        if given[1:] not in processes and "/" not in given:
+            raise InvalidPackage(f'{where(part, "run")}A step runs "{given}", which is not in the document.')
+
+
+def _check_names(part: Any) -> None:
+    for section in ("inputs", "outputs", "steps", "fields"):
+        names: set[str] = set()
+        for number, each in enumerate(part[section]) if isinstance(part.get(section), list) else ():
+            name = each.get("id", each.get("name")) if isinstance(each, dict) else None
+            if isinstance(name, str) and name in names:
+                raise InvalidPackage(f'{where(part[section], number)}Two of the {section} have the id "{name}".')
+            names.add(str(name))
+
+
+def _check_requirements(part: Any) -> None:
+    given = part.get("requirements")
+    if isinstance(given, dict):
+        classes = [(name, where(given, name)) for name in given if name not in DIRECTIVES]
+    else:
+        listed = given if isinstance(given, list) else []
+        classes = [(each.get("class"), where(each, "class")) for each in listed if isinstance(each, dict)]
+    for name, place in classes:
+        if isinstance(name, str) and name.rpartition("#")[2] not in REQUIREMENTS:
+            raise Unsupported(f"{place}This server cannot run what requires {name}. Under hints it would be ignored.")
+
+
+def _reached(name: str, processes: Any) -> set[str]:
+    """The processes that one runs, at any depth."""
+    reached: set[str] = set()
+    todo = [name]
+    while todo:
+        new = {run for run in runs(processes[todo.pop()]) if run in processes} - reached
+        reached |= new
+        todo.extend(new)
+    return reached

@@ -1,0 +1,42 @@
+"""What is wrong with a package, in sentences: cwltool's trees of alternatives cut down to what matters."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from geomill.app.exchange.wording import meant
+
+MOST = 5  # sentences
+
+
+def readable(error: Any, uri: str) -> str:
+    """Every deepest message of an error with its line and column; paths and machine-made names are left out."""
+    found: list[tuple[str, str]] = []
+    leaves = error.leaves() if hasattr(error, "leaves") else []
+    for leaf in leaves:
+        at = f"line {leaf.start[0]}, column {leaf.start[1]}: " if leaf.start else ""
+        found.append((at, _sentence(leaf.message, uri)))
+    if not found:
+        found = [("", _sentence(str(error), uri))]
+    precise = [each for each in found if "is not a valid enum_" not in each[1]] or found
+    sentences = list(dict.fromkeys(at + sentence for at, sentence in precise))
+    more = len(sentences) - MOST
+    return " ".join(sentences[:MOST]) + (f" (And {more} more.)" if more > 0 else "")
+
+
+def _sentence(message: str, uri: str) -> str:
+    text = " ".join(message.split())
+    text = re.sub(r"\S*package\.cwl:(\d+):(\d+):", r"line \1, column \2:", text)
+    text = re.sub(r"\(\d+\) \(\S+\) ", "", text)
+    text = re.sub(r", tried (\S+ ?)+$", "", text)
+    text = re.sub(r"enum_[0-9a-f]{40}", "name", text) if "is not a valid enum_" not in text else text
+    text = text.replace(uri + "#", "#").replace(uri, "the document").replace("file:///", "")
+    match = re.fullmatch(r"invalid field '?(.+?)'?, expected one of: (.*)", text)
+    if match:
+        names = re.findall(r"'([^']+)'", match[2])
+        text = f'there is no field "{match[1]}" here.{meant(match[1], names)}'
+    text = re.sub(r"contains undefined reference to '(.*)'", r"names '\1', which is not in the document", text)
+    text = re.sub(r"references unknown identifier '(.*)'", r"names '\1', which is not in the document", text)
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?")) else text + "."
