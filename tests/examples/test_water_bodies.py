@@ -186,7 +186,7 @@ def test_a_file_that_refers_to_others_is_not_opened(work):
         ({"item": "missing.json"}, "missing.json cannot be read: "),
         ({"item": "ftp://example.org/item.json"}, "only http, https and files are"),
         ({"item": VIRGINIA / "ATTRIBUTION.md"}, "ATTRIBUTION.md cannot be read: "),
-        ({"item": SAMPLES.parent}, "cannot be read: "),
+        ({"item": VIRGINIA}, "virginia/catalog.json cannot be read: "),
     ],
     ids=str,
 )

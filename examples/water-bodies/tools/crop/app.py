@@ -34,6 +34,7 @@ PICTURES = {"visual", "thumbnail", "overview"}  # roles of assets whose colours 
 GDAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no question for files beside the one that is asked for
     "GDAL_PAM_ENABLED": "NO",
+    "GDAL_CACHEMAX": 64,  # MB; without it, a share of the memory of the machine
     "GDAL_HTTP_CONNECTTIMEOUT": "20",
     "GDAL_HTTP_TIMEOUT": "60",
     "GDAL_HTTP_MAX_RETRY": "3",

@@ -18,6 +18,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 STRIP = 256  # rows held in memory at a time
+CACHE = 64  # MB; without it, GDAL takes a share of the memory of the machine
 RESULT = "norm_diff.tif"
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("second", help="path of a GeoTIFF on the same grid")
     given = parser.parse_args()
     try:
-        with opened(given.first) as first, opened(given.second) as second:
+        with rasterio.Env(GDAL_CACHEMAX=CACHE), opened(given.first) as first, opened(given.second) as second:
             check(first, second)
             write(first, second)
     except RasterioError as error:

@@ -18,6 +18,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 STRIP = 256  # rows held in memory at a time
+CACHE = 64  # MB; without it, GDAL takes a share of the memory of the machine
 BINS = 256
 RESULT = "otsu.tif"
 
@@ -29,7 +30,7 @@ def main() -> None:
     given = parser.parse_args()
     say(f"reads {given.raster}")
     try:
-        with rasterio.open(given.raster, driver="GTiff") as dataset:
+        with rasterio.Env(GDAL_CACHEMAX=CACHE), rasterio.open(given.raster, driver="GTiff") as dataset:
             write(dataset, threshold(dataset))
     except RasterioError as error:
         raise SystemExit(f"otsu: {error}") from error
