@@ -146,7 +146,7 @@ class Order:
             encoding = value.get("encoding") or format_.get("encoding")
             return self._formatted(self._written(content, value.get("basename"), encoding, stated), stated)
         path = self._fetched_as(str(href), value.get("basename"), stated)
-        made = {"class": "File", "location": path.as_uri()}
+        made: dict[str, Json] = {"class": "File", "location": path.as_uri()}
         siblings = [self._file(each) for each in value.get("secondaryFiles", [])]
         siblings = siblings or self._secondary(str(href), path)
         if siblings:

@@ -11,10 +11,10 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from cwltool.command_line_tool import CommandLineTool, ExpressionTool
 from cwltool.context import LoadingContext
@@ -60,7 +60,7 @@ class Steps:
             self._leaves["/".join(around)] = list(around)
             return
         for step in process.steps:
-            step.path = "/".join((*around, step.tool["id"]))
+            cast(CountedStep, step).path = "/".join((*around, step.tool["id"]))
             self.plan(step.embedded_tool, (*around, step.tool["id"]))
 
     def begun(self, path: str) -> None:
@@ -107,12 +107,16 @@ class Steps:
 
     def construct(self, document: Any, context: LoadingContext) -> Process:
         """What cwltool calls for each process in a document: one of our kind."""
-        kind = {"CommandLineTool": StepTool, "ExpressionTool": StepExpression, "Workflow": StepWorkflow}
-        made = kind.get(document.get("class"))
-        if made is None:
+        kinds: dict[str, Any] = {
+            "CommandLineTool": StepTool,
+            "ExpressionTool": StepExpression,
+            "Workflow": StepWorkflow,
+        }
+        kind = kinds.get(document.get("class"))
+        if kind is None:
             return default_make_tool(document, context)
-        process = made(document, context)
-        process.steps_of_run = self
+        process: Process = kind(document, context)
+        process.steps_of_run = self  # type: ignore[attr-defined]  # as all of our kinds have
         return process
 
 
@@ -125,7 +129,7 @@ class StepTool(CommandLineTool):
         """Never a container of cwltool's own, whatever the document says: the sandbox decides."""
         return partial(StepJob, self.steps_of_run)
 
-    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Iterator[Any]:
+    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Any:
         """The run of this tool, or nothing when its outputs are known."""
         steps = self.steps_of_run
         key = steps.reuse.key(self, job_order)
@@ -153,7 +157,7 @@ class StepExpression(ExpressionTool):
 
     steps_of_run: Steps
 
-    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Iterator[Any]:
+    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Any:
         """The evaluation."""
         name = unique(runtimeContext.name or shortname(self.tool.get("id", "job")))
         self.steps_of_run.note("started", name, tool=shortname(self.tool["id"]))
@@ -186,7 +190,7 @@ class CountedStep(WorkflowStep):
 
     path = ""
 
-    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Iterator[Any]:
+    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Any:
         """Begin once; not a generator, so that all items of a scatter are counted before the first one runs."""
         steps = getattr(self.embedded_tool, "steps_of_run", None)
         if steps is not None:

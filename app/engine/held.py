@@ -95,7 +95,7 @@ def keep(descriptor: int, target: Path) -> str:
 
 def _digest(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _open_below(work: Path, path: str) -> int:

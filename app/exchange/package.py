@@ -120,7 +120,7 @@ def _description(members: Mapping[str, Json]) -> dict[str, Json]:
         raise InvalidRequest('"processDescription" must be the description itself; a link to one is not followed.')
     for name, kind in _KINDS.items():
         if not isinstance(description.get(name, kind()), kind):
-            wanted = {str: "a string", dict: "an object", list: "an array"}[kind]
+            wanted = {"str": "a string", "dict": "an object", "list": "an array"}[kind.__name__]
             raise InvalidRequest(f'"processDescription.{name}" must be {wanted}, not {shown(description[name])}.')
     for name in ("inputs", "outputs"):
         for key, value in description.get(name, {}).items():
