@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from geomill.app.sandbox import network as networks
 from geomill.app.sandbox.images import Image
 
 USER = 65534  # nobody, in all distributions
@@ -43,7 +44,9 @@ def sentence(network: bool) -> str:
     seen = "Tools run in bubblewrap: they see the system and their job's files and write to their own folders alone"
     if not network:
         return f"{seen}, without a network."
-    return f"{seen}; with the network of the host, its loopback services included, for the package asks for it."
+    if networks.available(os.geteuid()):
+        return f"{seen}; the network that the package asks for does not lead to the host's loopback."
+    return f"{seen}; the network that the package asks for is the host's, loopback included (slirp4netns closes it)."
 
 
 def command(
@@ -62,12 +65,14 @@ def command(
     cwd, tmp = writable
     readable = image.readable()
     holes = (*hidden, *readable, work)
-    return [
+    apart = network and networks.available(os.geteuid())
+    words = [
         _found(os.geteuid())[0],
         *_APART,
         *(["--share-net"] if network else []),
         *_shown_root(image.rootfs, holes),
-        *_etc(image.rootfs, work, network),
+        *_etc(image.rootfs, work),
+        *(_resolving(work, apart) if network else ()),
         *_proc(),
         *("--dev", "/dev", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--bind", str(tmp), "/tmp"),
@@ -79,6 +84,7 @@ def command(
         "--",
         *argv,
     ]
+    return networks.through(words, tmp) if apart else words
 
 
 @functools.cache
@@ -132,20 +138,29 @@ def _shown(source: Path, target: Path, holes: Sequence[Path]) -> Iterator[str]:
         yield from ("--ro-bind", str(source), str(target))
 
 
-def _etc(rootfs: Path | None, work: Path, network: bool) -> Iterator[str]:
+def _etc(rootfs: Path | None, work: Path) -> Iterator[str]:
     """Arguments for /etc: what is needed of it, and users whom nobody has to know."""
     root = (rootfs or Path("/")) / "etc"
     patterns = ["*"] if rootfs else _ETC
     for path in sorted(found for pattern in patterns for found in root.glob(pattern)):
         yield from ("--ro-bind", str(path), f"/etc/{path.relative_to(root)}")
-    if network:
-        for name in _ETC_OF_NETWORK:
-            yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
-    for name, text in (("passwd", _PASSWD), ("group", _GROUP)):
-        path = work / f".{name}"
-        if not path.exists():
-            path.write_text(text)
-        yield from ("--ro-bind", str(path), f"/etc/{name}")
+    yield from _own_file(work / ".passwd", _PASSWD, "/etc/passwd")
+    yield from _own_file(work / ".group", _GROUP, "/etc/group")
+
+
+def _resolving(work: Path, apart: bool) -> Iterator[str]:
+    """Arguments for what names are looked up with. apart: in a network of its own."""
+    for name in _ETC_OF_NETWORK:
+        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    if apart:
+        yield from _own_file(work / ".resolv.conf", networks.NAME_SERVER, "/etc/resolv.conf")
+
+
+def _own_file(path: Path, text: str, target: str) -> Iterator[str]:
+    """Arguments that show a text of ours, kept in the job's folder, as a file."""
+    if not path.exists():
+        path.write_text(text)
+    yield from ("--ro-bind", str(path), target)
 
 
 def _proc() -> Iterator[str]:
