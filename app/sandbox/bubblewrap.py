@@ -89,12 +89,15 @@ def command(
 
 @functools.cache
 def _found(user: int) -> tuple[str, str | None]:
-    """(bwrap that works, None) or ("", why none does): the system's, else the one that is installed beside us.
+    """The system's bwrap, else the one that is installed beside us. user: who asks: not everybody may what root may."""
+    candidates = (shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin"), _packaged())
+    return working(filter(None, candidates))
 
-    user: who asks; what root may do, the job's user may be denied.
-    """
+
+def working(candidates: Iterable[str]) -> tuple[str, str | None]:
+    """(the first that can do all that is asked of it, None) or ("", why none can)."""
     tried = []
-    for bwrap in filter(None, (shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin"), _packaged())):
+    for bwrap in candidates:
         probe = [bwrap, *_APART, *_shown_root(None, ()), *_proc(), "--dev", "/dev", "--", "/bin/true"]
         try:
             done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
