@@ -113,9 +113,9 @@ def _image(file: Path, name: str, table: Any) -> Image:
         raise SettingsError(f"{file}: {name}: expected a table, found {table!r}")
     values = {}
     for key, value in table.items():
-        if key not in _KEYS:
-            raise SettingsError(f"{file}: {name}: {key}: expected one of {', '.join(_KEYS)}")
-        expected, read = _KEYS[key]
+        if key not in KEYS:
+            raise SettingsError(f"{file}: {name}: {key}: expected one of {', '.join(KEYS)}")
+        expected, read = KEYS[key]
         try:
             values[key] = read(file.parent, value)
         except (TypeError, ValueError) as error:
@@ -163,7 +163,7 @@ def _variables(base: Path, value: Any) -> dict[str, str]:
     return value
 
 
-_KEYS: dict[str, tuple[str, Callable[[Path, Any], Any]]] = {
+KEYS: dict[str, tuple[str, Callable[[Path, Any], Any]]] = {
     "python": ("a Python interpreter", _program),
     "pythonpath": ("a folder, or a list of folders", _folders),
     "prefix": ('a list of words, such as ["conda", "run", "-n", "x"]', _words),
@@ -171,4 +171,4 @@ _KEYS: dict[str, tuple[str, Callable[[Path, Any], Any]]] = {
     "path": ("a folder, or a list of folders", _folders),
     "environment": ("a table of texts", _variables),
 }
-assert set(_KEYS) == {each.name for each in fields(Image)}
+assert set(KEYS) == {each.name for each in fields(Image)}
