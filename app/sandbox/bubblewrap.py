@@ -28,7 +28,8 @@ _OWN = ("dev", "etc", "proc", "run", "sys", "tmp")  # of every root: not taken f
 # what root could write to without any capability, or need not see: the list that container engines use
 _PROC_READ_ONLY = ("bus", "fs", "irq", "mtrr", "pressure", "sys", "sysrq-trigger")
 _PROC_HIDDEN = ("acpi", "asound", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list")
-_APART = ("--die-with-parent", "--new-session", "--unshare-all", "--unshare-user", "--disable-userns",
+# as process 1: when the shell of limits.py has ended the kernel has ended everything else, before anybody hears of it
+_APART = ("--die-with-parent", "--new-session", "--as-pid-1", "--unshare-all", "--unshare-user", "--disable-userns",
           "--uid", str(USER), "--gid", str(USER), "--hostname", "geomill", "--clearenv")  # fmt: skip
 _PASSWD = f"root:x:0:0:root:/:/bin/sh\nnobody:x:{USER}:{USER}:nobody:/:/bin/sh\n"
 _GROUP = f"root:x:0:\nnogroup:x:{USER}:\n"
