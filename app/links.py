@@ -71,7 +71,6 @@ def of_job(status: StatusInfo) -> list[Link]:
     if status.status.final:
         crate = to("provenance.download", job_id=job_id)
         links.append(link(crate, "alternate", "All of the job, to keep and to run again", ZIP))
-    links.append(link(to("steps.show", job_id=job_id), "events", "The steps of the job"))
     if status.retry_of is not None:
         retried = to("jobs.show", job_id=status.retry_of)
         links.append(link(retried, "predecessor-version", "The job that this one retries"))

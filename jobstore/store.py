@@ -136,7 +136,8 @@ class JobStore:
 
     def output(self, job_id: str, name: str) -> Path:
         """A published file. name: as in Result.file."""
-        return self.folder(job_id) / "outputs" / name
+        inside = [part for part in name.split("/") if part not in ("", ".", "..")]
+        return self.folder(job_id).joinpath("outputs", *inside)
 
     def log(self, job_id: str) -> Path:
         """What the job printed; the file is missing when that was nothing. Raises NoSuchJob."""

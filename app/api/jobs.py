@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import PreconditionFailed
 
 from geomill.app import links
-from geomill.app.api.steps import log_links
+from geomill.app.api.steps import step_links
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import JobListSchema, JobsQuery, StatusInfoSchema, dump
 from geomill.app.schemas.queries import read
@@ -63,7 +63,7 @@ def dismiss(job_id: str) -> Any:
 def status_answer(status: StatusInfo, code: int = 200) -> Response:
     """A status document, with the ETag that If-Match takes."""
     document = dump(StatusInfoSchema, status)
-    document["links"] += log_links(status.job_id)
+    document["links"] += step_links(status.job_id)
     response = jsonify(document)
     response.status_code = code
     response.set_etag(status.etag)

@@ -59,13 +59,14 @@ def log(job_id: str, name: str) -> Any:
     return response
 
 
-def log_links(job_id: str) -> list[links.Link]:
-    """A link to the log of each step, as clients of other servers expect it."""
-    folder = current_app.jobs.folder(job_id)
-    return [
+def step_links(job_id: str) -> list[links.Link]:
+    """Links to the steps of a job that has any, and to the log of each, as clients of other servers expect it."""
+    found = [
         links.link(links.to("steps.log", job_id=job_id, name=name), "related", f"Tool log {name}", TEXT)
-        for name in logs(folder)
+        for name in logs(current_app.jobs.folder(job_id))
     ]
+    steps = links.link(links.to("steps.show", job_id=job_id), "events", "The steps of the job")
+    return [steps, *found] if found else []
 
 
 def _member(event: dict[str, Any]) -> dict[str, Any]:

@@ -220,6 +220,7 @@ class StepJob(CommandLineJob):
         def receive(outputs: Any, status: str) -> None:
             nonlocal outcome
             outcome = status
+            self._append_stderr(file)
             if status != "success":
                 steps.fail(self.name, self._ended(time.monotonic() - begin), self.exit_code, log)
             callback(outputs, status)  # type: ignore[misc]
@@ -254,6 +255,9 @@ class StepJob(CommandLineJob):
             raise WorkflowException("the tool has no command: neither baseCommand nor arguments say what to run")
         self.command_line, environment = self.steps.sandbox.command(self._sandboxed())
         self._execute([], environment, context, self.process_monitor)
+
+    def _append_stderr(self, log: IO[bytes]) -> None:
+        """What a tool said into a file of its own is looked for in its log all the same."""
         if self.stderr and (kept := Path(self.outdir, self.stderr)).is_file():
             with kept.open("rb") as file:
                 log.write(file.read(1 << 20))

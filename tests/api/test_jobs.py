@@ -16,7 +16,7 @@ Finished = Callable[[str, Any], str]
 
 ADD: dict[str, Any] = {"inputs": {"a": 1, "b": 2}}
 OGC = "http://www.opengis.net/def/rel/ogc/1.0/"
-PROVENANCE = ("related", "http://www.w3.org/ns/prov#has_provenance", "alternate")
+PROVENANCE = (OGC + "inputs", "http://www.w3.org/ns/prov#has_provenance", "alternate")
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def test_a_status_has_the_members_of_both_versions(worker: FlaskClient, finished
 @pytest.mark.parametrize(
     "process, body, rels",
     [
-        ("add", ADD, {"self", OGC + "results", OGC + "log", *PROVENANCE, "up"}),
-        ("fail", {"inputs": {"how": "error"}}, {"self", OGC + "exceptions", OGC + "log", *PROVENANCE, "up"}),
+        ("add", ADD, {"self", "monitor", OGC + "results", OGC + "log", *PROVENANCE, "up"}),
+        ("fail", {"inputs": {"how": "error"}}, {"self", "monitor", OGC + "exceptions", OGC + "log", *PROVENANCE, "up"}),
     ],
 )
 def test_a_job_links_to_what_there_is(

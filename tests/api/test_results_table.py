@@ -99,5 +99,6 @@ def test_prefer_on_results_overrides_that_of_the_request(
     results = answer.headers["Location"] + "/results"
     again = worker.get(results, headers={"Prefer": f"return={second}"})
     assert worker.get(results).json == answer.json
-    forms = {"minimal": {"href", "rel", "type"}, "representation": {"value", "mediaType"}}
+    linked = {"href", "rel", "type", "file:size", "file:checksum"}
+    forms = {"minimal": linked, "representation": {"value", "mediaType"}}
     assert (set(answer.json["result"]), set(again.json["result"])) == (forms[first], forms[second])

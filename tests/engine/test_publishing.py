@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from geomill.app.engine import publishing
+from geomill.app.engine import held
 from geomill.app.engine.publishing import Unpublishable, publish
 
 
@@ -83,15 +83,15 @@ def test_a_file_of_somebody_else_is_refused(job: Path) -> None:
 
 
 def test_a_name_that_is_swapped_after_it_was_judged_changes_nothing(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = publishing._keep
+    keep = held.keep
 
-    def swap_and_keep(held: int, target: Path) -> None:
+    def swap_and_keep(descriptor: int, target: Path) -> str:
         (job / "work" / "inner").rename(job / "work" / "was")
         (job / "work" / "inner").symlink_to(job.parent)
-        keep(held, target)
+        return keep(descriptor, target)
 
     (job / "work" / "inner" / "secret").write_text("harmless")
-    monkeypatch.setattr(publishing, "_keep", swap_and_keep)
+    monkeypatch.setattr(held, "keep", swap_and_keep)
     assert give(job, "inner/secret") == "harmless"
 
 
@@ -100,10 +100,10 @@ def test_a_file_of_another_mount_is_copied(job: Path, tmp_path: Path, monkeypatc
         pytest.skip("there is no other file system here")
     source = Path("/dev/shm", f"geomill-test-{os.getpid()}")
     source.write_text("hello")
-    held = os.open(source, os.O_PATH)
+    descriptor = os.open(source, os.O_PATH)
     try:
-        publishing._keep(held, tmp_path / "kept")
+        held.keep(descriptor, tmp_path / "kept")
     finally:
-        os.close(held)
+        os.close(descriptor)
         source.unlink()
     assert (tmp_path / "kept").read_text() == "hello"

@@ -323,7 +323,7 @@ def test_names_cannot_break_out_of_a_header() -> None:
         given = answer(
             {wicked: Result(value="a"), "b": Result(value=1)},
             read(json.dumps({"inputs": {}, "outputs": {wicked: mode, "b": mode}}).encode()), parse(None), Accept(),
-            described=[wicked, "b"], sync=True, link=lambda *_: "http://h/", read=file_bytes,
+            described=[wicked, "b"], sync=True, link=lambda *_: "http://h/", at=at, read=file_bytes,
         )  # fmt: skip
         text = (given.body or b"").decode() + "".join(value for _, value in given.headers)
         assert "\r\nSet-Cookie" not in text and text.isascii()

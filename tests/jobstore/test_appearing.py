@@ -165,7 +165,7 @@ def test_what_is_no_id_is_no_job(store: JobStore, job_id: str) -> None:
 @pytest.mark.parametrize("name", ["../status.json", "../../x", "/etc/passwd", "a/../../job.json"])
 def test_an_output_never_leads_out_of_its_folder(store: JobStore, name: str) -> None:
     job_id = create(store)
-    assert store.output(job_id, name).parent == store.folder(job_id) / "outputs"
+    assert store.folder(job_id) / "outputs" in Path(os.path.normpath(store.output(job_id, name))).parents
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
