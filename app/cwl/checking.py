@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from geomill.app.exchange.wording import shown
+from geomill.app.exchange.wording import listed, shown
 
-from .document import InvalidPackage, Unsupported, children, graph, runs, where
+from .document import CLASSES, InvalidPackage, Unsupported, children, graph, runs, where
 
 # CWL v1.2, 5.4 and 5.5; what others make of their own is no requirement that this server could keep
 REQUIREMENTS = frozenset(
@@ -25,9 +26,13 @@ def check(document: Any, bundled: Callable[[str], str | None]) -> None:
     bundled: the text of a schema by its address, None for those that are not at hand.
     """
     processes = graph(document) if "$graph" in document else {}
+    if not processes and document.get("class") not in CLASSES:
+        found = f", not {shown(document['class'])}" if "class" in document else ""
+        raise InvalidPackage(f"{where(document, 'class')}A document must say its class ({listed(CLASSES)}){found}.")
     for part in _parts(document):
         _check_references(part, processes, bundled)
         _check_names(part)
+        _check_file(part)
         if part.get("class") == "Operation":
             raise Unsupported(f"{where(part, 'class')}An Operation only describes a step; this server cannot run it.")
         if "inputs" in part or "run" in part:
@@ -67,6 +72,16 @@ def _check_references(part: Any, processes: Any, bundled: Callable[[str], str | 
             raise InvalidPackage(f'{where(part, "run")}A step runs "{given}", which is not in the document.')
 
 
+def _check_file(part: Any) -> None:
+    for name in ("location", "path") if part.get("class") in ("File", "Directory") else ():
+        given = part.get(name)
+        if isinstance(given, str) and not re.match(r"https?://|\$[({]", given):
+            raise InvalidPackage(
+                f"{where(part, name)}The {part['class']} {shown(given)} is not part of the package: give its contents, "
+                f"or an http address as its location."
+            )
+
+
 def _check_names(part: Any) -> None:
     for section in ("inputs", "outputs", "steps", "fields"):
         names: set[str] = set()
@@ -82,8 +97,8 @@ def _check_requirements(part: Any) -> None:
     if isinstance(given, dict):
         classes = [(name, where(given, name)) for name in given if name not in DIRECTIVES]
     else:
-        listed = given if isinstance(given, list) else []
-        classes = [(each.get("class"), where(each, "class")) for each in listed if isinstance(each, dict)]
+        several = given if isinstance(given, list) else []
+        classes = [(each.get("class"), where(each, "class")) for each in several if isinstance(each, dict)]
     for name, place in classes:
         if isinstance(name, str) and name.rpartition("#")[2] not in REQUIREMENTS:
             raise Unsupported(f"{place}This server cannot run what requires {name}. Under hints it would be ignored.")
