@@ -44,7 +44,8 @@ def describe(tool: Process, document: Mapping[str, Any], process_id: str) -> Jso
     types = Types(_named(tool))
     made["inputs"] = {short(each["id"]): _input(each, types) for each in _in_order(tool, process, "inputs")}
     made["outputs"] = {short(each["id"]): _output(each, types) for each in _in_order(tool, process, "outputs")}
-    return _plain(made)
+    plain: Json = _plain(made)
+    return plain
 
 
 def _named(tool: Process) -> Json:

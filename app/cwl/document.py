@@ -19,6 +19,7 @@ LARGEST = 1 << 20  # bytes of a document; a second of work for every 200 kB
 EXPANDED = 4 * LARGEST  # characters with every alias written out
 DEEPEST = 64  # levels; an ordinary package has fifteen
 ESCAPE = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)", re.IGNORECASE | re.DOTALL)
+TOO_DEEP = re.compile(rf"(?:[\[{{]\s*+){{{DEEPEST + 1}}}")
 SURROGATE = re.compile("[\ud800-\udfff]")
 HIDDEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
@@ -148,6 +149,8 @@ def _parsed(text: str) -> Any:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.reader import ReaderError
 
+    if TOO_DEEP.search(text):  # before the parser climbs up and down it for seconds
+        raise InvalidPackage(f"The document is nested deeper than {DEEPEST} levels.")
     if text.lstrip().startswith("{"):  # what JSON may have and YAML not
         text = HIDDEN.sub(lambda each: f"\\u{ord(each[0]):04x}", ESCAPE.sub(_whole, text.replace("\t", " ")))
     try:

@@ -67,7 +67,10 @@ def make(document: Any, entry: str, construct: Construct = default_make_tool) ->
         raise InvalidPackage("The document runs or contains itself.") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, NotImplementedError) as error:
         # cwltool takes for granted what it has not checked yet
-        raise InvalidPackage(f"The document is no valid CWL: {type(error).__name__}: {error}.") from None
+        told = readable(error, URI)
+        raise InvalidPackage(
+            f"The document is no valid CWL: cwltool gives up at it ({type(error).__name__}: {told})"
+        ) from None
     return tool
 
 

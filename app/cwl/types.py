@@ -142,6 +142,8 @@ class _Conversion:
 
     def union(self, types: list[Any], inside: bool) -> Json:
         """`oneOf` where the type tells the branches apart, else `anyOf`, which a value may fit twice."""
+        if not types:
+            raise InvalidPackage("A list of types is empty: a value could be nothing at all.")
         kinds = [each for each in types if each != "null"] or ["null"]
         # text is more often itself than the content of a file
         kinds.sort(key=lambda each: each in ("File", "Directory"))

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openapi_schema_validator import OAS30Validator
 
 from geomill.app.cwl import description, document
 from geomill.app.cwl.document import InvalidPackage
 from geomill.app.cwl.formats import media_types
 from geomill.app.cwl.sample import sample
+from geomill.app.cwl.types import GEOMETRIES, OBJECTS, PLAIN, STRING_FORMATS, Types
 from geomill.app.exchange import inputs
 from geomill.app.exchange.schema import compile_schema
 from geomill.processes.description import BBOX_SCHEMA
@@ -39,7 +42,7 @@ def standard(name: str) -> Any:
 
 
 @pytest.mark.skipif(not STANDARD.exists(), reason="the schemas of the standard are not at hand")
-@pytest.mark.parametrize("version", ["ogcapi-processes-1.0.json"])
+@pytest.mark.parametrize("version", ["ogcapi-processes-1.0.json", "ogcapi-processes-draft.json"])
 @pytest.mark.parametrize("name", ALL)
 def test_a_description_is_one_of_the_standard(describe: Load, name: str, version: str) -> None:
     assert [error.message[:200] for error in standard(version).iter_errors(describe(name))] == []
@@ -70,6 +73,35 @@ def test_the_sample_of_a_process_is_accepted_by_it(describe: Load, name: str) ->
     inputs.check(inputs.read(json.dumps(body).encode()), described)
     required = {each for each, of in described["inputs"].items() if of.get("minOccurs", 1) > 0}
     assert required <= set(body["inputs"])
+
+
+TYPES = st.recursive(
+    st.sampled_from([*PLAIN, "File", "Directory", *(f"https://h/string_format.yaml#{name}" for name in STRING_FORMATS)])
+    | st.sampled_from(["https://h/ogc.yaml#BBox", *(f"https://h/geojson.yaml#{name}" for name in GEOMETRIES)])
+    | st.sampled_from([f"https://h/{schema}.yaml#{name}" for schema, name in OBJECTS])
+    | st.lists(st.sampled_from("abc"), min_size=1, unique=True).map(lambda names: {"type": "enum", "symbols": names}),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3)
+        | inner.map(lambda items: {"type": "array", "items": items})
+        | st.dictionaries(st.sampled_from(["href", "value", "type", "b"]), inner, max_size=3).map(
+            lambda fields: {
+                "type": "record",
+                "fields": [{"name": name, "type": type_} for name, type_ in fields.items()],
+            }
+        )
+    ),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(TYPES)
+def test_there_is_a_sample_of_every_type(type_: Any) -> None:
+    schema = Types({}).schema(type_)
+    described = {"id": "p", "inputs": {"x": {"schema": schema}}, "outputs": {}}
+    body = sample(described)
+    if body["inputs"]["x"] is not None:
+        inputs.check(inputs.read(json.dumps(body).encode()), described)
 
 
 def test_every_scalar_has_its_schema(describe: Load) -> None:

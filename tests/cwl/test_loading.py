@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from geomill.app.cwl import document, loading
+from geomill.app.cwl import description, document, loading
 from geomill.app.cwl.document import InvalidPackage, Unsupported
+from geomill.app.cwl.sample import sample
+from geomill.app.exchange import inputs
 
 from .conftest import DOCUMENTS, Load
 
@@ -51,6 +56,26 @@ def test_the_caller_makes_the_processes(tmp_path: Path) -> None:
 
     loading.load(DOCUMENTS / "map-graph.cwl", "whole", construct)
     assert made == ["Workflow", "CommandLineTool"]
+
+
+DELETED = "nothing at all"
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to everything in a document."""
+    if place:
+        yield place
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(inner, (*place, key))
+
+
+def change(value: Any, place: tuple[Any, ...], new: Any) -> None:
+    for key in place[:-1]:
+        value = value[key]
+    if new is DELETED:
+        del value[place[-1]]
+    else:
+        value[place[-1]] = new
 
 
 REFERENCES = {
@@ -126,7 +151,33 @@ INVALID: dict[str, tuple[str, str]] = {
         HEAD + "inputs:\n- {id: a, type: int}\n- {id: a, type: int}\noutputs: []\n",
         'line 7, column 3: Two of the inputs have the id "a".',
     ),
-    "inputs of another kind": (HEAD + "inputs: 5\noutputs: []\n", "The document is no valid CWL"),
+    "inputs of another kind": (
+        HEAD + "inputs: 5\noutputs: []\n",
+        "line 5, column 1: inputs must be a mapping by name or a list, not 5.",
+    ),
+    "an input of another kind": (
+        HEAD + "inputs: {a: 5}\noutputs: []\n",
+        "line 5, column 10: A type must be a name, a mapping or a list of these, not 5.",
+    ),
+    "a type of another kind": (
+        HEAD + "inputs: {a: {type: ['null', {type: array, items: [~]}]}}\noutputs: []\n",
+        "line 5, column 43: A type must be a name, a mapping or a list of these, not null.",
+    ),
+    "a record without fields": (
+        HEAD + "inputs: [{id: a, type: {type: record}}]\noutputs: []\n",
+        "line 5, column 18: A record must have fields.",
+    ),
+    "a text where a step belongs": (FLOW + "steps: [a]\n", 'line 6, column 9: steps must hold mappings, not "a".'),
+    "a mistake in a tool that a step runs": (
+        "cwlVersion: v1.2\n$graph:\n"
+        "- {class: Workflow, id: main, inputs: {}, outputs: {}, steps: {s: {run: '#t', in: {}, out: []}}}\n"
+        "- {class: CommandLineTool, id: t, baseComand: echo, inputs: {}, outputs: {}}\n",
+        'line 4, column 35: There is no field "baseComand" here. Did you mean "baseCommand"?',
+    ),
+    "a default type of nothing": (
+        HEAD + "inputs: {a: {type: ''}}\noutputs: []\n",
+        "line 5, column 1: a type is not valid",
+    ),
     "a step that is missing": (
         FLOW + "steps: {s: {run: '#nope', in: [], out: []}}\n",
         'line 6, column 13: A step runs "#nope", which is not in the document.',
@@ -156,6 +207,10 @@ INVALID: dict[str, tuple[str, str]] = {
     "a field of a later version": (
         TOOL.replace("v1.2", "v1.0") + "intent: [a]\n",
         'line 7, column 1: There is no field "intent" here.',
+    ),
+    "an id that is the address of a schema": (
+        TOOL.replace("id: t", f"id: {EOAP}/main/ogc.yaml"),
+        "line 3, column 1: The id is the address of a schema: give it another.",
     ),
     "a type that the schema lacks": (
         HEAD + f"requirements: {{SchemaDefRequirement: {{types: [{{$import: '{EOAP}/main/ogc.yaml'}}]}}}}\n"
@@ -198,7 +253,7 @@ def test_an_unknown_hint_is_ignored(load: Load) -> None:
 
 
 def test_many_mistakes_are_told_in_a_few_sentences(load: Load) -> None:
-    with pytest.raises(InvalidPackage, match=r"\(And 15 more\.\)$"):
+    with pytest.raises(InvalidPackage, match=r"\(And 17 more\.\)$"):
         load(HEAD + "inputs: {" + ", ".join(f"a{n}: nope" for n in range(20)) + "}\noutputs: []\n")
 
 
@@ -227,3 +282,34 @@ def test_loading_leaves_the_schemas_of_cwl_as_they_were(load: Load, monkeypatch:
     monkeypatch.setattr(schema, "load_schema", read)
     for name in ("echo-v1.0.cwl", "echo-v1.1.cwl", "echo-v1.2.cwl", "water.cwl"):
         load(name)
+
+
+JUNK = [None, 5, "x", [], {}, True, "$(inputs.a)", ["null"], {"type": "array"}, "#main", [None], "", {"$import": "#x"}]
+PLACES = [
+    (path.name, place)
+    for path in sorted(DOCUMENTS.glob("*.cwl"))
+    for place in places(document.parse(path.read_bytes()))
+]
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.sampled_from(PLACES), st.sampled_from([*JUNK, DELETED]), st.sampled_from([*PLACES, None]))
+def test_a_document_with_something_else_in_any_place_is_described_or_refused(
+    at: tuple[str, tuple[Any, ...]], junk: Any, other: tuple[str, tuple[Any, ...]] | None
+) -> None:
+    name, place = at
+    text = json.dumps(document.parse((DOCUMENTS / name).read_bytes()))
+    broken = json.loads(text)
+    change(broken, place, junk)
+    if other and other[0] == name and other[1][: len(place)] != place:
+        change(broken, other[1], DELETED)
+    try:
+        parsed = document.parse(json.dumps(broken).encode())
+        entry = document.entry(parsed)
+        tool = loading.make(document.parse(json.dumps(broken).encode()), entry)
+        described = description.describe(tool, parsed, document.process_id(parsed, entry, "w"))
+        description.needs(tool)
+        description.warnings(tool, parsed)
+        inputs.check(inputs.read(json.dumps(sample(described)).encode()), described)
+    except InvalidPackage as error:
+        assert str(error)
