@@ -15,9 +15,11 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from cwl_utils.errors import WorkflowException
 from cwl_utils.expression import do_eval
+from ruamel.yaml import YAML
 
 from geomill.app.cwl.directories import Directories
 from geomill.app.cwl.shapes import Type, is_plain, named, wrapped
+from geomill.app.cwl.types import optional
 from geomill.app.exchange.formats import decode_base64
 from geomill.app.exchange.media_types import extension, same
 from geomill.app.exchange.strictjson import loads
@@ -88,8 +90,8 @@ class Order:
             return self._record(value, type_)
         if kind in ("int", "long") and isinstance(value, float) and value.is_integer():
             return int(value)
-        if kind in ("float", "double") and isinstance(value, int) and not isinstance(value, bool):
-            return float(value) if abs(value) < 2**53 else value
+        if kind in ("float", "double") and isinstance(value, float) and "e" in repr(value):
+            return YAML().load(repr(value))  # which cwltool writes without an exponent, as CWL wants it
         return value
 
     def _one_of(self, value: Json, types: list[Type]) -> Json:
@@ -99,6 +101,10 @@ class Order:
             return None
         if len(choices) == 1:
             return self._value(value, choices[0])
+        if isinstance(value, dict) and set(value) == {"value"}:  # more often itself than the content of a file
+            for each in choices:
+                if each not in _OF_FILES and _can_be(value["value"], each):
+                    return self._value(value["value"], each)
         for each in choices:
             if _can_be(value, each):
                 return self._value(value, each)
@@ -170,9 +176,20 @@ class Order:
                 raise self._wrong(f"must be base64{error}") from None
         else:
             data, stated = json.dumps(content).encode(), stated or "application/json"
-        path = self._place(name or f"{self._input}{extension(stated or '') or '.txt'}")
+        path = self._place(name or f"{self._input}{self._extension(data, stated)}")
         path.write_bytes(data)
         return {"class": "File", "location": path.as_uri()}
+
+    def _extension(self, data: bytes, stated: str | None) -> str:
+        """How the name of a file ends that came without one: as its type, the stated or the described one, wants it."""
+        described = next(filter(None, map(self.media_type, self._formats())), None)
+        found = extension(stated or described or "")
+        if found:
+            return found
+        try:
+            return ".bin" if "\0" in data.decode() else ".txt"
+        except UnicodeDecodeError:
+            return ".bin"
 
     def _fetched_as(self, href: str, name: str | None, stated: str | None) -> Path:
         """A file by reference, under the name that its address gives it: tools go by names."""
@@ -214,12 +231,16 @@ class Order:
 
     def _formatted(self, made: dict[str, Json], stated: str | None) -> dict[str, Json]:
         """A file with the format that its parameter asks for and its media type agrees with."""
-        formats = self._parameter.get("format")
-        known = [each for each in ([formats] if isinstance(formats, str) else formats or []) if "$" not in str(each)]
+        known = self._formats()
         fitting = [each for each in known if stated and (name := self.media_type(each)) and same(name, stated)]
         if known:
             made["format"] = (fitting or known)[0]
         return made
+
+    def _formats(self) -> list[str]:
+        """The formats that the parameter asks for, but for expressions."""
+        formats = self._parameter.get("format")
+        return [each for each in ([formats] if isinstance(formats, str) else formats or []) if "$" not in str(each)]
 
     def _directory(self, value: Json) -> Json:
         """A Directory: an index page, a STAC item or catalog, an archive; by reference, or a STAC item by value."""
@@ -265,20 +286,23 @@ class Order:
 
 
 _BASE64 = {"base64", "base64url", "binary"}
+_OF_FILES = ("File", "Directory")
 
 
 def _can_be(value: Json, type_: Type) -> bool:
     """Whether a value is of a type, as far as its kind tells."""
     kind = type_.get("type") if isinstance(type_, dict) else type_
     of_file = isinstance(value, dict) and ({"href", "location", "path", "contents"} & set(value) or "class" in value)
-    if kind in ("File", "Directory"):
+    if kind in _OF_FILES:
         return bool(of_file) or (isinstance(value, dict) and "value" in value and set(value) <= _MEMBERS)
     if kind == "Any":
         return True
     if kind == "array":
         return isinstance(value, list)
     if kind == "record":
-        return isinstance(value, dict) and not of_file
+        fields = {field["name"].rpartition("/")[2].rpartition("#")[2]: field["type"] for field in type_["fields"]}
+        needed = {name for name, each in fields.items() if not optional(each)}
+        return isinstance(value, dict) and not of_file and needed <= set(value) <= set(fields)
     if kind == "enum":
         return value in [symbol.rpartition("/")[2].rpartition("#")[2] for symbol in type_["symbols"]]
     if isinstance(value, bool):
