@@ -312,7 +312,7 @@ class _KeptOpen:
 
 
 def put(source: str, target: str) -> None:
-    """Put a file or directory where a tool shall find it, as itself and no link, which tools take for something else."""
+    """Put a file or directory where a tool shall find it: as itself, for tools take a link for something else."""
     source = os.path.realpath(source)
     if os.path.isdir(source):
         shutil.copytree(source, target, symlinks=True, copy_function=os.link)
