@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from geomill.app.config import Settings
-from geomill.app.cwl.document import InvalidPackage
+from geomill.app.cwl.document import LARGEST, InvalidPackage
 from geomill.app.cwl.validate import validate
 from geomill.app.exchange.package import Package
 from geomill.app.exchange.schema import compile_schema
@@ -21,6 +21,7 @@ from geomill.processes.deployed import Deployed, Version
 from geomill.processes.description import valid_id
 from geomill.processes.records import Process
 
+PATIENCE = 30.0  # seconds to fetch a document, while its client waits
 DOCKER = "docker"  # the runner of a bare image, which this server does not have
 _SPOKEN = ("title", "description", "version", "keywords", "metadata", "additionalParameters", "jobControlOptions")
 
@@ -55,7 +56,7 @@ def plan(
     document = package.document if package.document is not None else _fetched(str(package.href), guard, folder)
     named = replaced or package.description.get("id")
     found = validate(document, w, named, settings.describe_limit, folder)
-    process_id = str(named or found["id"])
+    process_id = str(found["id"] if named is None else named)
     _check_id(process_id)
     return Plan(
         process_id=process_id,
@@ -108,6 +109,7 @@ def isolation(planned: Plan, settings: Settings) -> tuple[dict[str, Any], list[s
 
 def _fetched(href: str, guard: Guard, folder: Path) -> bytes:
     """The document that a package links."""
+    guard = replace(guard, max_bytes=min(LARGEST, guard.max_bytes), timeout=PATIENCE)
     with tempfile.TemporaryDirectory(prefix=".fetched-", dir=folder) as place:
         try:
             return guard.fetch(href, Path(place)).path.read_bytes()
