@@ -170,8 +170,12 @@ def _with_parameters(member: Mapping[str, Any]) -> dict[str, Any]:
     if given is None:
         return dict(member)
     outer = {"parameters": given} if isinstance(given, list) else given if isinstance(given, dict) else {}
-    listed = [each for each in outer.get("parameters") or [] if isinstance(each, dict) and "name" in each]
-    parameters = [{**each, "value": value if isinstance(value := each.get("value"), list) else [value]} for each in listed]
+    parameters = []
+    for each in outer.get("parameters") or []:
+        if not isinstance(each, dict) or "name" not in each:
+            continue
+        value = each.get("value")
+        parameters.append({**each, "value": value if isinstance(value, list) else [value]})
     return {**member, "additionalParameters": {**outer, "parameters": parameters}}
 
 

@@ -315,7 +315,8 @@ def test_a_dry_run_gives_a_body_that_is_accepted(client: FlaskClient) -> None:
 
 
 def test_a_dry_run_warns_of_what_a_package_lacks(client: FlaskClient) -> None:
-    poor = tool(label=None, doc=None, **{"s:softwareVersion": None, "requirements": {"NetworkAccess": {"networkAccess": True}}})
+    network = {"NetworkAccess": {"networkAccess": True}}
+    poor = tool(label=None, doc=None, requirements=network, **{"s:softwareVersion": None})
     warnings = "\n".join(post(client, as_yaml(poor), "?dryRun=true").json["warnings"])
     for words in ("s:softwareVersion", "No container image", "NetworkAccess", "label"):
         assert words in warnings

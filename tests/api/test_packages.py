@@ -246,7 +246,8 @@ def test_latin_1_is_understood_though_nobody_says_so(client: FlaskClient) -> Non
     body = as_yaml(tool(label=title)).decode().encode("latin-1")
     assert deployed(client, body)["title"] == title
     assert client.get("/processes/greet/package").data == body
-    said = json.dumps({"executionUnit": OF_VALUE, "processDescription": {"id": "two", "title": title}}, ensure_ascii=False)
+    package = {"executionUnit": OF_VALUE, "processDescription": {"id": "two", "title": title}}
+    said = json.dumps(package, ensure_ascii=False)
     assert deployed(client, said.encode("latin-1"), OGC)["title"] == title
 
 
