@@ -53,6 +53,7 @@ def deploy() -> Any:
     if asked["dry_run"]:
         return dump(DryRunSchema, _dry_run(planned))
     deployed = current_app.processes.deployed
+    deployment.prepare(planned, current_app.sandbox)
     process = deployed.deploy(planned.process_id, deployment.keep(planned, package, deployed))
     response = jsonify(dump(ProcessSummarySchema, process))
     response.status_code = 201
@@ -77,6 +78,7 @@ def replace(process_id: str) -> Any:
     planned = deployment.plan(package, current_app.settings, current_app.guard, w=asked["w"], replaced=process_id)
     if asked["dry_run"]:
         return dump(DryRunSchema, _dry_run(planned))
+    deployment.prepare(planned, current_app.sandbox)
     deployed = current_app.processes.deployed
     deployed.replace(process_id, deployment.keep(planned, package, deployed))
     return _done()
@@ -152,7 +154,7 @@ def _done() -> Response:
 
 def _dry_run(planned: deployment.Plan) -> dict[str, Any]:
     process = deployment.preview(planned, current_app.processes.deployed)
-    isolation, warnings = deployment.isolation(planned, current_app.settings)
+    isolation, warnings = deployment.isolation(planned, current_app.sandbox)
     execute = sample(process.description)
     return {"process": process, "execute": execute, "isolation": isolation, "warnings": [*planned.warnings, *warnings]}
 

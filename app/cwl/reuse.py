@@ -30,6 +30,7 @@ class Reuse:
         """keeping: a single tool that fails leaves nothing to keep."""
         self.work, self.keeping = work, keeping
         self._lock = threading.Lock()
+        self._sums: dict[str, Any] = {}  # of what lies in the job: it does not change, and is given to many steps
         self._known = self._of_retried()
 
     def key(self, tool: Any, job_order: Any) -> str | None:
@@ -81,16 +82,25 @@ class Reuse:
 
     def _told(self, value: Any) -> Any:
         """A value as a key: a file by its content and name, not by where it lies."""
-        if isinstance(value, dict) and value.get("class") == "File" and "location" in value:
+        literal = isinstance(value, dict) and str(value.get("location", "_:")).startswith("_:")
+        if isinstance(value, dict) and value.get("class") in ("File", "Directory") and literal:
+            return {name: self._told(member) for name, member in value.items() if name not in _PLACES}
+        if isinstance(value, dict) and value.get("class") == "File":
             told = {name: self._told(member) for name, member in value.items() if name not in _PLACES}
-            told["checksum"] = value.get("checksum") or _checksum(value["location"])
+            told["checksum"] = value.get("checksum") or self._sum(value["location"], _checksum)
             return told
-        if isinstance(value, dict) and value.get("class") == "Directory" and "location" in value:
+        if isinstance(value, dict) and value.get("class") == "Directory":
             told = {name: self._told(member) for name, member in value.items() if name not in (*_PLACES, "listing")}
-            return {**told, "content": _content(uri_file_path(value["location"]))}
+            return {**told, "content": self._sum(value["location"], _content)}
         if isinstance(value, dict):
             return {str(name): self._told(member) for name, member in value.items()}
         return [self._told(item) for item in value] if isinstance(value, list) else value
+
+
+    def _sum(self, location: str, compute: Callable[[str], Any]) -> Any:
+        if location not in self._sums:
+            self._sums[location] = compute(uri_file_path(location) if location.startswith("file:") else location)
+        return self._sums[location]
 
 
 _PLACES = ("location", "path", "dirname", "nameroot", "nameext")
@@ -130,10 +140,10 @@ def _paths(value: Any) -> list[str]:
     return [path for item in value for path in _paths(item)] if isinstance(value, list) else []
 
 
-def _checksum(location: str) -> str:
+def _checksum(path: str) -> str:
     """As cwltool writes it for outputs."""
     digest = hashlib.sha1(usedforsecurity=False)
-    with open(uri_file_path(location) if location.startswith("file:") else location, "rb") as file:
+    with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return f"sha1${digest.hexdigest()}"
