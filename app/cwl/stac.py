@@ -15,7 +15,6 @@ from urllib.parse import unquote, urlsplit
 Json = Any
 
 CATALOG = "catalog.json"
-DEEPEST = 8  # catalogs in catalogs
 TITLE = "Processing results"
 GEOJSON, JSON = "application/geo+json", "application/json"
 _OWN = {"collection", "root", "self", "parent"}  # what is said anew of each item
@@ -30,10 +29,10 @@ def feature_collection(folder: Path, job_id: str) -> dict[str, Json] | None:
     if catalog is None or catalog.get("type", "Catalog") not in ("Catalog", "Collection"):
         return None
     place = "collection.json" if not (folder / "collection.json").exists() else f"{job_id}.json"
-    found = [_feature(item, path, parent, (job_id, place)) for item, path, parent in _items(folder, CATALOG, catalog)]
+    found = [_feature(item, path, parent, (job_id, place)) for item, path, parent in _items(folder, CATALOG, catalog, {CATALOG})]
     of_job = [item for item in found if item["collection"] == job_id]
     if of_job:
-        made = _collection(job_id, str(catalog.get("stac_version", "1.0.0")), of_job)
+        made = _collection(job_id, str(catalog.get("stac_version") or "1.0.0"), of_job)
         (folder / place).write_text(json.dumps(made, indent=2))
     return {"type": "FeatureCollection", "features": found, "id": job_id}
 
@@ -42,17 +41,17 @@ Parent = tuple[str, str] | None  # of the collection that an item is in: its id,
 
 
 def _items(
-    root: Path, path: str, catalog: Mapping[str, Json], depth: int = 0
+    root: Path, path: str, catalog: Mapping[str, Json], seen: set[str]
 ) -> Iterator[tuple[dict[str, Json], str, Parent]]:
-    """(item, its path, its collection) of what is below a catalog, in its order. path: of the catalog."""
+    """(item, its path, its collection) of what is below a catalog, in its order, each once. path: of the catalog."""
     parent = (str(catalog["id"]), path) if catalog.get("type") == "Collection" and "id" in catalog else None
     for link in _links(catalog):
         target = _from_root(path, link.get("href")) if link.get("rel") in ("item", "child") else None
-        document = _document(root / target) if target is not None else None
-        if target is None or document is None:
+        if target is None or target in seen or (document := _document(root / target)) is None:
             continue
-        if link["rel"] == "child" and depth < DEEPEST:
-            yield from _items(root, target, document, depth + 1)
+        seen.add(target)
+        if link["rel"] == "child":
+            yield from _items(root, target, document, seen)
         elif document.get("type") == "Feature":
             yield document, target, parent
 
