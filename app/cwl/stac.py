@@ -29,7 +29,7 @@ def feature_collection(folder: Path, job_id: str) -> dict[str, Json] | None:
     if catalog is None or catalog.get("type", "Catalog") not in ("Catalog", "Collection"):
         return None
     place = "collection.json" if not (folder / "collection.json").exists() else f"{job_id}.json"
-    found = [_feature(item, path, parent, (job_id, place)) for item, path, parent in _items(folder, CATALOG, catalog, {CATALOG})]
+    found = [_feature(item, path, parent, (job_id, place)) for item, path, parent in _items(folder)]
     of_job = [item for item in found if item["collection"] == job_id]
     if of_job:
         made = _collection(job_id, str(catalog.get("stac_version") or "1.0.0"), of_job)
@@ -40,20 +40,23 @@ def feature_collection(folder: Path, job_id: str) -> dict[str, Json] | None:
 Parent = tuple[str, str] | None  # of the collection that an item is in: its id, its path
 
 
-def _items(
-    root: Path, path: str, catalog: Mapping[str, Json], seen: set[str]
-) -> Iterator[tuple[dict[str, Json], str, Parent]]:
-    """(item, its path, its collection) of what is below a catalog, in its order, each once. path: of the catalog."""
-    parent = (str(catalog["id"]), path) if catalog.get("type") == "Collection" and "id" in catalog else None
-    for link in _links(catalog):
-        target = _from_root(path, link.get("href")) if link.get("rel") in ("item", "child") else None
-        if target is None or target in seen or (document := _document(root / target)) is None:
+def _items(root: Path) -> Iterator[tuple[dict[str, Json], str, Parent]]:
+    """(item, its path, its collection) of what is below the catalog, in its order, each once."""
+    waiting: list[tuple[str, Parent]] = [(CATALOG, None)]
+    seen: set[str] = set()
+    while waiting:
+        path, parent = waiting.pop()
+        document = _document(root / path) if path not in seen else None
+        seen.add(path)
+        if document is None:
             continue
-        seen.add(target)
-        if link["rel"] == "child":
-            yield from _items(root, target, document, seen)
-        elif document.get("type") == "Feature":
-            yield document, target, parent
+        if document.get("type") == "Feature":
+            yield document, path, parent
+            continue
+        own = (str(document["id"]), path) if document.get("type") == "Collection" and "id" in document else None
+        below = [link.get("href") for link in _links(document) if link.get("rel") in ("item", "child")]
+        targets = [_from_root(path, href) for href in reversed(below)]
+        waiting += [(target, own) for target in targets if target is not None]
 
 
 def _feature(item: dict[str, Json], path: str, parent: Parent, of_job: tuple[str, str]) -> dict[str, Json]:

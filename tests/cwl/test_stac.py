@@ -114,3 +114,11 @@ def test_catalogs_that_lead_to_each_other_end(tmp_path: Path) -> None:
     catalog(tmp_path, *["other.json"] * 100, rel="child")
     catalog(tmp_path, *["catalog.json", "other.json"] * 100, rel="child", name="other.json")
     assert (feature_collection(tmp_path, JOB) or {})["features"] == []
+
+
+def test_a_long_chain_of_catalogs_is_followed_to_its_end(tmp_path: Path) -> None:
+    names = ["catalog.json", *(f"{number}.json" for number in range(2000)), "a/a.json"]
+    for name, following in zip(names, names[1:], strict=False):
+        catalog(tmp_path, following, rel="child", name=name)
+    item(tmp_path, "a")
+    assert len((feature_collection(tmp_path, JOB) or {})["features"]) == 1
