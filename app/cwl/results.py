@@ -1,32 +1,32 @@
-"""From the output object of a CWL process to results to publish; a STAC catalog is read for its items."""
+"""From the output object of a CWL process to results to publish."""
 
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import posixpath
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from cwltool.errors import WorkflowException
 from schema_salad.ref_resolver import uri_file_path
 
 from geomill.app.cwl.fence import inside
+from geomill.app.cwl.stac import GEOJSON, feature_collection
 from geomill.app.exchange.media_types import of_name
 
 Json = Any
-DEEPEST = 8  # catalogs in catalogs
 
 
 class Outputs:
     """Makes results. media_type: of a CWL format."""
 
-    def __init__(self, work: Path, media_type: Callable[[str], str | None]) -> None:
+    def __init__(self, work: Path, job_id: str, media_type: Callable[[str], str | None]) -> None:
         """work: the job's folder, in which all files must lie."""
+        self.job_id = job_id
         self.work, self.media_type = os.path.realpath(work), media_type
         self._folder = Path(self.work) / ".literals"
 
@@ -79,10 +79,8 @@ class Outputs:
             folder = self._gathered(value)
         self._resolve_links(folder)
         found: dict[str, Any] = {"folder": str(folder), "media_type": "application/json"}
-        catalog = folder / "catalog.json"
-        if catalog.is_file() and (features := _features(folder)) is not None:
-            value = {"type": "FeatureCollection", "features": features}
-            found |= {"value": value, "media_type": "application/geo+json"}
+        if (items := feature_collection(folder, self.job_id)) is not None:
+            found |= {"value": items, "media_type": GEOJSON}
         return found
 
     def _gathered(self, value: Mapping[str, Json]) -> Path:
@@ -152,48 +150,3 @@ def _has_files(value: Json) -> bool:
     if isinstance(value, Mapping):
         return value.get("class") in ("File", "Directory") or any(map(_has_files, value.values()))
     return isinstance(value, list) and any(map(_has_files, value))
-
-
-def _features(folder: Path) -> list[dict[str, Json]] | None:
-    """The items of the catalog in a folder, the addresses of their assets from that folder; None for no catalog."""
-    found: list[dict[str, Json]] = []
-    catalog = _document(folder / "catalog.json")
-    if catalog is None or catalog.get("type", "Catalog") not in ("Catalog", "Collection"):
-        return None
-    _collect(folder, Path("catalog.json"), catalog, found, 0)
-    return found
-
-
-def _collect(root: Path, path: Path, catalog: Mapping[str, Json], found: list[dict[str, Json]], depth: int) -> None:
-    """The items below a catalog, in its order. path: of the catalog, from the root."""
-    for link in catalog.get("links", []) if isinstance(catalog.get("links"), list) else []:
-        if not isinstance(link, dict) or link.get("rel") not in ("item", "child"):
-            continue
-        target = _from_root(path, str(link.get("href")))
-        document = _document(root / target) if target is not None else None
-        if target is None or document is None:
-            continue
-        if link["rel"] == "child" and depth < DEEPEST:
-            _collect(root, target, document, found, depth + 1)
-        elif document.get("type") == "Feature":
-            assets = {}
-            for key, asset in (document["assets"] if isinstance(document.get("assets"), dict) else {}).items():
-                place = _from_root(target, str(asset.get("href"))) if isinstance(asset, dict) else None
-                assets[key] = {**asset, "href": place.as_posix()} if place is not None else asset
-            found.append({**document, "assets": assets, "links": [{"rel": "self", "href": target.as_posix()}]})
-
-
-def _from_root(document: Path, href: str) -> Path | None:
-    """A relative address in a document as a path from the root; None for what leads elsewhere."""
-    if urlsplit(href).scheme or href.startswith("/"):
-        return None
-    path = posixpath.normpath(posixpath.join(document.parent.as_posix(), unquote(href)))
-    return None if path.startswith("..") else Path(path)
-
-
-def _document(path: Path) -> dict[str, Json] | None:
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None

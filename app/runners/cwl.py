@@ -61,7 +61,7 @@ def run(task: Task) -> dict[str, Any]:
     if status != "success" or outputs is None:
         raise _failed(steps, said.first or f"the process ended as {status}")
     try:
-        return task.requested(Outputs(task.work, _media_type).make(outputs))
+        return task.requested(Outputs(task.work, task.job.job_id, _media_type).make(outputs))
     except WorkflowException as error:
         raise Failed({"cause": "result", "message": str(error)}) from error
 
