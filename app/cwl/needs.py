@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from .document import process as process_of
@@ -27,7 +27,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Needs:
-    """cores, ram (MiB): the most that one tool asks for, None where none says; steps: tools in all, at any depth."""
+    """cores, ram (MiB): the most that one tool asks for, None where none says; steps: tools in all, at any depth.
+
+    formats: those that the files of an input may have, as IRIs; none where an expression says.
+    """
 
     images: tuple[Image, ...]
     without_image: tuple[str, ...]
@@ -38,6 +41,7 @@ class Needs:
     scatter: bool
     subworkflow: bool
     steps: int
+    formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def needs(tool: Process) -> Needs:
@@ -59,6 +63,7 @@ def needs(tool: Process) -> Needs:
         scatter=any("scatter" in step.tool for _, each in every for step in getattr(each, "steps", ())),
         subworkflow=any(hasattr(each, "steps") for _, each in every[1:]),
         steps=len(leaves),
+        formats={short(each["id"]): found for each in tool.tool["inputs"] if (found := formats(each))},
     )
 
 
@@ -87,6 +92,12 @@ def warnings(tool: Process, document: Mapping[str, Any]) -> list[str]:
     if not tool.tool["outputs"]:
         told.append("The process has no outputs: its results will be empty.")
     return told
+
+
+def formats(parameter: Mapping[str, Any]) -> tuple[str, ...]:
+    """The formats that a parameter names; expressions name none."""
+    said = parameter.get("format")
+    return tuple(str(each) for each in (said if isinstance(said, list) else [said]) if each and "$" not in str(each))
 
 
 def requirement(tool: Process, name: str) -> tuple[Json, bool]:

@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urljoin, urlsplit
 
 from geomill.app.cwl.directories import Directories
+from geomill.app.cwl.formats import fitting
+from geomill.app.cwl.needs import formats
 from geomill.app.cwl.shapes import Type, is_plain, named, wrapped
 from geomill.app.exchange.formats import decode_base64
-from geomill.app.exchange.media_types import extension, same
+from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.strictjson import loads
+from geomill.app.exchange.values import BASE64, Content, Given, Several
 from geomill.app.exchange.wording import shown
 from geomill.processes import BadInput
 
@@ -45,16 +49,20 @@ Fetch = Callable[[str, Path, str | None], Fetched]
 class Order:
     """Makes an input object. Everything that is wrong with a value raises BadInput."""
 
-    def __init__(self, tool: Any, folder: Path, fetch: Fetch, media_type: Callable[[str], str | None]) -> None:
-        """tool: as loaded; folder: for files; fetch: (address, folder, media type); media_type: of a CWL format."""
-        self.tool, self.folder, self.fetch, self.media_type = tool, folder, fetch, media_type
+    def __init__(self, tool: Any, folder: Path, fetch: Fetch) -> None:
+        """tool: as loaded; folder: for files; fetch: (address, folder, media type)."""
+        self.tool, self.folder, self.fetch = tool, folder, fetch
         self._input = ""
         self._parameter: Mapping[str, Any] = {}
         self._fetched: dict[str, Fetched] = {}
         self._used: set[Path] = set()
+        self._written: Counter[str] = Counter()  # files that the request holds, by input
 
     def make(self, inputs: Mapping[str, Json]) -> dict[str, Json]:
-        """The input object; inputs that were not given are left to the defaults of the process."""
+        """The input object; inputs that were not given are left to the defaults of the process.
+
+        inputs: of a request, or as `contents` gives them.
+        """
         made = {}
         for parameter in self.tool.tool["inputs"]:
             self._input, self._parameter = parameter["id"].rpartition("#")[2].rpartition("/")[2], parameter
@@ -134,17 +142,20 @@ class Order:
 
     def _file(self, value: Json) -> Json:
         """A File: by reference, by content, or as CWL itself writes it."""
+        if isinstance(value, Content):
+            return self._formatted(self._kept(value, None), value.media_type)
         if isinstance(value, str):
             value = {"href": value} if _WEB.fullmatch(value.strip()) else {"value": value}
         if not isinstance(value, dict):
             raise self._wrong(f"must be a file: a link {{href}} or a qualified value {{value}}, not {shown(value)}")
         href = value.get("href") or value.get("location") or value.get("path")
-        format_ = value["format"] if isinstance(value.get("format"), dict) else {}
-        stated = value.get("type") or value.get("mediaType") or format_.get("mediaType")
+        stated = stated_type(value)
         if href is None:
-            content = value["contents"] if "contents" in value else value.get("value")
-            encoding = value.get("encoding") or format_.get("encoding")
-            return self._formatted(self._written(content, value.get("basename"), encoding, stated), stated)
+            try:
+                content = content_of(value, stated)
+            except ValueError as error:
+                raise self._wrong(f"must be base64{error}") from None
+            return self._formatted(self._kept(content, value.get("basename")), stated)
         path = self._fetched_as(str(href), value.get("basename"), stated)
         made: dict[str, Json] = {"class": "File", "location": path.as_uri()}
         siblings = [self._file(each) for each in value.get("secondaryFiles", [])]
@@ -153,19 +164,12 @@ class Order:
             made["secondaryFiles"] = siblings
         return self._formatted(made, stated)
 
-    def _written(
-        self, content: Json, name: str | None, encoding: str | None, stated: str | None
-    ) -> dict[str, Json]:
+    def _kept(self, content: Content, name: str | None) -> dict[str, Json]:
         """A file with a content that the request has."""
-        if isinstance(content, str):
-            try:
-                data = decode_base64(content) if str(encoding).lower() in _BASE64 else content.encode()
-            except ValueError as error:
-                raise self._wrong(f"must be base64{error}") from None
-        else:
-            data, stated = json.dumps(content).encode(), stated or "application/json"
-        path = self._place(name or f"{self._input}{extension(stated or '') or '.txt'}")
-        path.write_bytes(data)
+        number = self._written[self._input]
+        self._written[self._input] += 1
+        path = self._place(name or content.name(self._input, number))
+        path.write_bytes(content.data)
         return {"class": "File", "location": path.as_uri()}
 
     def _fetched_as(self, href: str, name: str | None, stated: str | None) -> Path:
@@ -196,11 +200,8 @@ class Order:
 
     def _formatted(self, made: dict[str, Json], stated: str | None) -> dict[str, Json]:
         """A file with the format that its parameter asks for and its media type agrees with."""
-        formats = self._parameter.get("format")
-        known = [each for each in ([formats] if isinstance(formats, str) else formats or []) if "$" not in str(each)]
-        fitting = [each for each in known if stated and (name := self.media_type(each)) and same(name, stated)]
-        if known:
-            made["format"] = (fitting or known)[0]
+        if known := formats(self._parameter):
+            made["format"] = fitting(known, stated)
         return made
 
     def _directory(self, value: Json) -> Json:
@@ -246,7 +247,36 @@ class Order:
         return BadInput(self._input, sentence if sentence.endswith(".") else f"{sentence}.")
 
 
-_BASE64 = {"base64", "base64url", "binary"}
+def contents(inputs: Mapping[str, Json], given: Mapping[str, Given]) -> dict[str, Json]:
+    """The inputs of a request, with what it says of a file decoded as its description has it. given: their forms."""
+    return {name: _contents(value, given[name]) for name, value in inputs.items()}
+
+
+def _contents(value: Json, given: Given) -> Json:
+    if isinstance(given, Content) and not (isinstance(value, dict) and "basename" in value):
+        return given
+    if isinstance(given, Several):
+        inner = value["value"] if isinstance(value, dict) and isinstance(value.get("value"), list) else value
+        items = inner if isinstance(inner, list) else [inner]
+        return [_contents(item, each) for item, each in zip(items, given.items, strict=True)]
+    return value
+
+
+def stated_type(value: Mapping[str, Json]) -> str | None:
+    """The media type that a link or a qualified value states."""
+    format_ = value["format"] if isinstance(value.get("format"), dict) else {}
+    return value.get("type") or value.get("mediaType") or format_.get("mediaType")
+
+
+def content_of(value: Mapping[str, Json], stated: str | None) -> Content:
+    """The file that a qualified value is. Raises ValueError, worded to follow "must be base64"."""
+    content = value["contents"] if "contents" in value else value.get("value")
+    if not isinstance(content, str):
+        return Content(json.dumps(content).encode(), stated or "application/json")
+    format_ = value["format"] if isinstance(value.get("format"), dict) else {}
+    encoding = str(value.get("encoding") or format_.get("encoding")).lower()
+    data = decode_base64(content) if encoding in BASE64 else content.encode()
+    return Content(data, stated or "text/plain")
 
 
 def _can_be(value: Json, type_: Type) -> bool:

@@ -15,10 +15,11 @@ from geomill.app.cwl import loading
 from geomill.app.cwl.document import parse
 from geomill.app.cwl.fence import FencedAccess, fenced_mapper
 from geomill.app.cwl.formats import media_types
-from geomill.app.cwl.order import Order
+from geomill.app.cwl.order import Order, contents
 from geomill.app.cwl.results import Outputs
 from geomill.app.cwl.reuse import Reuse
 from geomill.app.cwl.steps import Executor, Steps
+from geomill.app.exchange import inputs
 from geomill.app.runners.task import Failed, Task
 from geomill.app.sandbox import Sandbox
 from geomill.processes import BadInput
@@ -50,7 +51,8 @@ def run(task: Task) -> dict[str, Any]:
     document.write_bytes(task.source)
     logger = _log_to(task)
     tool, steps = _loaded(task, document)
-    order = Order(tool, task.work / "inputs", task.guard.fetch, _media_type).make(task.request.inputs)
+    given = contents(task.request.inputs, inputs.given(task.request, task.description))
+    order = Order(tool, task.work / "inputs", task.guard.fetch).make(given)
     context = _context(task.work)
     executor = Executor(task.settings.workflow_cpus, task.settings.memory)
     context.select_resources = executor.select_resources
