@@ -89,11 +89,16 @@ def preview(planned: Plan, deployed: Deployed) -> Process:
     return deployed.process(planned.process_id, planned.description, runner=planned.runner)
 
 
-def isolation(planned: Plan, settings: Settings) -> tuple[dict[str, Any], list[str]]:
+def prepare(planned: Plan, sandbox: Sandbox) -> None:
+    """Have the images at hand that its tools run in, if this host has them at all. Raises NoIsolation."""
+    for image in planned.needs.get("images", ()):
+        sandbox.prepare(image["reference"])
+
+
+def isolation(planned: Plan, sandbox: Sandbox) -> tuple[dict[str, Any], list[str]]:
     """What would keep its tools apart from this host, and what to know of that."""
     if planned.runner == DOCKER:
         return {"level": "none", "description": "It does not run on this server."}, []
-    sandbox = Sandbox(settings)
     images = [image["reference"] for image in planned.needs["images"]]
     images += [None] if planned.needs["without_image"] or not images else []
     try:

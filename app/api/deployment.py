@@ -55,6 +55,7 @@ def deploy() -> Any:
     deployed = current_app.processes.deployed
     if any(process.id == planned.process_id for process in deployed.list()):  # before anything is written
         raise DuplicatedProcess(planned.process_id)
+    deployment.prepare(planned, current_app.sandbox)
     process = deployed.deploy(planned.process_id, deployment.keep(planned, package, deployed))
     response = jsonify(dump(ProcessSummarySchema, process))
     response.status_code = 201
@@ -79,6 +80,7 @@ def replace(process_id: str) -> Any:
     planned = deployment.plan(package, current_app.settings, current_app.guard, w=asked["w"], replaced=process_id)
     if asked["dry_run"]:
         return dump(DryRunSchema, _dry_run(planned))
+    deployment.prepare(planned, current_app.sandbox)
     deployed = current_app.processes.deployed
     deployed.replace(process_id, deployment.keep(planned, package, deployed))
     return Response(status=204)
@@ -147,7 +149,7 @@ def _refuse_ours(process_id: str) -> None:
 
 def _dry_run(planned: deployment.Plan) -> dict[str, Any]:
     process = deployment.preview(planned, current_app.processes.deployed)
-    isolation, warnings = deployment.isolation(planned, current_app.settings)
+    isolation, warnings = deployment.isolation(planned, current_app.sandbox)
     execute = sample(process.description)
     return {"process": process, "execute": execute, "isolation": isolation, "warnings": [*planned.warnings, *warnings]}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cwltool.errors import WorkflowException
 from cwltool.pathmapper import PathMapper
@@ -25,6 +25,13 @@ class FencedAccess(StdFsAccess):
 
     def _abs(self, p: str) -> str:
         return inside(self.root, super()._abs(p), p)
+
+    def open(self, fn: str, mode: str) -> IO[Any]:
+        """A file; a pipe that a tool left would keep its reader waiting."""
+        path = self._abs(fn)
+        if os.path.lexists(path) and not os.path.isfile(path):
+            raise WorkflowException(f"{os.path.relpath(path, self.root)} is no regular file.")
+        return super().open(fn, mode)
 
 
 def fenced_mapper(root: Path) -> type[PathMapper]:

@@ -68,7 +68,29 @@ class Order:
             self._input, self._parameter = parameter["id"].rpartition("#")[2].rpartition("/")[2], parameter
             if inputs.get(self._input) is not None:
                 made[self._input] = self._value(inputs[self._input], parameter["type"])
+        self._stage_defaults(self.tool, made)
         return made
+
+    def _stage_defaults(self, process: Any, given: Mapping[str, Json]) -> None:
+        """Fetch the files that are defaults of a process or a step, by way of the guard like all others."""
+        for parameter in process.tool["inputs"]:
+            self._input, self._parameter = parameter["id"].rpartition("#")[2].rpartition("/")[2], parameter
+            if self._input not in given:
+                self._stage(parameter.get("default"))
+        for step in getattr(process, "steps", ()):
+            self._stage_defaults(step, {})
+            self._stage_defaults(step.embedded_tool, {})
+
+    def _stage(self, value: Json) -> None:
+        """Put every file that a value names by its address into the job."""
+        if isinstance(value, dict) and value.get("class") in ("File", "Directory"):
+            location = str(value.get("location") or value.get("path") or "")
+            if _WEB.fullmatch(location):
+                staged = self._file(value) if value["class"] == "File" else self._directory(value)
+                value.pop("path", None)
+                value |= {"location": staged["location"]}
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            self._stage(inner)
 
     # ---- by type
 

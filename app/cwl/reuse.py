@@ -82,11 +82,14 @@ class Reuse:
 
     def _told(self, value: Any) -> Any:
         """A value as a key: a file by its content and name, not by where it lies."""
-        if isinstance(value, dict) and value.get("class") == "File" and "location" in value:
+        literal = isinstance(value, dict) and str(value.get("location", "_:")).startswith("_:")
+        if isinstance(value, dict) and value.get("class") in ("File", "Directory") and literal:
+            return {name: self._told(member) for name, member in value.items() if name not in _PLACES}
+        if isinstance(value, dict) and value.get("class") == "File":
             told = {name: self._told(member) for name, member in value.items() if name not in _PLACES}
             told["checksum"] = value.get("checksum") or self._sum(value["location"], _checksum)
             return told
-        if isinstance(value, dict) and value.get("class") == "Directory" and "location" in value:
+        if isinstance(value, dict) and value.get("class") == "Directory":
             told = {name: self._told(member) for name, member in value.items() if name not in (*_PLACES, "listing")}
             return {**told, "content": self._sum(value["location"], _content)}
         if isinstance(value, dict):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import signal
 import threading
 import time
 from collections import Counter
@@ -27,6 +29,7 @@ from cwltool.workflow import Workflow, WorkflowStep, default_make_tool
 
 from geomill.app.cwl import memory
 from geomill.app.cwl.reuse import Reuse
+from geomill.app.cwl.said import Said
 from geomill.app.sandbox import Sandbox, Tool
 from geomill.jobstore.records import now
 
@@ -40,11 +43,11 @@ class Steps:
     """What is known of the steps of one run. say: takes an event; progress: takes per cent and a message."""
 
     def __init__(
-        self, logs: Path, work: Path, reuse: Reuse, sandbox: Sandbox, say: Callable[[Event], None],
+        self, logs: Path, work: Path, reuse: Reuse, sandbox: Sandbox, said: Said, say: Callable[[Event], None],
         progress: Callable[[float, str], None],
     ) -> None:  # fmt: skip
         """logs: a folder, for a file each; work: the job's; reuse: finished steps, of an earlier run too."""
-        self.logs, self.work, self.reuse, self.sandbox = logs, work, reuse, sandbox
+        self.logs, self.work, self.reuse, self.sandbox, self.said = logs, work, reuse, sandbox, said
         self.say, self.progress = say, progress
         self.failure: str | None = None
         self._lock = threading.Lock()
@@ -94,16 +97,13 @@ class Steps:
         time_ = now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.say({"time": time_, "event": event, "step": step, **more})
 
-    def fail(self, step: str, code: int | None, log: Path | None) -> None:
-        """Keep why the run failed: the first step that did."""
+    def fail(self, step: str, how: str, code: int | None = None, log: Path | None = None) -> None:
+        """Keep why the run failed: the first step that did. how: it ended; code: of its tool, if that is the reason."""
         with self._lock:
             if self.failure is None:
-                how = f"failed with exit code {code}" if code and code > 0 else "failed"
-                if code is not None and code < 0:
-                    how = f"was ended by signal {-code}"
-                said = last_lines(log) if log else ""
+                why = last_lines(log) if code and log else self.said.here()
                 see = f" (log: {log.name})" if log else ""
-                self.failure = f"step {step} {how}{see}" + (f": {said}" if said else "")
+                self.failure = f"step {step} {how}{see}" + (f": {why}" if why else "")
 
     def construct(self, document: Any, context: LoadingContext) -> Process:
         """What cwltool calls for each process in a document: one of our kind."""
@@ -169,7 +169,7 @@ class StepExpression(ExpressionTool):
             if status == "success":
                 steps.finished(name)
             else:
-                steps.fail(name, None, None)
+                steps.fail(name, "failed")
             output_callbacks(outputs, status)
 
         yield from super().job(job_order, receive, runtimeContext)
@@ -222,7 +222,7 @@ class StepJob(CommandLineJob):
             outcome = status
             self._append_stderr(file)
             if status != "success":
-                steps.fail(self.name, self.exit_code, log)
+                steps.fail(self.name, self._ended(time.monotonic() - begin), self.exit_code, log)
             callback(outputs, status)  # type: ignore[misc]
 
         self.output_callback = receive
@@ -233,7 +233,8 @@ class StepJob(CommandLineJob):
                 self._run(context, tmpdir_lock, file)
             except Exception as error:
                 file.write(f"{str(error).replace(f'{steps.work}/', '')}\n".encode())
-                steps.fail(self.name, self.exit_code, log)
+                steps.said.note(str(error))
+                steps.fail(self.name, "failed", None, log)
                 raise
             finally:
                 seconds = round(time.monotonic() - begin, 3)
@@ -245,7 +246,7 @@ class StepJob(CommandLineJob):
     def _run(self, context: Any, tmpdir_lock: Any, log: IO[bytes]) -> None:
         os.makedirs(self.tmpdir, exist_ok=True)
         self._setup(context)
-        stage_files(self.pathmapper, ignore_writable=True, symlink=True)
+        stage_files(self.pathmapper, put, ignore_writable=True, symlink=False)
         if self.generatemapper is not None:
             stage_files(self.generatemapper, ignore_writable=self.inplace_update, symlink=True)
         shown = " ".join(map(str, self.command_line)).replace(f"{self.steps.work}/", "")
@@ -274,6 +275,15 @@ class StepJob(CommandLineJob):
             image=image_of(image or {}),
         )
 
+    def _ended(self, seconds: float) -> str:
+        """How the tool ended that failed."""
+        code, limit = self.exit_code, self.timelimit
+        if limit and seconds >= limit and code in (None, -signal.SIGTERM):
+            return f"was ended by its time limit of {limit} seconds"
+        if code is not None and code < 0:
+            return f"was ended by signal {-code}"
+        return f"failed with exit code {code}" if code else "failed"
+
     def process_monitor(self, sproc: Any) -> None:
         """Wait for the tool, and take what it used with its exit code."""
         seen = memory.watch(sproc.pid)
@@ -299,6 +309,15 @@ class _KeptOpen:
 
     def __init__(self, file: IO[bytes]) -> None:
         self.fileno = file.fileno
+
+
+def put(source: str, target: str) -> None:
+    """Put a file or directory where a tool shall find it: as itself, for tools take a link for something else."""
+    source = os.path.realpath(source)
+    if os.path.isdir(source):
+        shutil.copytree(source, target, symlinks=True, copy_function=os.link)
+    else:
+        os.link(source, target)
 
 
 def image_of(requirement: Mapping[str, Any]) -> str | None:

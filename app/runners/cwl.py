@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,16 @@ from geomill.app.cwl.formats import media_types
 from geomill.app.cwl.order import Order, contents
 from geomill.app.cwl.results import Outputs
 from geomill.app.cwl.reuse import Reuse
+from geomill.app.cwl.said import Said, listen
 from geomill.app.cwl.steps import Executor, Steps
+from geomill.app.cwl.wording import readable
 from geomill.app.exchange import inputs
 from geomill.app.runners.task import Failed, Task
 from geomill.app.sandbox import Sandbox
 from geomill.processes import BadInput
 
 SOURCE = "document.cwl"
-COMMAND = "[job %s] %s$ %s%s%s%s"  # how cwltool logs a command, which here is that of the sandbox
+COMPUTING = 10.0  # seconds of one expression
 LESSON = b"""
 cwlVersion: v1.2
 class: CommandLineTool
@@ -49,8 +49,8 @@ def run(task: Task) -> dict[str, Any]:
     """The results to publish. Raises Failed, BadInput."""
     document = task.work / SOURCE
     document.write_bytes(task.source)
-    logger = _log_to(task)
-    tool, steps = _loaded(task, document)
+    logger, said = listen(task.work)
+    tool, steps = _loaded(task, document, said)
     given = contents(task.request.inputs, inputs.given(task.request, task.description))
     order = Order(tool, task.work / "inputs", task.guard.fetch).make(given)
     context = _context(task.work)
@@ -59,19 +59,19 @@ def run(task: Task) -> dict[str, Any]:
     try:
         outputs, status = executor(tool, order, context, logger)
     except (WorkflowException, ValidationException) as error:
-        raise _failed(steps, str(error), task) from error
+        raise _failed(steps, readable(error, loading.URI), task) from error
     if status != "success" or outputs is None:
-        raise _failed(steps, f"the process ended as {status}", task)
+        raise _failed(steps, said.first or f"the process ended as {status}", task)
     try:
         return task.requested(Outputs(task.work, _media_type).make(outputs))
     except WorkflowException as error:
         raise Failed({"cause": "result", "message": str(error)}) from error
 
 
-def _loaded(task: Task, document: Path) -> tuple[Any, Steps]:
+def _loaded(task: Task, document: Path, said: Said) -> tuple[Any, Steps]:
     """The process, made of tools of our kind, and what is going to be known of its steps."""
     sandbox = Sandbox(task.settings)
-    steps = Steps(task.logs, task.work, None, sandbox, task.event, task.progress)  # type: ignore[arg-type]
+    steps = Steps(task.logs, task.work, None, sandbox, said, task.event, task.progress)  # type: ignore[arg-type]
     tool = loading.load(document, task.job.entry, construct=steps.construct)
     steps.plan(tool)
     steps.reuse = Reuse(task.work, keeping=steps.total > 1)
@@ -92,6 +92,7 @@ def _context(work: Path) -> RuntimeContext:
             "move_outputs": "leave",
             "rm_tmpdir": False,
             "default_container": None,
+            "eval_timeout": COMPUTING,
             "path_mapper": fenced_mapper(work),
         }
     )
@@ -112,28 +113,3 @@ def _failed(steps: Steps, message: str, task: Task) -> Exception:
     if steps.failure is None and "the input" in text.lower() and "missing" in text.lower():
         return BadInput(text)
     return Failed({"cause": "exit", "message": text})
-
-
-def _log_to(task: Task) -> logging.Logger:
-    """What cwltool says goes to the log of the job, without the host's paths."""
-    logger = logging.getLogger("cwltool")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Local(f"{task.work}{os.sep}"))
-    handler.addFilter(lambda record: record.msg != COMMAND)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    return logger
-
-
-class _Local(logging.Formatter):
-    """Names files from the job's folder."""
-
-    def __init__(self, folder: str) -> None:
-        super().__init__("%(levelname)s %(message)s")
-        self.folder = folder
-
-    def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace(f"file://{self.folder}", "").replace(self.folder, "")

@@ -40,11 +40,13 @@ def closed() -> str | None:
     return _found(os.geteuid())[1]
 
 
-def sentence(network: bool) -> str:
-    """What it keeps from whom."""
+def sentence(network: bool, loopback: bool) -> str:
+    """What it keeps from whom. loopback: that of the host is meant to be reached."""
     seen = "Tools run in bubblewrap: they see the system and their job's files and write to their own folders alone"
     if not network:
         return f"{seen}, without a network."
+    if loopback:
+        return f"{seen}; the network that the package asks for is the host's, loopback included, as `allow` has it."
     if networks.available(os.geteuid()):
         return f"{seen}; the network that the package asks for does not lead to the host's loopback."
     return f"{seen}; the network that the package asks for is the host's, loopback included (slirp4netns closes it)."
@@ -58,15 +60,17 @@ def command(
     image: Image,
     hidden: Iterable[Path],
     network: bool,
+    loopback: bool,
 ) -> list[str]:
-    """What runs argv. writable: its directory, its TMPDIR; hidden: folders whose content is never shown, but for work.
+    """What runs argv. writable: its directory, its TMPDIR; hidden: folders whose content is never shown, but for work;
+    loopback: the host's is meant to be reached, where there is a network.
 
     The environment goes by arguments: bubblewrap itself would heed a tool's LD_PRELOAD, outside.
     """
     cwd, tmp = writable
     readable = image.readable()
     holes = (*hidden, *readable, work)
-    apart = network and networks.available(os.geteuid())
+    apart = network and not loopback and networks.available(os.geteuid())
     words = [
         _found(os.geteuid())[0],
         *_APART,

@@ -60,6 +60,7 @@ class Sandbox:
         self._settings = settings
         self._images = ImageMap.load(settings.images)
         self._folder = settings.home / "images"
+        self._loopback = any(map(_is_loopback, settings.allow))
 
     def level(self, image: str | None, network: bool) -> Level:
         """What a tool of this image would run in; asks engines for the image. Raises NoIsolation."""
@@ -71,7 +72,7 @@ class Sandbox:
             raise NoIsolation(f"tools cannot be kept apart on this host: {why}; {bubblewrap.REMEDY}")
         known = not image or self._image(image) or engines.stored(image) or self._settings.pull_images
         missing = f"image {image} is neither mapped nor on this host: {_ON_THE_HOST}"
-        return Level("bubblewrap", bubblewrap.sentence(network), () if known else (missing,))
+        return Level("bubblewrap", bubblewrap.sentence(network, self._loopback), () if known else (missing,))
 
     def prepare(self, image: str) -> None:
         """Make an image that an engine has, or may pull, ready to run; takes its time, once. Raises NoIsolation."""
@@ -94,7 +95,10 @@ class Sandbox:
         if why := bubblewrap.closed():
             raise NoIsolation(f"tools cannot be kept apart on this host: {why}; {bubblewrap.REMEDY}")
         hidden = (self._settings.home, self._settings.runtime_dir, self._settings.runtime_dir.resolve())
-        return bubblewrap.command(argv, environment, tool.work, (tool.cwd, tool.tmp), image, hidden, tool.network), {}
+        folders = (tool.cwd, tool.tmp)
+        return bubblewrap.command(
+            argv, environment, tool.work, folders, image, hidden, tool.network, self._loopback
+        ), {}
 
     def _image(self, reference: str) -> Image | None:
         """What stands for an image: as the operator says, else as it was prepared."""
@@ -119,6 +123,12 @@ def leading_out(tool: Tool) -> list[Path]:
 def _strange(path: Path) -> bool:
     mode = path.lstat().st_mode
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
+
+
+def _is_loopback(allowed: str) -> bool:
+    """Whether an entry of the setting `allow` is this host: who may fetch from it may let tools do so."""
+    host = allowed.rpartition(":")[0] if re.search(r":\d+$", allowed) else allowed
+    return host == "localhost" or host.endswith(".localhost") or host.startswith("127.") or host in ("[::1]", "::1")
 
 
 def _argv(tool: Tool, image: Image) -> list[str]:
