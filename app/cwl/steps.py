@@ -6,8 +6,8 @@ kind, and whatever a tool gives passes through `Steps`, which counts it and keep
 
 from __future__ import annotations
 
+import logging
 import os
-import re
 import shutil
 import signal
 import threading
@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
+from cwltool.builder import INPUT_OBJ_VOCAB
 from cwltool.command_line_tool import CommandLineTool, ExpressionTool
 from cwltool.context import LoadingContext
 from cwltool.errors import WorkflowException
@@ -26,15 +27,15 @@ from cwltool.job import CommandLineJob
 from cwltool.process import Process, shortname, stage_files
 from cwltool.process import uniquename as unique
 from cwltool.workflow import Workflow, WorkflowStep, default_make_tool
+from schema_salad.avro.schema import Schema
+from schema_salad.exceptions import ValidationException
+from schema_salad.validate import validate_ex
 
 from geomill.app.cwl import memory
 from geomill.app.cwl.reuse import Reuse
-from geomill.app.cwl.said import Said
+from geomill.app.cwl.said import Said, last_lines, local, log_name
 from geomill.app.sandbox import Sandbox, Tool
 from geomill.jobstore.records import now
-
-LAST = 2000  # bytes at the end of a log that a failure quotes
-ROOM = 16  # lines of them
 
 Event = dict[str, Any]
 
@@ -101,7 +102,7 @@ class Steps:
         """Keep why the run failed: the first step that did. how: it ended; code: of its tool, if that is the reason."""
         with self._lock:
             if self.failure is None:
-                why = last_lines(log) if code and log else self.said.here()
+                why = local(last_lines(log), self.work) if code and log else self.said.here()
                 see = f" (log: {log.name})" if log else ""
                 self.failure = f"step {step} {how}{see}" + (f": {why}" if why else "")
 
@@ -165,6 +166,9 @@ class StepExpression(ExpressionTool):
 
         def receive(outputs: Any, status: str) -> None:
             steps, seconds = self.steps_of_run, round(time.monotonic() - begin, 3)
+            if status == "success" and (wrong := self._wrong(outputs)):
+                steps.said.note(wrong)
+                outputs, status = {}, "permanentFail"
             steps.note("ended", name, outcome=status, seconds=seconds)
             if status == "success":
                 steps.finished(name)
@@ -173,6 +177,16 @@ class StepExpression(ExpressionTool):
             output_callbacks(outputs, status)
 
         yield from super().job(job_order, receive, runtimeContext)
+
+
+    def _wrong(self, outputs: Any) -> str:
+        """What does not fit of some outputs, which cwltool leaves open."""
+        schema = cast(Schema, self.names.get_name("outputs_record_schema", None))
+        try:
+            validate_ex(schema, outputs, strict=False, logger=logging.getLogger("salad"), vocab=INPUT_OBJ_VOCAB)
+        except ValidationException as error:
+            return f"what the expression gave does not fit: {error}"
+        return ""
 
 
 class StepWorkflow(Workflow):
@@ -222,10 +236,13 @@ class StepJob(CommandLineJob):
             outcome = status
             self._append_stderr(file)
             if status != "success":
+                if not self.exit_code:
+                    file.write(f"{steps.said.here()}\n".encode())
                 steps.fail(self.name, self._ended(time.monotonic() - begin), self.exit_code, log)
             callback(outputs, status)  # type: ignore[misc]
 
         self.output_callback = receive
+        steps.said.forget()
         # unbuffered and appended to: what the tool writes and what we write never overwrite each other
         with log.open("ab", 0) as file:
             context.default_stdout = context.default_stderr = _KeptOpen(file)
@@ -312,7 +329,7 @@ class _KeptOpen:
 
 
 def put(source: str, target: str) -> None:
-    """Put a file or directory where a tool shall find it: as itself, for tools take a link for something else."""
+    """Put a file or directory where a tool shall find it: no link, which tools take for something else."""
     source = os.path.realpath(source)
     if os.path.isdir(source):
         shutil.copytree(source, target, symlinks=True, copy_function=os.link)
@@ -324,20 +341,3 @@ def image_of(requirement: Mapping[str, Any]) -> str | None:
     """The image that a DockerRequirement names."""
     name = requirement.get("dockerPull") or requirement.get("dockerImageId")
     return str(name) if name else None
-
-
-def log_name(step: str) -> str:
-    """The name of a step as that of a file."""
-    return re.sub(r"[^\w.-]", "_", step, flags=re.ASCII)[:120].lstrip(".") or "step"
-
-
-def last_lines(log: Path) -> str:
-    """What a tool said last, in one line."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - LAST))
-            text = file.read(LAST).decode(errors="replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
-    return " | ".join(lines[-ROOM:])

@@ -16,9 +16,8 @@ from geomill.app.cwl.formats import media_types
 from geomill.app.cwl.order import Order, contents
 from geomill.app.cwl.results import Outputs
 from geomill.app.cwl.reuse import Reuse
-from geomill.app.cwl.said import Said, listen
+from geomill.app.cwl.said import Said, listen, told
 from geomill.app.cwl.steps import Executor, Steps
-from geomill.app.cwl.wording import readable
 from geomill.app.exchange import inputs
 from geomill.app.runners.task import Failed, Task
 from geomill.app.sandbox import Sandbox
@@ -59,9 +58,9 @@ def run(task: Task) -> dict[str, Any]:
     try:
         outputs, status = executor(tool, order, context, logger)
     except (WorkflowException, ValidationException) as error:
-        raise _failed(steps, readable(error, loading.URI), task) from error
+        raise _failed(steps, told(str(error), task.work)) from error
     if status != "success" or outputs is None:
-        raise _failed(steps, said.first or f"the process ended as {status}", task)
+        raise _failed(steps, said.first or f"the process ended as {status}")
     try:
         return task.requested(Outputs(task.work, _media_type).make(outputs))
     except WorkflowException as error:
@@ -105,11 +104,9 @@ def _media_type(format_: str) -> str | None:
     return next(iter(media_types(format_)), None)
 
 
-def _failed(steps: Steps, message: str, task: Task) -> Exception:
+def _failed(steps: Steps, message: str) -> Exception:
     """Why the run failed: the step that did, else what cwltool says."""
     text = steps.failure or message
-    for place in (f"file://{task.work}/", f"{task.work}/"):
-        text = text.replace(place, "")
     if steps.failure is None and "the input" in text.lower() and "missing" in text.lower():
         return BadInput(text)
     return Failed({"cause": "exit", "message": text})

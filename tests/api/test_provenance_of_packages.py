@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from api.conftest import CheckedClient
 from flask.testing import FlaskClient
 from prov.model import ProvDocument
 from support import crates
@@ -109,7 +110,7 @@ outputs: {names: stdout}
 
 
 class Job(NamedTuple):
-    """A job that has ended. path: of its status; outputs: its published files, by their paths."""
+    """A job that has ended. status: with its message; outputs: its published files, by their paths."""
 
     path: str
     status: str
@@ -128,6 +129,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Geomill]:
         isolation="none" if bubblewrap.closed() else "sandbox",
     )  # fmt: skip
     app = create_app(settings)
+    app.test_client_class = CheckedClient
     with dispatching(settings, shared=True):
         yield app
 
@@ -150,7 +152,7 @@ def run(app: Geomill) -> Run:
         status = app.engine.run(job_id, 60)
         folder = app.jobs.folder(job_id) / "outputs"
         found = {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
-        return Job(f"/jobs/{job_id}", f"{status.status.value}{status.message or ''}", found)
+        return Job(f"/jobs/{job_id}", " ".join(filter(None, (status.status.value, status.message))), found)
 
     return ended
 
@@ -259,7 +261,7 @@ def test_a_retry_is_told_with_what_it_reused(client: FlaskClient, run: Run, tmp_
     wrong = {**TEXTS, "wanted": {"value": "no", "mediaType": "text/plain"}}
     failed = run(COUNTING, wrong, "main")
     again = run(COUNTING, None, "main", retried=failed.path)
-    assert failed.status == again.status == "failed"
+    assert failed.status == again.status and failed.status.startswith("failed step gather failed with exit code 3")
     told = client.get(f"{again.path}/prov").json
     earlier = client.get(f"{failed.path}/prov").json
     assert told["prefix"]["retried"] == earlier["prefix"]["job"]
