@@ -30,8 +30,13 @@ class Directories:
 
     def __init__(self, get: Callable[[str], Any], place: Callable[[str], Path]) -> None:
         """get: an address -> a fetched file; place: a name -> a path for it, in a new folder."""
-        self._fetch, self.place = get, place
+        self._fetch, self._place = get, place
         self._files = 0
+        self._seen: set[str] = set()  # catalogs
+
+    def place(self, name: str) -> Path:
+        """A path for a new folder of this name."""
+        return self._place(_tame(name))
 
     def get(self, href: str) -> Any:
         """A fetched file, as long as there are not too many."""
@@ -90,8 +95,10 @@ class Directories:
             for link in document.get("links", []):
                 if not isinstance(link, dict) or not isinstance(link.get("href"), str):
                     continue
-                if link.get("rel") in ("item", "child"):
-                    got = self.get(urljoin(base, link["href"]))
+                href = urljoin(base, link["href"])
+                if link.get("rel") in ("item", "child") and href not in self._seen:
+                    self._seen.add(href)
+                    got = self.get(href)
                     below = _json(got.path.read_bytes())
                     if not isinstance(below, dict):
                         raise ValueError(f"has a link to {link['href']}, which is no STAC document")
