@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .document import process as process_of
 from .metadata import facts, version
+from .shapes import named
 from .types import short
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Image:
 class Needs:
     """cores, ram (MiB): the most that one tool asks for, None where none says; steps: tools in all, at any depth.
 
-    formats: those that the files of an input may have, as IRIs; none where an expression says.
+    formats: those that the files of an input, or of a field of it (as place.file), may have, as IRIs.
     """
 
     images: tuple[Image, ...]
@@ -63,7 +64,7 @@ def needs(tool: Process) -> Needs:
         scatter=any("scatter" in step.tool for _, each in every for step in getattr(each, "steps", ())),
         subworkflow=any(hasattr(each, "steps") for _, each in every[1:]),
         steps=len(leaves),
-        formats={short(each["id"]): found for each in tool.tool["inputs"] if (found := formats(each))},
+        formats={name: found for each in tool.tool["inputs"] for name, found in _formats(each, each["id"], tool)},
     )
 
 
@@ -98,6 +99,22 @@ def formats(parameter: Mapping[str, Any]) -> tuple[str, ...]:
     """The formats that a parameter names; expressions name none."""
     said = parameter.get("format")
     return tuple(str(each) for each in (said if isinstance(said, list) else [said]) if each and "$" not in str(each))
+
+
+def _formats(parameter: Json, name: str, tool: Process) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The formats of an input or field, and of the fields in it, by their names."""
+    if found := formats(parameter):
+        yield short(name), found
+    types = [parameter["type"]]
+    while types:
+        type_ = named(types.pop(), tool)
+        if isinstance(type_, list):
+            types += type_
+        elif isinstance(type_, Mapping) and "items" in type_:
+            types.append(type_["items"])
+        for field in type_.get("fields", ()) if isinstance(type_, Mapping) else ():
+            for inner, found in _formats(field, field["name"], tool):
+                yield f"{short(name)}.{inner}", found
 
 
 def requirement(tool: Process, name: str) -> tuple[Json, bool]:

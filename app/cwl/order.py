@@ -5,7 +5,6 @@ The request was held against the description before; what is decided here is wha
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
@@ -16,15 +15,17 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from cwl_utils.errors import WorkflowException
 from cwl_utils.expression import do_eval
+from ruamel.yaml import YAML
 
+from geomill.app.cwl.contents import content_of, stated_type
 from geomill.app.cwl.directories import Directories
 from geomill.app.cwl.formats import fitting
 from geomill.app.cwl.needs import formats
 from geomill.app.cwl.shapes import Type, is_plain, named, wrapped
-from geomill.app.exchange.formats import decode_base64
+from geomill.app.cwl.types import optional
 from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.strictjson import loads
-from geomill.app.exchange.values import BASE64, Content, Given, Several
+from geomill.app.exchange.values import Content
 from geomill.app.exchange.wording import shown
 from geomill.processes import BadInput
 
@@ -118,8 +119,8 @@ class Order:
             return self._record(value, type_)
         if kind in ("int", "long") and isinstance(value, float) and value.is_integer():
             return int(value)
-        if kind in ("float", "double") and isinstance(value, int) and not isinstance(value, bool):
-            return float(value) if abs(value) < 2**53 else value
+        if kind in ("float", "double") and isinstance(value, float) and "e" in repr(value):
+            return YAML().load(repr(value))  # which cwltool writes without an exponent, as CWL wants it
         return value
 
     def _one_of(self, value: Json, types: list[Type]) -> Json:
@@ -129,6 +130,10 @@ class Order:
             return None
         if len(choices) == 1:
             return self._value(value, choices[0])
+        if isinstance(value, dict) and set(value) == {"value"}:  # more often itself than the content of a file
+            for each in choices:
+                if each not in _OF_FILES and _can_be(value["value"], each):
+                    return self._value(value["value"], each)
         for each in choices:
             if _can_be(value, each):
                 return self._value(value, each)
@@ -180,7 +185,7 @@ class Order:
         stated = stated_type(value)
         if href is None:
             try:
-                content = content_of(value, stated)
+                content = content_of(value, formats(self._parameter))
             except ValueError as error:
                 raise self._wrong(f"must be base64{error}") from None
             return self._formatted(self._kept(content, value.get("basename")), stated)
@@ -287,50 +292,25 @@ class Order:
         return BadInput(self._input, sentence if sentence.endswith(".") else f"{sentence}.")
 
 
-def contents(inputs: Mapping[str, Json], given: Mapping[str, Given]) -> dict[str, Json]:
-    """The inputs of a request, with what it says of a file decoded as its description has it. given: their forms."""
-    return {name: _contents(value, given[name]) for name, value in inputs.items()}
-
-
-def _contents(value: Json, given: Given) -> Json:
-    if isinstance(given, Content) and not (isinstance(value, dict) and "basename" in value):
-        return given
-    if isinstance(given, Several):
-        inner = value["value"] if isinstance(value, dict) and isinstance(value.get("value"), list) else value
-        items = inner if isinstance(inner, list) else [inner]
-        return [_contents(item, each) for item, each in zip(items, given.items, strict=True)]
-    return value
-
-
-def stated_type(value: Mapping[str, Json]) -> str | None:
-    """The media type that a link or a qualified value states."""
-    format_ = value["format"] if isinstance(value.get("format"), dict) else {}
-    return value.get("type") or value.get("mediaType") or format_.get("mediaType")
-
-
-def content_of(value: Mapping[str, Json], stated: str | None) -> Content:
-    """The file that a qualified value is. Raises ValueError, worded to follow "must be base64"."""
-    content = value["contents"] if "contents" in value else value.get("value")
-    if not isinstance(content, str):
-        return Content(json.dumps(content).encode(), stated or "application/json")
-    format_ = value["format"] if isinstance(value.get("format"), dict) else {}
-    encoding = str(value.get("encoding") or format_.get("encoding")).lower()
-    data = decode_base64(content) if encoding in BASE64 else content.encode()
-    return Content(data, stated or "text/plain")
+_OF_FILES = ("File", "Directory")
 
 
 def _can_be(value: Json, type_: Type) -> bool:
     """Whether a value is of a type, as far as its kind tells."""
     kind = type_.get("type") if isinstance(type_, dict) else type_
+    if isinstance(value, Content):
+        return bool(kind == "File")
     of_file = isinstance(value, dict) and ({"href", "location", "path", "contents"} & set(value) or "class" in value)
-    if kind in ("File", "Directory"):
+    if kind in _OF_FILES:
         return bool(of_file) or (isinstance(value, dict) and "value" in value and set(value) <= _MEMBERS)
     if kind == "Any":
         return True
     if kind == "array":
         return isinstance(value, list)
     if kind == "record":
-        return isinstance(value, dict) and not of_file
+        fields = {field["name"].rpartition("/")[2].rpartition("#")[2]: field["type"] for field in type_["fields"]}
+        needed = {name for name, each in fields.items() if not optional(each)}
+        return isinstance(value, dict) and not of_file and needed <= set(value) <= set(fields)
     if kind == "enum":
         return value in [symbol.rpartition("/")[2].rpartition("#")[2] for symbol in type_["symbols"]]
     if isinstance(value, bool):

@@ -22,7 +22,6 @@ from cwltool.builder import INPUT_OBJ_VOCAB
 from cwltool.command_line_tool import CommandLineTool, ExpressionTool
 from cwltool.context import LoadingContext
 from cwltool.errors import WorkflowException
-from cwltool.executors import MultithreadedJobExecutor
 from cwltool.job import CommandLineJob
 from cwltool.process import Process, shortname, stage_files
 from cwltool.process import uniquename as unique
@@ -310,15 +309,6 @@ class StepJob(CommandLineJob):
             return
         sproc.returncode = self.exit_code = os.waitstatus_to_exitcode(status)
         self.peak_memory = memory.peak(used, seen)
-
-
-class Executor(MultithreadedJobExecutor):
-    """Runs steps side by side, as far as their requirements fit into what the job may use."""
-
-    def __init__(self, cores: float, memory: int) -> None:
-        """cores: processors; memory: bytes."""
-        super().__init__()
-        self.max_cores, self.max_ram = cores, memory >> 20
 
 
 class _KeptOpen:

@@ -14,7 +14,7 @@ OTHER_KIND = "is not a valid enum_"  # the `type` or `class` is that of another 
 
 def readable(error: Any, uri: str) -> str:
     """Every deepest message of an error with its line and column; paths and machine-made names are left out."""
-    while not hasattr(error, "children") and error.__cause__:  # of a step, wrapped as one text
+    while not hasattr(error, "children") and getattr(error, "__cause__", None):  # of a step, wrapped as one text
         error = error.__cause__
     found = []
     for leaf in _deepest(error) if hasattr(error, "children") else []:

@@ -62,7 +62,13 @@ class Content:
     def name(self, input_id: str, number: int) -> str:
         """What the file is called, as the number-th (from 0) that the request holds for an input."""
         stem = re.sub(r"[^A-Za-z0-9-]", "_", input_id)[:60]
-        return f"{stem}{f'-{number}' if number else ''}{extension(self.media_type)}"
+        return f"{stem}{f'-{number}' if number else ''}{extension(self.media_type) or self._suffix()}"
+
+    def _suffix(self) -> str:
+        try:
+            return ".bin" if "\0" in self.data.decode() else ".txt"
+        except UnicodeDecodeError:
+            return ".bin"
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 
+from geomill.app.cwl.contents import content_of, stated_type
 from geomill.app.cwl.formats import fitting
-from geomill.app.cwl.order import content_of, stated_type
 from geomill.app.cwl.types import QUALIFIED, STRING_FORMATS
 from geomill.app.exchange import schema as schemas
 from geomill.app.exchange.schema import Schema
@@ -66,18 +66,23 @@ def job_order(run: Run, inline: Inline) -> dict[str, Json]:
     described = run.description.get("inputs") or {}
     order = {}
     for name, given in run.given.items():
-        made = _Order(name, inline, run.formats.get(name, ()))
-        order[name] = made.of(given, described[name]["schema"])
+        order[name] = _Order(name, inline, run.formats).of(given, described[name]["schema"])
     return order
 
 
 @dataclass
 class _Order:
-    """Makes the value of one input. formats: those that its files may have."""
+    """Makes the value of one input. known: formats as in Run; field: the part of the name that the value has there."""
 
     name: str
     inline: Inline
-    formats: Sequence[str]
+    known: Mapping[str, Sequence[str]]
+    field: str = ""
+
+    @property
+    def formats(self) -> Sequence[str]:
+        """Those that a file may have here."""
+        return self.known.get(self.name + self.field, ())
 
     def of(self, given: Given, schema: Schema) -> Json:
         """A value in the form that it came in."""
@@ -114,10 +119,13 @@ class _Order:
             if isinstance(value.get("href"), str):
                 return self.link(value["href"], stated_type(value), [facts])
             if "value" in value and QUALIFIED.items() <= schemas.branches(schema)[-1].items():
-                content = content_of(value, stated_type(value))
+                content = content_of(value, self.formats)
                 return self.file(self.inline.name(self.name, content), content.media_type)
             inner = facts.get("properties") or {}
-            return {name: self.value(member, inner.get(name) or {}) for name, member in value.items()}
+            return {
+                name: replace(self, field=f"{self.field}.{name}").value(member, inner.get(name) or {})
+                for name, member in value.items()
+            }
         if isinstance(value, str) and facts.get("type") == "string" and facts.get("format") in TEXT_FORMATS:
             return {"value": value}
         return value

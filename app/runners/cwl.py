@@ -10,14 +10,16 @@ from cwltool.errors import WorkflowException
 from schema_salad.exceptions import ValidationException
 
 from geomill.app.cwl import loading
+from geomill.app.cwl.contents import contents
 from geomill.app.cwl.document import parse
+from geomill.app.cwl.executor import Executor
 from geomill.app.cwl.fence import FencedAccess, fenced_mapper
 from geomill.app.cwl.formats import media_types
-from geomill.app.cwl.order import Order, contents
+from geomill.app.cwl.order import Order
 from geomill.app.cwl.results import Outputs
 from geomill.app.cwl.reuse import Reuse
 from geomill.app.cwl.said import Said, listen, told
-from geomill.app.cwl.steps import Executor, Steps
+from geomill.app.cwl.steps import Steps
 from geomill.app.exchange import inputs
 from geomill.app.runners.task import Failed, Task
 from geomill.app.sandbox import Sandbox

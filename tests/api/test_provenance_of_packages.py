@@ -63,7 +63,7 @@ $graph:
   requirements: {ScatterFeatureRequirement: {}, InlineJavascriptRequirement: {}}
   inputs:
     texts: {type: "File[]", format: [edam:format_3752, edam:format_2330]}
-    place: {type: {type: record, name: place, fields: {name: string, file: File}}}
+    place: {type: {type: record, name: place, fields: {name: string, file: {type: File, format: edam:format_2330}}}}
     wanted: {type: File, default: {class: File, basename: none.txt, contents: ""}}
     fail: {type: boolean, default: false}
   outputs:
@@ -292,7 +292,7 @@ def test_the_crate_of_a_workflow_runs_again(client: FlaskClient, counted: Job, t
     assert counted.status == "successful"
     folder, _ = crate(client, counted, tmp_path)
     order = json.loads((folder / "inputs.json").read_text())
-    assert {each["format"] for each in order["texts"]} == {"http://edamontology.org/format_2330"}
+    assert {each["format"] for each in (*order["texts"], order["place"]["file"])} == {"http://edamontology.org/format_2330"}
     again = run_again(folder, tmp_path / "again")
     found = {each["basename"]: content(each) for each in again["counts"]}
     assert found == {name: counted.outputs[name] for name in ("texts.count", "texts-1.count")}

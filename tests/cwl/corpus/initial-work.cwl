@@ -9,7 +9,7 @@ requirements:
       - {entryname: run.sh, entry: "for word in $(inputs.words.join(' ')); do\n  echo \"<\\$word>\"\ndone\ncat renamed.txt config.json\n"}
       - {entryname: renamed.txt, entry: $(inputs.source)}
       - {entryname: config.json, entry: $(JSON.stringify(inputs.config))}
-      - {entryname: edit.txt, entry: $(inputs.source), writable: true}
+      - {entryname: edit.txt, entry: $(inputs.other), writable: true}
 baseCommand: sh
 arguments:
   - -c
@@ -17,6 +17,7 @@ arguments:
 inputs:
   words: string[]
   source: File
+  other: File
   config: {type: {type: record, fields: {a: int, b: 'string[]'}}}
 stdout: out.txt
 outputs:
