@@ -112,8 +112,8 @@ def _formats(parameter: Json, name: str, tool: Process) -> Iterator[tuple[str, t
             types += type_
         elif isinstance(type_, Mapping) and "items" in type_:
             types.append(type_["items"])
-        for field in type_.get("fields", ()) if isinstance(type_, Mapping) else ():
-            for inner, found in _formats(field, field["name"], tool):
+        for member in type_.get("fields", ()) if isinstance(type_, Mapping) else ():
+            for inner, found in _formats(member, member["name"], tool):
                 yield f"{short(name)}.{inner}", found
 
 

@@ -48,9 +48,9 @@ class Inline:
     def folder(self, input_id: str, href: str) -> str:
         """Where the directory of an input belongs."""
         last = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(href).path.rstrip("/").rpartition("/")[2]).lstrip(".")
+        stem = re.sub(r"[^A-Za-z0-9-]", "_", input_id)[:60]
         for number in range(len(self.folders) + 1):
-            stem = Content(b"", "").name(input_id, number)
-            name = f"inputs/{stem}/{last or 'directory'}"
+            name = f"inputs/{stem}{f'-{number}' if number else ''}/{last or 'directory'}"
             if self.folders.setdefault(name, href) == href:
                 break
         return name
