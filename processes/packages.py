@@ -154,8 +154,14 @@ def described(root: Path, package: str, record: str, entry: str) -> dict[str, An
 
     root: the folder of packages; package: a digest; record: a name as in Process.described; entry: the function.
     """
-    processes = json.loads((root / package / record).read_bytes())["processes"]
-    return next(each["description"] for each in processes if each["function"] == entry)
+    description: dict[str, Any] = recorded(root, package, record, entry)["description"]
+    return description
+
+
+def recorded(root: Path, package: str, record: str, entry: str) -> dict[str, Any]:
+    """All that is kept of a process, the description among it. Takes the same."""
+    processes: list[dict[str, Any]] = json.loads((root / package / record).read_bytes())["processes"]
+    return next(each for each in processes if each["function"] == entry)
 
 
 def _last(printed: bytes) -> Record:

@@ -15,7 +15,7 @@ from geomill.app.provenance import archive, crate, prov, record
 from geomill.app.schemas import JobInputsSchema, dump
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
-from geomill.jobstore import Result, ResultNotReady
+from geomill.jobstore import ResultNotReady
 
 bp = Blueprint("provenance", __name__)
 
@@ -75,17 +75,12 @@ def _run(job_id: str) -> record.Run:
 
 
 def _addresses(run: record.Run) -> prov.Addresses:
-    job_id = run.job.job_id
+    job_id, retried = run.job.job_id, run.job.retry_of
     return prov.Addresses(
         api=links.to("definition.show"),
         process=links.to("processes.show", process_id=run.job.process_id),
         job=links.to("jobs.show", job_id=job_id),
-        outputs={name: _places(job_id, name, result) for name, result in run.results.items()},
+        retried=links.to("jobs.show", job_id=retried) if retried else None,
+        output=lambda output_id: links.to("results.output", job_id=job_id, output_id=output_id),
+        file=lambda path: links.to("results.file", job_id=job_id, path=path),
     )
-
-
-def _places(job_id: str, name: str, result: Result) -> list[str]:
-    if result.items is None:
-        return [links.to("results.output", job_id=job_id, output_id=name)]
-    numbers = range(len(result.items))
-    return [links.to("results.item", job_id=job_id, output_id=name, number=number) for number in numbers]

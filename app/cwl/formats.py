@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
+
+from geomill.app.exchange.media_types import same
 
 # http://edamontology.org/format_NNNN; the ontology names formats, and these have a media type
 EDAM = {
@@ -61,6 +64,12 @@ def media_types(format_: Any) -> tuple[str, ...]:
     given = format_ if isinstance(format_, list) else [format_]
     found = [_media_type(each) for each in given]
     return () if None in found else tuple(dict.fromkeys(each for each in found if each))
+
+
+def fitting(formats: Sequence[str], media_type: str | None) -> str:
+    """The format, of several that are asked for, that a file of this media type has; the first where none says so."""
+    known = ((each, _media_type(each)) for each in formats if media_type)
+    return next((each for each, found in known if found and same(found, str(media_type))), formats[0])
 
 
 def _media_type(format_: Any) -> str | None:

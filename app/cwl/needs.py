@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from .document import process as process_of
 from .metadata import facts, version
+from .shapes import named
 from .types import short
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Needs:
-    """cores, ram (MiB): the most that one tool asks for, None where none says; steps: tools in all, at any depth."""
+    """cores, ram (MiB): the most that one tool asks for, None where none says; steps: tools in all, at any depth.
+
+    formats: those that the files of an input, or of a field of it (as place.file), may have, as IRIs.
+    """
 
     images: tuple[Image, ...]
     without_image: tuple[str, ...]
@@ -38,6 +42,7 @@ class Needs:
     scatter: bool
     subworkflow: bool
     steps: int
+    formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def needs(tool: Process) -> Needs:
@@ -59,6 +64,7 @@ def needs(tool: Process) -> Needs:
         scatter=any("scatter" in step.tool for _, each in every for step in getattr(each, "steps", ())),
         subworkflow=any(hasattr(each, "steps") for _, each in every[1:]),
         steps=len(leaves),
+        formats={name: found for each in tool.tool["inputs"] for name, found in _formats(each, each["id"], tool)},
     )
 
 
@@ -87,6 +93,28 @@ def warnings(tool: Process, document: Mapping[str, Any]) -> list[str]:
     if not tool.tool["outputs"]:
         told.append("The process has no outputs: its results will be empty.")
     return told
+
+
+def formats(parameter: Mapping[str, Any]) -> tuple[str, ...]:
+    """The formats that a parameter names; expressions name none."""
+    said = parameter.get("format")
+    return tuple(str(each) for each in (said if isinstance(said, list) else [said]) if each and "$" not in str(each))
+
+
+def _formats(parameter: Json, name: str, tool: Process) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The formats of an input or field, and of the fields in it, by their names."""
+    if found := formats(parameter):
+        yield short(name), found
+    types = [parameter["type"]]
+    while types:
+        type_ = named(types.pop(), tool)
+        if isinstance(type_, list):
+            types += type_
+        elif isinstance(type_, Mapping) and "items" in type_:
+            types.append(type_["items"])
+        for member in type_.get("fields", ()) if isinstance(type_, Mapping) else ():
+            for inner, found in _formats(member, member["name"], tool):
+                yield f"{short(name)}.{inner}", found
 
 
 def requirement(tool: Process, name: str) -> tuple[Json, bool]:

@@ -5,9 +5,9 @@ The request was held against the description before; what is decided here is wha
 
 from __future__ import annotations
 
-import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,12 +17,15 @@ from cwl_utils.errors import WorkflowException
 from cwl_utils.expression import do_eval
 from ruamel.yaml import YAML
 
+from geomill.app.cwl.contents import content_of, stated_type
 from geomill.app.cwl.directories import Directories
+from geomill.app.cwl.formats import fitting
+from geomill.app.cwl.needs import formats
 from geomill.app.cwl.shapes import Type, is_plain, named, wrapped
 from geomill.app.cwl.types import optional
-from geomill.app.exchange.formats import decode_base64
-from geomill.app.exchange.media_types import extension, same
+from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.strictjson import loads
+from geomill.app.exchange.values import Content
 from geomill.app.exchange.wording import shown
 from geomill.processes import BadInput
 
@@ -50,16 +53,20 @@ Fetch = Callable[[str, Path, str | None], Fetched]
 class Order:
     """Makes an input object. Everything that is wrong with a value raises BadInput."""
 
-    def __init__(self, tool: Any, folder: Path, fetch: Fetch, media_type: Callable[[str], str | None]) -> None:
-        """tool: as loaded; folder: for files; fetch: (address, folder, media type); media_type: of a CWL format."""
-        self.tool, self.folder, self.fetch, self.media_type = tool, folder, fetch, media_type
+    def __init__(self, tool: Any, folder: Path, fetch: Fetch) -> None:
+        """tool: as loaded; folder: for files; fetch: (address, folder, media type)."""
+        self.tool, self.folder, self.fetch = tool, folder, fetch
         self._input = ""
         self._parameter: Mapping[str, Any] = {}
         self._fetched: dict[str, Fetched] = {}
         self._used: set[Path] = set()
+        self._written: Counter[str] = Counter()  # files that the request holds, by input
 
     def make(self, inputs: Mapping[str, Json]) -> dict[str, Json]:
-        """The input object; inputs that were not given are left to the defaults of the process."""
+        """The input object; inputs that were not given are left to the defaults of the process.
+
+        inputs: of a request, or as `contents` gives them.
+        """
         made = {}
         for parameter in self.tool.tool["inputs"]:
             self._input, self._parameter = parameter["id"].rpartition("#")[2].rpartition("/")[2], parameter
@@ -168,17 +175,20 @@ class Order:
 
     def _file(self, value: Json) -> Json:
         """A File: by reference, by content, or as CWL itself writes it."""
+        if isinstance(value, Content):
+            return self._formatted(self._kept(value, None), value.media_type)
         if isinstance(value, str):
             value = {"href": value} if _WEB.fullmatch(value.strip()) else {"value": value}
         if not isinstance(value, dict):
             raise self._wrong(f"must be a file: a link {{href}} or a qualified value {{value}}, not {shown(value)}")
         href = value.get("href") or value.get("location") or value.get("path")
-        format_ = value["format"] if isinstance(value.get("format"), dict) else {}
-        stated = value.get("type") or value.get("mediaType") or format_.get("mediaType")
+        stated = stated_type(value)
         if href is None:
-            content = value["contents"] if "contents" in value else value.get("value")
-            encoding = value.get("encoding") or format_.get("encoding")
-            return self._formatted(self._written(content, value.get("basename"), encoding, stated), stated)
+            try:
+                content = content_of(value, formats(self._parameter))
+            except ValueError as error:
+                raise self._wrong(f"must be base64{error}") from None
+            return self._formatted(self._kept(content, value.get("basename")), stated)
         path = self._fetched_as(str(href), value.get("basename"), stated)
         made: dict[str, Json] = {"class": "File", "location": path.as_uri()}
         siblings = [self._file(each) for each in value.get("secondaryFiles", [])]
@@ -187,31 +197,13 @@ class Order:
             made["secondaryFiles"] = siblings
         return self._formatted(made, stated)
 
-    def _written(
-        self, content: Json, name: str | None, encoding: str | None, stated: str | None
-    ) -> dict[str, Json]:
+    def _kept(self, content: Content, name: str | None) -> dict[str, Json]:
         """A file with a content that the request has."""
-        if isinstance(content, str):
-            try:
-                data = decode_base64(content) if str(encoding).lower() in _BASE64 else content.encode()
-            except ValueError as error:
-                raise self._wrong(f"must be base64{error}") from None
-        else:
-            data, stated = json.dumps(content).encode(), stated or "application/json"
-        path = self._place(name or f"{self._input}{self._extension(data, stated)}")
-        path.write_bytes(data)
+        number = self._written[self._input]
+        self._written[self._input] += 1
+        path = self._place(name or content.name(self._input, number))
+        path.write_bytes(content.data)
         return {"class": "File", "location": path.as_uri()}
-
-    def _extension(self, data: bytes, stated: str | None) -> str:
-        """How the name of a file ends that came without one: as its type, the stated or the described one, wants it."""
-        described = next(filter(None, map(self.media_type, self._formats())), None)
-        found = extension(stated or described or "")
-        if found:
-            return found
-        try:
-            return ".bin" if "\0" in data.decode() else ".txt"
-        except UnicodeDecodeError:
-            return ".bin"
 
     def _fetched_as(self, href: str, name: str | None, stated: str | None) -> Path:
         """A file by reference, under the name that its address gives it: tools go by names."""
@@ -253,16 +245,9 @@ class Order:
 
     def _formatted(self, made: dict[str, Json], stated: str | None) -> dict[str, Json]:
         """A file with the format that its parameter asks for and its media type agrees with."""
-        known = self._formats()
-        fitting = [each for each in known if stated and (name := self.media_type(each)) and same(name, stated)]
-        if known:
-            made["format"] = (fitting or known)[0]
+        if known := formats(self._parameter):
+            made["format"] = fitting(known, stated)
         return made
-
-    def _formats(self) -> list[str]:
-        """The formats that the parameter asks for, but for expressions."""
-        formats = self._parameter.get("format")
-        return [each for each in ([formats] if isinstance(formats, str) else formats or []) if "$" not in str(each)]
 
     def _directory(self, value: Json) -> Json:
         """A Directory: an index page, a STAC item or catalog, an archive; by reference, or a STAC item by value."""
@@ -307,13 +292,14 @@ class Order:
         return BadInput(self._input, sentence if sentence.endswith(".") else f"{sentence}.")
 
 
-_BASE64 = {"base64", "base64url", "binary"}
 _OF_FILES = ("File", "Directory")
 
 
 def _can_be(value: Json, type_: Type) -> bool:
     """Whether a value is of a type, as far as its kind tells."""
     kind = type_.get("type") if isinstance(type_, dict) else type_
+    if isinstance(value, Content):
+        return bool(kind == "File")
     of_file = isinstance(value, dict) and ({"href", "location", "path", "contents"} & set(value) or "class" in value)
     if kind in _OF_FILES:
         return bool(of_file) or (isinstance(value, dict) and "value" in value and set(value) <= _MEMBERS)

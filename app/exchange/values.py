@@ -6,6 +6,7 @@ Source: OGC 18-062r2, 7.11.1 (inputValueNoObject, qualifiedInputValue, link); no
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ from geomill.processes import BadInput
 
 from . import schema as schemas
 from .formats import CRS84, decode_base64, is_crs
-from .media_types import essence, is_json, is_text, same
+from .media_types import essence, extension, is_json, is_text, same
 from .schema import Schema
 from .strictjson import loads
 from .wording import listed, shown
@@ -57,6 +58,17 @@ class Content:
 
     data: bytes
     media_type: str
+
+    def name(self, input_id: str, number: int) -> str:
+        """What the file is called, as the number-th (from 0) that the request holds for an input."""
+        stem = re.sub(r"[^A-Za-z0-9-]", "_", input_id)[:60]
+        return f"{stem}{f'-{number}' if number else ''}{extension(self.media_type) or self._suffix()}"
+
+    def _suffix(self) -> str:
+        try:
+            return ".bin" if "\0" in self.data.decode() else ".txt"
+        except UnicodeDecodeError:
+            return ".bin"
 
 
 @dataclass(frozen=True)

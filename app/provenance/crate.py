@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mimetypes
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from geomill.app.cwl.types import LINK, LISTING
 from geomill.app.exchange import schema as schemas
 from geomill.app.exchange.values import Content, Given, Reference, Several, Value
 from geomill.jobstore import Result, Status
 from geomill.jobstore.records import dump
 
+from . import credit
 from .prov import is_long
-from .record import Run, Stored, claims, time
+from .record import Run, published, sha256, time
 from .rerun import ORDER, REQUEST, Inline, job_order, readme, source_name
 
 Json = Any
@@ -71,24 +72,24 @@ class _Graph:
 def entries(run: Run, prov: bytes) -> list[Entry]:
     """The files of the crate of a job that has ended, its metadata first. prov: the run in PROV-JSON."""
     inline = Inline()
-    order = job_order(run.given, inline)
-    types = dict(_types(run.results.values()))
+    order = job_order(run, inline)
+    files = {f"outputs/{each.file}": each for each in published(run.results.values())}
     found = [
-        Entry("README.md", readme(run).encode(), "text/markdown"),
+        Entry("README.md", readme(run, inline.folders if run.is_workflow else {}).encode(), "text/markdown"),
         Entry(source_name(run), run.source, "application/cwl" if run.is_workflow else "text/x-python"),
         Entry(REQUEST, dumps(run.request), "application/json"),
         *([Entry(ORDER, dumps(order), "application/json")] if run.is_workflow else ()),
         *([Entry(RESULTS, dumps(_plain(run.results)), "application/json")] if run.results else ()),
         Entry("prov.json", prov, "application/json"),
         *(Entry(name, content.data, content.media_type) for name, content in inline.files.items()),
-        *(Entry(f"outputs/{name}", file.path, types.get(name) or _guess(name)) for name, file in run.outputs.items()),
+        *(Entry(f"outputs/{each.file}", run.outputs / str(each.file), each.media_type) for each in files.values()),
         *(Entry(name, path, "text/plain", log=True) for name, path in run.logs.items()),
     ]
-    return [Entry(METADATA, dumps(metadata(run, found)), "application/ld+json"), *found]
+    return [Entry(METADATA, dumps(metadata(run, found, files)), "application/ld+json"), *found]
 
 
-def metadata(run: Run, files: list[Entry]) -> Node:
-    """The JSON-LD about a crate of these files."""
+def metadata(run: Run, files: list[Entry], outputs: Mapping[str, Result]) -> Node:
+    """The JSON-LD about a crate of these files. outputs: those of them that were published."""
     graph, profiles = _Graph(), list(PROFILES) if run.is_workflow else [PROCESS_RUN]
     title = run.description.get("title") or run.job.process_id
     conforms = [SPECIFICATION, *([WORKFLOW_CRATE] if run.is_workflow else [])]
@@ -99,9 +100,10 @@ def metadata(run: Run, files: list[Entry]) -> Node:
         mainEntity=_ref(_uri(source_name(run))), mentions=_ref("#run"),
     )  # fmt: skip
     for file in files:
-        _put_file(graph, file, run.outputs.get(file.name.removeprefix("outputs/")))
+        _put_file(graph, file, outputs.get(file.name))
     graph.nodes["README.md"]["about"] = _ref("./")
     _put_source(graph, run)
+    _put_credits(graph, run)
     _put_action(graph, run, title)
     root["hasPart"] = _refs(name for name, node in graph.nodes.items() if _is_data(node))
     for profile in profiles:
@@ -120,8 +122,8 @@ def _plain(results: Mapping[str, Result]) -> Json:
     return {name: dump(result) for name, result in results.items()}
 
 
-def _put_file(graph: _Graph, file: Entry, stored: Stored | None) -> None:
-    size, digest = (stored.size, stored.sha256) if stored else (None, None)
+def _put_file(graph: _Graph, file: Entry, output: Result | None) -> None:
+    size, digest = (output.size, sha256(output)) if output else (None, None)
     if isinstance(file.content, bytes):
         size, digest = len(file.content), hashlib.sha256(file.content).hexdigest()
     told = None if size is None else str(size)
@@ -145,6 +147,22 @@ def _put_source(graph: _Graph, run: Run) -> None:
     }
 
 
+def _put_credits(graph: _Graph, run: Run) -> None:
+    """The licence and the authors of the process, which are those of the crate, too."""
+    found: Node = {}
+    licence = credit.licence(run.description)
+    if isinstance(licence, dict):
+        graph.nodes.setdefault(licence["@id"], licence)
+        licence = _ref(licence["@id"])
+    if licence is not None:
+        found["license"] = licence
+    for author in credit.authors(run.description):
+        graph.nodes.setdefault(author["@id"], author)
+        found.setdefault("author", []).append(_ref(author["@id"]))
+    for node in ("./", _uri(source_name(run))):
+        graph.nodes[node] |= found
+
+
 def _put_action(graph: _Graph, run: Run, title: str) -> None:
     """The run itself: what it took, what it gave, when, and how it ended."""
     source, status, inline = _uri(source_name(run)), run.status, Inline()
@@ -152,21 +170,23 @@ def _put_action(graph: _Graph, run: Run, title: str) -> None:
         name: list(_input(graph, name, f"#input-{quote(name)}", given, inline)) for name, given in run.given.items()
     }
     given = {name: list(_output(graph, name, f"#output-{quote(name)}", each)) for name, each in run.results.items()}
-    claimed = set(claims(run.results.values()))
-    folders = _folders(graph, [name for name in run.outputs if name not in claimed])
     ended = ENDS[status.status]
     graph.put(
         "#run", "CreateAction", name=f"Run of {title}", instrument=_ref(source), startTime=time(status.started),
         endTime=time(status.finished), actionStatus=f"http://schema.org/{ended}ActionStatus",
-        description=f"Job {run.job.job_id}, which ended as {status.status.value}.",
+        description=f"Job {run.job.job_id}, which ended as {status.status.value}.{_retry(run)}",
         error=status.message if ended == "Failed" else None,
         object=_refs(each for group in taken.values() for each in group),
-        result=_refs([*(each for group in given.values() for each in group), *folders]),
+        result=_refs(each for group in given.values() for each in group),
     )  # fmt: skip
     if run.is_workflow:
         for side, groups in (("input", taken), ("output", given)):
             described = run.description.get(f"{side}s") or {}
             graph.nodes[source][side] = _refs(_parameters(graph, side, described, groups))
+
+
+def _retry(run: Run) -> str:
+    return f" It repeats job {run.job.retry_of}." if run.job.retry_of else ""
 
 
 def _input(graph: _Graph, name: str, node: str, given: Given, inline: Inline) -> Iterator[str]:
@@ -176,17 +196,27 @@ def _input(graph: _Graph, name: str, node: str, given: Given, inline: Inline) ->
                 yield from _input(graph, name, f"{node}-{number}", item, inline)
         case Content():
             yield _uri(inline.name(name, given))
-        case Reference(href, media_type):
-            graph.put(href, "File", name=name, encodingFormat=media_type)
+        case Reference(href, media_type, candidates):
+            kind = "Dataset" if any(map(schemas.is_directory, candidates)) else "File"
+            graph.put(href, kind, name=name, description=f"The input {name}.", encodingFormat=media_type)
             yield href
         case Value(value):
             yield _property(graph, node, name, value, REQUEST)
 
 
 def _output(graph: _Graph, name: str, node: str, result: Result) -> Iterator[str]:
+    """An output, by its parts where it is an array or a record."""
     if result.items is not None:
         for number, item in enumerate(result.items):
             yield from _output(graph, name, f"{node}-{number}", item)
+    elif result.members is not None:
+        for member, each in result.members.items():
+            yield from _output(graph, f"{name}.{member}", f"{node}-{quote(member)}", each)
+    elif result.folder is not None:
+        folder = _uri(f"outputs/{result.folder}/")
+        parts = _refs(_uri(f"outputs/{each.file}") for each in result.listing or ())
+        graph.put(folder, "Dataset", name=f"{name}/", description=f"The output {name}.", hasPart=parts)
+        yield folder
     elif result.file is not None:
         yield _uri(f"outputs/{result.file}")
     else:
@@ -198,18 +228,6 @@ def _property(graph: _Graph, node: str, name: str, value: Json, file: str) -> st
     plain = value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
     graph.put(node, "PropertyValue", name=name, value=f"See {file}" if is_long(str(plain)) else plain)
     return node
-
-
-def _folders(graph: _Graph, names: list[str]) -> list[str]:
-    """What no output names: files, and the folders directly below outputs/ with the files in them."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        top, slash, _ = name.partition("/")
-        found.setdefault(_uri(f"outputs/{top}") + slash, []).append(_uri(f"outputs/{name}"))
-    for folder, files in found.items():
-        if folder.endswith("/"):
-            graph.put(folder, "Dataset", name=folder, hasPart=_refs(files))
-    return list(found)
 
 
 def _parameters(
@@ -230,9 +248,9 @@ def _parameters(
 def _data_type(schema: schemas.Schema) -> str:
     """What schema.org calls the values of a schema; an array by its items."""
     branches = schemas.branches(schema)
-    if all(map(schemas.is_directory, branches)):
+    if all(map(schemas.is_directory, branches)) or any(LISTING.items() <= each.items() for each in branches):
         return "Dataset"
-    if all(map(schemas.is_file, branches)):
+    if all(map(schemas.is_file, branches)) or any(LINK.items() <= each.items() for each in branches):
         return "File"
     if isinstance(schema.get("items"), dict):
         return _data_type(schema["items"])
@@ -242,18 +260,6 @@ def _data_type(schema: schemas.Schema) -> str:
 def _is_data(node: Node) -> bool:
     """Whether a node is a file or a folder of the crate, or a file elsewhere."""
     return node["@id"] not in ("./", METADATA) and ("File" in node["@type"] or node["@type"] == "Dataset")
-
-
-def _types(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
-    """The media types of the files that results are."""
-    for result in results:
-        if result.file is not None:
-            yield result.file, result.media_type
-        yield from _types(result.items or ())
-
-
-def _guess(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def _uri(name: str) -> str:

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -18,7 +18,7 @@ from geomill.app.exchange import NotAcceptable
 from geomill.app.exchange.values import Content, Given, Reference, Several, Value
 from geomill.jobstore import Result
 
-from .record import Run, Step, Stored, claims, time
+from .record import REUSED, Run, Step, sha256, time
 
 Json = Any
 Attributes = dict[str, Json]
@@ -38,12 +38,14 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a run can be looked up. outputs: the values of each output, in their order."""
+    """Where a run can be looked up. retried: the job that it repeats; output: by its id; file: by its path."""
 
     api: str
     process: str
     job: str
-    outputs: dict[str, list[str]]
+    retried: str | None
+    output: Callable[[str], str]
+    file: Callable[[str], str]
 
 
 @dataclass
@@ -87,18 +89,17 @@ def document(run: Run, at: Addresses) -> dict[str, Json]:
     for name, given in run.given.items():
         graph.relate("used", activity=job, entity=_input(graph, f"job:input.{_local(name)}", name, given))
     for name, result in run.results.items():
-        places = iter(at.outputs.get(name, ()))
-        for entity in _output(graph, run, f"job:output.{_local(name)}", name, result, places):
-            graph.relate("wasGeneratedBy", entity=entity, activity=job)
-    for name, file in _unclaimed(run):
-        entity = graph.add("entity", f"job:file.{_local(name)}", prov__label=name, **_of_file(file.size, file.sha256))
-        graph.relate("wasGeneratedBy", entity=entity, activity=job)
+        entity = _output(graph, job, f"job:output.{_local(name)}", name, result, at)
+        graph.content["entity"][entity].setdefault("prov:location", _uri(at.output(name)))
     for step in run.steps:
-        _step(graph, run, step, job, agent)
+        _step(graph, step, job, agent)
     prefixes = {
         "schema": "https://schema.org/", "wfprov": "http://purl.org/wf4ever/wfprov#", "api": f"{at.api}#",
         "process": f"{at.process}#", "job": f"{at.job}#",
     }  # fmt: skip
+    if at.retried is not None:
+        prefixes["retried"] = f"{at.retried}#"
+        _retry(graph, run, at.retried, job)
     return {"prefix": prefixes, **graph.content}
 
 
@@ -133,39 +134,63 @@ def _input(graph: _Graph, entity: str, label: str, given: Given) -> str:
     return entity
 
 
-def _output(
-    graph: _Graph, run: Run, entity: str, label: str, result: Result, places: Iterator[str]
-) -> Iterator[str]:
-    """The entities of an output: one, or one for each of its items."""
-    if result.items is not None:
-        for number, item in enumerate(result.items):
-            yield from _output(graph, run, f"{entity}.{number}", f"{label}[{number}]", item, places)
-        return
-    file = run.outputs.get(result.file or "")
-    about = _of_file(file.size, file.sha256) if file else _of_value(result.value)
-    yield graph.add(
-        "entity", entity, prov__label=label, prov__location=_uri(next(places)),
-        schema__encodingFormat=result.media_type, **about,
-    )  # fmt: skip
+def _output(graph: _Graph, job: str, entity: str, label: str, result: Result, at: Addresses) -> str:
+    """An output or a part of one; what is made of several has them as its members."""
+    parts: dict[str, Result] = {}
+    about: Attributes = {"prov__type": _name("prov:Collection")}
+    if result.file is not None:
+        about = {"prov__location": _uri(at.file(result.file)), "schema__encodingFormat": result.media_type,
+                 "schema__contentSize": result.size, "schema__sha256": sha256(result)}  # fmt: skip
+    elif result.items is not None:
+        parts = {str(number): item for number, item in enumerate(result.items)}
+    elif result.members is not None:
+        parts = dict(result.members)
+    elif result.folder is not None:
+        start = len(f"{result.folder}/")
+        parts = {str(file.file)[start:]: file for file in result.listing or ()}
+        about["schema__encodingFormat"] = result.media_type
+    else:
+        about = {"schema__encodingFormat": result.media_type, **_of_value(result.value)}
+    graph.add("entity", entity, prov__label=label, **about)
+    graph.relate("wasGeneratedBy", entity=entity, activity=job)
+    for name, part in parts.items():
+        member = _output(graph, job, f"{entity}.{_local(name)}", _part(label, name, result), part, at)
+        graph.relate("hadMember", collection=entity, entity=member)
+    return entity
 
 
-def _unclaimed(run: Run) -> Iterator[tuple[str, Stored]]:
-    """The files that no output names: what lies in directories."""
-    claimed = set(claims(run.results.values()))
-    return ((name, file) for name, file in run.outputs.items() if name not in claimed)
-
-
-def _step(graph: _Graph, run: Run, step: Step, job: str, agent: str) -> None:
+def _step(graph: _Graph, step: Step, job: str, agent: str) -> None:
+    """A step; the server's own has no tool."""
     activity = graph.add(
-        "activity", f"job:step.{_local(step.name)}", prov__type=_name("wfprov:ProcessRun"), prov__label=step.name,
+        "activity", _step_name(step), prov__type=_name("wfprov:ProcessRun"), prov__label=step.name,
         prov__startTime=time(step.started), prov__endTime=time(step.ended), api__outcome=step.outcome,
         api__exitCode=step.exit_code, api__seconds=step.seconds, api__peakMemory=step.peak_memory,
     )  # fmt: skip
-    tool = graph.add(
-        "entity", f"process:tool.{_local(step.tool)}", prov__type=_name("prov:Plan"), prov__label=step.tool
-    )
-    graph.relate("wasAssociatedWith", activity=activity, agent=agent, plan=tool)
+    plan = {}
+    if step.tool:
+        tool = f"process:tool.{_local(step.tool)}"
+        plan["plan"] = graph.add("entity", tool, prov__type=_name("prov:Plan"), prov__label=step.tool)
+    graph.relate("wasAssociatedWith", activity=activity, agent=agent, **plan)
     graph.relate("wasInformedBy", informed=activity, informant=job)
+
+
+def _retry(graph: _Graph, run: Run, address: str, job: str) -> None:
+    """The run that this one repeats: what it had finished, the steps that were reused have from it."""
+    earlier = graph.add("activity", "retried:run", prov__label=f"job {run.job.retry_of}", prov__location=_uri(address))
+    reused = [_step_name(step) for step in run.steps if step.outcome == REUSED]
+    for activity in (job, *reused):
+        graph.relate("wasInformedBy", informed=activity, informant=earlier)
+
+
+def _step_name(step: Step) -> str:
+    return f"job:step.{_local(step.name)}"
+
+
+def _part(label: str, name: str, whole: Result) -> str:
+    """What a part is called for people."""
+    if whole.items is not None:
+        return f"{label}[{name}]"
+    return f"{label}.{name}" if whole.members is not None else f"{label}/{name}"
 
 
 def _of_file(size: int, sha256: str) -> Attributes:

@@ -10,6 +10,7 @@ from cwltool.errors import WorkflowException
 from schema_salad.exceptions import ValidationException
 
 from geomill.app.cwl import loading
+from geomill.app.cwl.contents import contents
 from geomill.app.cwl.document import parse
 from geomill.app.cwl.executor import Executor
 from geomill.app.cwl.fence import FencedAccess, fenced_mapper
@@ -19,6 +20,7 @@ from geomill.app.cwl.results import Outputs
 from geomill.app.cwl.reuse import Reuse
 from geomill.app.cwl.said import Said, listen, told
 from geomill.app.cwl.steps import Steps
+from geomill.app.exchange import inputs
 from geomill.app.runners.task import Failed, Task
 from geomill.app.sandbox import Sandbox
 from geomill.processes import BadInput
@@ -50,7 +52,8 @@ def run(task: Task) -> dict[str, Any]:
     document.write_bytes(task.source)
     logger, said = listen(task.work)
     tool, steps = _loaded(task, document, said)
-    order = Order(tool, task.work / "inputs", task.guard.fetch, _media_type).make(task.request.inputs)
+    given = contents(task.request.inputs, inputs.given(task.request, task.description))
+    order = Order(tool, task.work / "inputs", task.guard.fetch).make(given)
     context = _context(task.work)
     executor = Executor(task.settings.workflow_cpus, task.settings.memory)
     context.select_resources = executor.select_resources

@@ -16,9 +16,10 @@ URL = "https://w3id.org/ro/crate/1.1/context"
 
 # the terms of the context that crates of ours use, as it has them
 SCHEMA_ORG = (
-    *("CreateAction", "CreativeWork", "Dataset", "ComputerLanguage", "PropertyValue", "SoftwareSourceCode"),
-    *("about", "actionStatus", "additionalType", "contentSize", "datePublished", "description", "encodingFormat"),
-    *("endTime", "error", "exampleOfWork", "hasPart", "identifier", "instrument", "license", "mainEntity", "mentions"),
+    *("CreateAction", "CreativeWork", "Dataset", "ComputerLanguage", "Organization", "Person", "PropertyValue"),
+    *("SoftwareSourceCode", "about", "actionStatus", "additionalType", "author", "contentSize", "datePublished"),
+    *("description", "email", "encodingFormat", "endTime", "error", "exampleOfWork", "hasPart", "identifier"),
+    *("instrument", "license", "mainEntity", "mentions"),
     *("name", "object", "programmingLanguage", "result", "startTime", "url", "value", "version", "workExample"),
 )
 CONTEXT = {
