@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import posixpath
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,13 @@ from schema_salad.ref_resolver import uri_file_path
 
 from geomill.app.cwl.fence import inside
 from geomill.app.exchange.media_types import of_name
+from geomill.app.exchange.strictjson import loads
+from geomill.app.runners.task import INLINE, JSON
 
 Json = Any
 DEEPEST = 8  # catalogs in catalogs
+LARGEST = 1 << 24  # bytes of a document in a catalog, and of all items that are shown at once
+MOST = 100_000  # files in directories that links lead to
 
 
 class Outputs:
@@ -28,6 +31,7 @@ class Outputs:
         """work: the job's folder, in which all files must lie."""
         self.work, self.media_type = os.path.realpath(work), media_type
         self._folder = Path(self.work) / ".literals"
+        self._linked = 0
 
     def make(self, outputs: Mapping[str, Json]) -> dict[str, Any]:
         """The results by output id; what is null is left out. Raises WorkflowException for a file that leads out."""
@@ -43,7 +47,20 @@ class Outputs:
                 return {"members": {name: self._result(member) for name, member in value.items() if member is not None}}
         if isinstance(value, list) and _has_files(value):
             return {"items": [self._result(item) for item in value if item is not None]}
-        return {"value": value, "media_type": "text/plain" if isinstance(value, str) else "application/json"}
+        return self._plain(value)
+
+    def _plain(self, value: Json) -> dict[str, Any]:
+        """A value without files; a large one becomes a file."""
+        media_type = "text/plain" if isinstance(value, str) else JSON
+        try:
+            content = json.dumps(value)
+            if len(content) <= INLINE:
+                return {"value": loads(content.encode()), "media_type": media_type}
+        except (ValueError, RecursionError) as error:  # as cwl.output.json may have it
+            raise WorkflowException(f"a value that a tool gave cannot be kept: it {error}") from error
+        path = self._new("value.txt" if isinstance(value, str) else "value.json")
+        path.write_text(value if isinstance(value, str) else content, errors="replace")
+        return {"file": str(path), "media_type": media_type}
 
     def _type(self, file: Mapping[str, Json]) -> str:
         """What a file is: as its format says, else by its name."""
@@ -78,7 +95,8 @@ class Outputs:
         catalog = folder / "catalog.json"
         if catalog.is_file() and (features := _features(folder)) is not None:
             value = {"type": "FeatureCollection", "features": features}
-            found |= {"value": value, "media_type": "application/geo+json"}
+            if len(json.dumps(value)) <= LARGEST:
+                found |= {"value": value, "media_type": "application/geo+json"}
         return found
 
     def _gathered(self, value: Mapping[str, Json]) -> Path:
@@ -97,7 +115,7 @@ class Outputs:
                     source = inside(self.work, uri_file_path(location), location)
                     if os.path.isdir(source):
                         self._resolve_links(Path(os.path.realpath(source)))
-                        shutil.copytree(os.path.realpath(source), folder / name, copy_function=os.link)
+                        self._linked_to(os.path.realpath(source), str(folder / name), name)
                         continue
                 (folder / name).mkdir(exist_ok=True)
                 self._gather(entry, folder / name)
@@ -119,10 +137,21 @@ class Outputs:
                 if os.path.realpath(folder).startswith(target + os.sep) or os.path.realpath(folder) == target:
                     raise WorkflowException(f"{said} leads to where it is in")
                 os.unlink(path)
-                if os.path.isdir(target):
-                    shutil.copytree(target, path, copy_function=os.link, symlinks=False)
-                else:
-                    os.link(target, path)
+                self._linked_to(target, path, said)
+
+    def _linked_to(self, target: str, path: str, said: str) -> None:
+        """The same files at another path; a directory may not lead on, which could be for ever."""
+        if not os.path.isdir(target):
+            os.link(target, path)
+            return
+        for place, folders, names in os.walk(target):
+            here = os.path.normpath(os.path.join(path, os.path.relpath(place, target)))
+            os.mkdir(here)
+            self._linked += len(names)
+            if self._linked > MOST or any(os.path.islink(os.path.join(place, name)) for name in (*folders, *names)):
+                raise WorkflowException(f"{said} leads to a directory with links of its own, or too many files")
+            for name in names:
+                os.link(os.path.join(place, name), os.path.join(here, name))
 
     def _new(self, name: str) -> Path:
         """A path for a file of this name."""
@@ -145,21 +174,26 @@ def _features(folder: Path) -> list[dict[str, Json]] | None:
     catalog = _document(folder / "catalog.json")
     if catalog is None or catalog.get("type", "Catalog") not in ("Catalog", "Collection"):
         return None
-    _collect(folder, Path("catalog.json"), catalog, found, 0)
+    _collect(folder, Path("catalog.json"), catalog, found, {Path("catalog.json")}, 0)
     return found
 
 
-def _collect(root: Path, path: Path, catalog: Mapping[str, Json], found: list[dict[str, Json]], depth: int) -> None:
-    """The items below a catalog, in its order. path: of the catalog, from the root."""
+def _collect(
+    root: Path, path: Path, catalog: Mapping[str, Json], found: list[dict[str, Json]], seen: set[Path], depth: int
+) -> None:
+    """The items below a catalog, in its order, each once. path: of the catalog, from the root; seen: such paths."""
     for link in catalog.get("links", []) if isinstance(catalog.get("links"), list) else []:
         if not isinstance(link, dict) or link.get("rel") not in ("item", "child"):
             continue
         target = _from_root(path, str(link.get("href")))
-        document = _document(root / target) if target is not None else None
-        if target is None or document is None:
+        if target is None or target in seen:
+            continue
+        seen.add(target)
+        document = _document(root / target)
+        if document is None:
             continue
         if link["rel"] == "child" and depth < DEEPEST:
-            _collect(root, target, document, found, depth + 1)
+            _collect(root, target, document, found, seen, depth + 1)
         elif document.get("type") == "Feature":
             assets = {}
             for key, asset in (document["assets"] if isinstance(document.get("assets"), dict) else {}).items():
@@ -178,7 +212,9 @@ def _from_root(document: Path, href: str) -> Path | None:
 
 def _document(path: Path) -> dict[str, Json] | None:
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            return None
+        document = loads(path.read_bytes())
+    except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None

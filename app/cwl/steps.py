@@ -6,6 +6,7 @@ kind, and whatever a tool gives passes through `Steps`, which counts it and keep
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -26,6 +27,7 @@ from cwltool.process import uniquename as unique
 from cwltool.workflow import Workflow, WorkflowStep, default_make_tool
 
 from geomill.app.cwl import memory
+from geomill.app.cwl.fence import Fence
 from geomill.app.cwl.reuse import Reuse
 from geomill.app.sandbox import Sandbox, Tool
 from geomill.jobstore.records import now
@@ -46,6 +48,7 @@ class Steps:
         """logs: a folder, for a file each; work: the job's; reuse: finished steps, of an earlier run too."""
         self.logs, self.work, self.reuse, self.sandbox = logs, work, reuse, sandbox
         self.say, self.progress = say, progress
+        self.fence: Fence
         self.failure: str | None = None
         self._lock = threading.Lock()
         self._leaves: dict[str, list[str]] = {}  # the id of each leaf of the workflow: the ids of the steps around it
@@ -247,15 +250,20 @@ class StepJob(CommandLineJob):
         stage_files(self.pathmapper, ignore_writable=True, symlink=True)
         if self.generatemapper is not None:
             stage_files(self.generatemapper, ignore_writable=self.inplace_update, symlink=True)
+            # else cwltool puts the links back when the tool has ended, by names that may lead anywhere by then
+            del self.generatefiles["listing"]
+        for name in filter(None, (self.stdout, self.stderr)):  # which cwltool opens
+            self.steps.fence.target(os.path.join(self.base_path_logs, name), self.base_path_logs)
         shown = " ".join(map(str, self.command_line)).replace(f"{self.steps.work}/", "")
         log.write(f"$ {shown}\n".encode(errors="replace"))
         if not self.command_line:
             raise WorkflowException("the tool has no command: neither baseCommand nor arguments say what to run")
         self.command_line, environment = self.steps.sandbox.command(self._sandboxed())
         self._execute([], environment, context, self.process_monitor)
-        if self.stderr and (kept := Path(self.outdir, self.stderr)).is_file():
-            with kept.open("rb") as file:
-                log.write(file.read(1 << 20))
+        if self.stderr:
+            with contextlib.suppress(OSError, WorkflowException):  # the tool may have left anything in its place
+                with self.steps.fence.open(f"{self.outdir}/{self.stderr}") as file:
+                    log.write(file.read(1 << 20))
 
     def _sandboxed(self) -> Tool:
         """What the sandbox has to know."""

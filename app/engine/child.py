@@ -140,7 +140,7 @@ def _prepare(job: Job, work: Path) -> None:
     os.mkdir(work.with_name(LOGS), 0o700)
     if job.retry_of is not None:
         older = work.parents[2] / job.retry_of[:7] / job.retry_of / KEPT
-        with contextlib.suppress(FileNotFoundError):  # removed meanwhile, which costs time only
+        with contextlib.suppress(OSError, RecursionError):  # removed meanwhile, or too much: it costs time only
             shutil.copytree(older, work / RETRIED, symlinks=True, copy_function=_link)
 
 

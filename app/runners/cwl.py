@@ -13,7 +13,7 @@ from schema_salad.exceptions import ValidationException
 
 from geomill.app.cwl import loading
 from geomill.app.cwl.document import parse
-from geomill.app.cwl.fence import FencedAccess, fenced_mapper
+from geomill.app.cwl.fence import Fence, FencedAccess, addresses, fenced_mapper
 from geomill.app.cwl.formats import media_types
 from geomill.app.cwl.order import Order
 from geomill.app.cwl.results import Outputs
@@ -51,7 +51,7 @@ def run(task: Task) -> dict[str, Any]:
     logger = _log_to(task)
     tool, steps = _loaded(task, document)
     order = Order(tool, task.work / "inputs", task.guard.fetch, _media_type).make(task.request.inputs)
-    context = _context(task.work)
+    context = _context(task.work, steps.fence)
     executor = Executor(task.settings.workflow_cpus, task.settings.memory)
     context.select_resources = executor.select_resources
     try:
@@ -72,11 +72,22 @@ def _loaded(task: Task, document: Path) -> tuple[Any, Steps]:
     steps = Steps(task.logs, task.work, None, sandbox, task.event, task.progress)  # type: ignore[arg-type]
     tool = loading.load(document, task.job.entry, construct=steps.construct)
     steps.plan(tool)
-    steps.reuse = Reuse(task.work, keeping=steps.total > 1)
+    steps.fence = Fence(task.work, addresses(tool), lambda address: _default(task, address))
+    steps.reuse = Reuse(task.work, steps.fence, keeping=steps.total > 1)
     return tool, steps
 
 
-def _context(work: Path) -> RuntimeContext:
+def _default(task: Task, address: str) -> Path:
+    """A file that the document names, fetched like the inputs of a request. Raises Failed."""
+    folder = task.work / "inputs" / ".fetched"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return task.guard.fetch(address, folder, None).path
+    except (ValueError, ConnectionError) as error:
+        raise WorkflowException(f"{address}, which the package names, cannot be fetched: {error}") from error
+
+
+def _context(work: Path, fence: Fence) -> RuntimeContext:
     """How cwltool runs: everything below the job's folder, nothing moved or removed, no container of its own."""
     for name in ("tmp", "out"):
         (work / name).mkdir(exist_ok=True)
@@ -90,10 +101,10 @@ def _context(work: Path) -> RuntimeContext:
             "move_outputs": "leave",
             "rm_tmpdir": False,
             "default_container": None,
-            "path_mapper": fenced_mapper(work),
+            "path_mapper": fenced_mapper(fence),
         }
     )
-    context.make_fs_access = lambda _: FencedAccess(work)  # type: ignore[assignment]
+    context.make_fs_access = lambda _: FencedAccess(fence)  # type: ignore[assignment]
     return context
 
 

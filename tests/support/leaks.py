@@ -13,7 +13,7 @@ from support.waiting import holds
 from geomill.app.engine import reaper
 
 PATIENCE = 3.0  # seconds in which what was told to go has to go
-TEMPLATES = {"geomill-base", "geomill-geo"}
+TEMPLATES = {"geomill-base", "geomill-geo", "geomill-cwl"}
 
 _shared: set[tuple[int, int | None]] = set()
 
