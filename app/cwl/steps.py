@@ -27,6 +27,7 @@ from cwltool.process import uniquename as unique
 from cwltool.workflow import Workflow, WorkflowStep, default_make_tool
 
 from geomill.app.cwl import memory
+from geomill.app.cwl.bounded import BoundedLog
 from geomill.app.cwl.fence import Fence
 from geomill.app.cwl.reuse import Reuse
 from geomill.app.sandbox import Sandbox, Tool
@@ -212,11 +213,12 @@ class StepJob(CommandLineJob):
         self.steps = steps
         self.peak_memory: int | None = None
         self.exit_code: int | None = None
+        self.log: Path
 
     def run(self, runtimeContext: Any, tmpdir_lock: Any = None) -> None:
         """Run it, and say so."""
         steps, context = self.steps, runtimeContext.copy()
-        log = steps.logs / f"{log_name(self.name)}.log"
+        log = self.log = steps.logs / f"{log_name(self.name)}.log"
         steps.note("started", self.name, tool=self.tool_id)
         begin, callback, outcome = time.monotonic(), self.output_callback, "permanentFail"
 
@@ -280,7 +282,9 @@ class StepJob(CommandLineJob):
 
     def process_monitor(self, sproc: Any) -> None:
         """Wait for the tool, and take what it used with its exit code."""
-        seen = memory.watch(sproc.pid)
+        log = BoundedLog(self.log)
+        seen = memory.watch(sproc.pid, log.look)
+        log.look()
         try:
             _, status, used = os.wait4(sproc.pid, 0)
         except ChildProcessError:  # its time limit was faster

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from support.packages import (
     workflow,
 )
 from support.waiting import until
+
+from geomill.jobstore import Status
 
 JS = "InlineJavascriptRequirement"
 O = {"o": glob("o")}  # noqa: E741
@@ -78,11 +82,10 @@ REFUSED = {
         + "".join(f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(10))}]\n" for a, b in zip("abcdefgh", "bcdefghi")),
         "",
     ),
-    "an alias of itself": ("cwlVersion: v1.2\nclass: CommandLineTool\ninputs: &a [*a]\noutputs: []\n", "deeper"),
-    "brackets in brackets": (ECHO + "inputs: " + "[" * 50_000 + "]" * 50_000 + "\noutputs: []\n", "deep"),
+    "an alias of itself": ("cwlVersion: v1.2\nclass: CommandLineTool\ninputs: &a [*a]\noutputs: []\n", ""),
+    "brackets in brackets": (ECHO + "inputs: " + "[" * 3_000 + "]" * 3_000 + "\noutputs: []\n", "deep"),
     "braces in braces": ('{"a": ' * 100_000 + "1" + "}" * 100_000, ""),
     "a number without an end": (ECHO + "inputs: []\noutputs: []\nsuccessCodes: [" + "9" * 400_000 + "]\n", ""),
-    "a python object": (ECHO + "inputs: []\noutputs: []\ndoc: !!python/object/apply:os.system [id]\n", ""),
     "a process of cwltool's own": (
         "cwlVersion: v1.2\nclass: ProcessGenerator\ninputs: []\noutputs: []\nrun: {}\n", "ProcessGenerator"
     ),
@@ -141,7 +144,7 @@ def reading(victim: Path) -> dict[str, Json]:
         "a link to a folder with a link": tool(other, FOLDER),
         "a link in a folder with a listing": tool(
             f"import os; os.mkdir('d'); os.symlink('{victim}', 'd/out')",
-            {"d": glob("d", "Directory") | {"loadListing": "deep_listing"}},
+            {"d": {"type": "Directory", "outputBinding": {"glob": "d", "loadListing": "deep_listing"}}},
             requirements={"LoadListingRequirement": {"loadListing": "deep_listing"}},
         ),
         "a pattern from the root": tool("", {"o": glob(secret)}),
@@ -269,3 +272,202 @@ def test_no_port_of_the_host_is_reached(server: Mill, name: str, closed_web: Sit
     """
     status = run(server, tool(script, O), name)
     assert (status["status"], "/inside" in closed_web.asked) == ("failed", False)
+
+
+# ---- too much of everything
+
+
+BOMBS: dict[str, tuple[Json, str]] = {
+    "a large file": (tool("""
+        with open('o', 'wb') as file:
+            while True:
+                file.write(bytes(1 << 20))
+    """, O), "SIGXFSZ|signal 25|exit code 153|exit code 1|File too large"),
+    "a sparse file": (tool("import os; os.truncate(os.open('o', os.O_CREAT | os.O_WRONLY), 1 << 40)", O),
+                      "SIGXFSZ|signal 25|exit code 153|exit code 1|File too large"),
+    "deep folders": (tool("""
+        import os
+        os.mkdir('d'); os.chdir('d')
+        for _ in range(1200):
+            os.mkdir('d'); os.chdir('d')
+    """, FOLDER), "deep|nested|recursion|File name too long"),
+    "folders in a ring": (tool("import os; os.mkdir('d'); os.symlink('..', 'd/up')", FOLDER), "link up"),
+    "folders in rings": (tool("""
+        import os
+        os.mkdir('d'); os.mkdir('e'); os.symlink('../e', 'd/e'); os.symlink('../d', 'e/d'); os.symlink('.', 'e/e')
+    """, FOLDER), "links of its own"),
+    "a pipe for a file": (tool("import os; os.mkfifo('o')", O), "file|File|pipe"),
+    "a pipe that is read": (
+        tool("import os; os.mkfifo('o')", {"o": {"type": "string", "outputBinding": {
+            "glob": "o", "loadContents": True, "outputEval": "$(self[0].contents)"}}}, requirements={JS: {}}), ""),
+    "a pipe as cwl.output.json": (tool("import os; os.mkfifo('cwl.output.json')", O), "no regular file|not"),
+    "a pipe in a folder": (tool("import os; os.mkdir('d'); os.mkfifo('d/p')", FOLDER), "regular file"),
+    "a pipe in a folder that is handed on": (
+        then(tool("import os; os.mkdir('d'); os.mkfifo('d/p')", FOLDER), tool(MAKE_O, O)), "regular file"),
+    "no JSON": (tool("open('cwl.output.json', 'w').write('[' * 100000)", O), ""),
+    "a number that is none": (tool("open('cwl.output.json', 'w').write('{\"o\": NaN}')", {"o": "float"}), "NaN"),
+    "a number without an end": (
+        tool("open('cwl.output.json', 'w').write('{\"o\": ' + '9' * 5000 + '}')", {"o": "Any"}), "number|digits|int"),
+    "a value that is too deep": (
+        tool("open('cwl.output.json', 'w').write('{\"o\": ' + '[' * 500 + ']' * 500 + '}')", {"o": "Any"}), "deep"),
+    "an endless script": (expression("while (true) {}", {"o": "Any"}), "stopped after"),
+    "a script that wants it all": (
+        expression("var a = []; while (true) { a.push(new Array(100000).fill(1)); }", {"o": "Any"}), "memory"),
+    "a script that says too much": (expression("throw new Error('x'.repeat(1e8));", {"o": "Any"}), "xxx"),
+    "a script without a ground": (expression("function f() { return f() + 1; } return f();", {"o": "Any"}), "stack"),
+    "a regular expression": (
+        expression("return {o: /^(a+)+$/.test('a'.repeat(40) + 'b')};", {"o": "boolean"}), "stopped after"),
+    "its own end": (tool("import os, signal; os.kill(os.getppid(), signal.SIGKILL); os.kill(os.getpid(), 9)", O), "step"),
+    "everybody's end": (tool("import os, signal; os.kill(-1, signal.SIGKILL); os.kill(os.getpid(), 9)", O), "step"),
+    "no program": (tool("", O) | {"baseCommand": ["/nowhere/program"]}, "program"),
+    "a null character": (tool("", O) | {"arguments": ["a\0b"]}, "null|NUL|#x0000"),
+    "a variable without a name": (
+        tool(MAKE_O, O, requirements={"EnvVarRequirement": {"envDef": {"": "x", "A=B": "x"}}}), ""),
+    "a library in front": (
+        tool(MAKE_O, O, requirements={"EnvVarRequirement": {"envDef": {"LD_PRELOAD": "/nowhere.so", "PATH": "/nowhere",
+             "PYTHONPATH": "/nowhere", "BASH_ENV": "/nowhere", "ENV": "/nowhere"}}}), "SUCCESS"),
+    "an image with a command": (
+        tool(MAKE_O, O, requirements={"DockerRequirement": {"dockerPull": "x; touch /tmp/pwned `id` $(id)"}}), "SUCCESS"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_what_is_too_much_fails_its_job_alone(server: Mill, name: str, case: str) -> None:
+    document, said = BOMBS[case]
+    reply = send(server, document, name)
+    if reply.status != 201:
+        assert reply.status in (400, 422), reply.data
+        assert re.search(said, reply.json()["detail"])
+        return
+    job_id = server.submit(name)
+    info = server.ended(job_id, 60)
+    message = info.message or ""
+    assert (info.status is Status.SUCCESSFUL) == (said == "SUCCESS"), message
+    assert said == "SUCCESS" or (re.search(said, message) and info.cause in ("exit", "result", "bad-input")), info
+    assert "Traceback" not in message and str(server.settings.home) not in message
+    folder = server.store.folder(job_id)
+    until(lambda: not at_work(job_id))
+    assert not (folder / "work").exists()
+    assert server.call("DELETE", f"/jobs/{job_id}").status == 200
+    assert not folder.exists()
+
+
+def test_a_package_of_many_processes_is_held_to_its_share(server: Mill, name: str) -> None:
+    script = """
+        import os, time
+        made = 0
+        try:
+            while made < 200:
+                if os.fork() == 0:
+                    time.sleep(600)
+                made += 1
+        except OSError as error:
+            print('no more after', made, error.strerror)
+        open('o', 'w').write(str(made))
+    """
+    status = run(server, tool(script, O), name)
+    assert status["status"] == "successful", text(server, status["jobID"])
+    assert int(outputs(server, status["jobID"])[0].read_text()) < 64
+    assert not at_work(status["jobID"])
+
+
+@pytest.mark.parametrize("end", ["sys.exit(3)", "open('o', 'w')"])
+def test_of_a_log_without_an_end_the_beginning_and_the_end_are_kept(server: Mill, name: str, end: str) -> None:
+    script = f"""
+        import os, sys
+        print('the beginning', file=sys.stderr, flush=True)
+        for _ in range(200):
+            os.write(2, b'.' * (1 << 20))
+        print('the end', file=sys.stderr, flush=True)
+        {end}
+    """
+    status = run(server, tool(script, O), name)
+    (log,) = (server.store.folder(status["jobID"]) / "logs").glob("[!n]*.log")
+    content = log.read_bytes()
+    assert len(content) < 17 << 20
+    assert (b"the beginning" in content, b"cut off here" in content, b"the end" in content[-100:]) == (True, True, True)
+    if status["status"] == "failed":
+        assert "the end" in status["message"] and "exit code 3" in status["message"]
+
+
+def test_a_value_that_is_large_is_a_file(server: Mill, name: str) -> None:
+    script = "import json; json.dump({'o': 'x' * (3 << 20)}, open('cwl.output.json', 'w'))"
+    status = run(server, tool(script, {"o": "string"}), name)
+    assert status["status"] == "successful", status
+    assert [path.stat().st_size for path in outputs(server, status["jobID"])] == [3 << 20]
+
+
+CATALOGS = {
+    "of itself": """
+        catalog('catalog.json', [('child', 'catalog.json')] * 100 + [('child', './x/../catalog.json')])
+    """,
+    "of each other": """
+        names = [f'{n}.json' for n in range(10)]
+        for name in ('catalog.json', *names):
+            catalog(name, [('child', other) for other in names])
+    """,
+    "of elsewhere": """
+        catalog('catalog.json', [('item', '/etc/passwd'), ('item', '../../../etc/passwd'), ('item', 'http://10.0.0.1/x'),
+                                 ('item', 'file:///etc/passwd'), ('child', '..'), ('item', None), ('item', 5)])
+    """,
+    "of many": """
+        catalog('catalog.json', [('item', f'{n}.json') for n in range(100_000)])
+    """,
+    "of a pipe": """
+        catalog('catalog.json', [('item', 'sub')]); os.mkdir('d/sub')
+    """,
+}
+
+
+@pytest.mark.parametrize("case", CATALOGS)
+def test_a_catalog_leads_nowhere_else_and_comes_to_an_end(server: Mill, name: str, case: str) -> None:
+    script = """
+import json, os
+os.mkdir('d')
+def catalog(name, links):
+    links = [{'rel': rel, 'href': href} for rel, href in links]
+    json.dump({'type': 'Catalog', 'id': name, 'links': links}, open(f'd/{name}', 'w'))
+""" + textwrap.dedent(CATALOGS[case])
+    status = run(server, tool(script, FOLDER), name)
+    assert status["status"] == "successful", status
+    reply = server.call("GET", f"/jobs/{status['jobID']}/results/d")
+    assert reply.json() == {"type": "FeatureCollection", "features": []}
+
+
+def test_a_tool_that_leaves_processes_is_over_when_it_ends(server: Mill, name: str) -> None:
+    script = """
+        import os, signal, time
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                while True:
+                    time.sleep(1)
+            os._exit(0)
+        open('o', 'w').write('done')
+    """
+    status = run(server, tool(script, O), name)
+    assert status["status"] == "successful", status
+    assert not at_work(status["jobID"])
+
+
+# ---- what is served
+
+
+def test_nothing_that_a_tool_gives_is_a_page_of_this_server(server: Mill, name: str) -> None:
+    page = "<script>alert(1)</script>"
+    script = f"import os; print('{page}'); os.mkdir('d'); [open(name, 'w').write('{page}') for name in ('o.html', 'd/o.svg')]"
+    given = {"o": glob("o.html"), "d": glob("d", "Directory")}
+    status = run(server, tool(script, given, label=page, doc=page), name)
+    assert status["status"] == "successful", status
+    job = f"/jobs/{status['jobID']}"
+    links = [link["href"].removeprefix(server.url) for link in status["links"] if "/logs/" in link["href"]]
+    for path in (f"{job}/results/o", *links):
+        reply = server.call("GET", path, Accept="text/html, */*;q=0.1")
+        assert reply.status == 200, path
+        assert "sandbox" in reply.headers["Content-Security-Policy"], path
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    for path in (f"/processes/{name}", job, f"{job}/events"):
+        reply = server.call("GET", path, Accept="text/html")
+        assert reply.headers["Content-Type"].startswith("application/json") or page.encode() not in reply.data
