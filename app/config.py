@@ -91,6 +91,7 @@ class Settings:
     job_user: str | None = _setting(TEXT, "User that jobs run as when the server runs as root.", default=None)
     images: Path | None = _setting(FILE, "Image map: what stands for the images of packages here.", default=None)
     isolation: str = _setting(ISOLATION, "Whether tools of deployed packages must be sandboxed.", default="sandbox")
+    pull_images: bool = _setting(FLAG, "Let podman or docker fetch images of deployed packages.", default=False)
     max_output: int = _setting(BYTES, "Largest file that a tool of a deployed package may write.", default=10 * 1000**3)
     max_processes: int = _setting(integer(1), "Processes and threads of one tool of a deployed package.", default=2048)
     describe_limit: float = _setting(SOME_SECONDS, "Longest time to load and describe a process file.", default=10.0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from geomill.app.config import Settings
-from geomill.app.cwl.document import InvalidPackage
+from geomill.app.cwl.document import LARGEST, InvalidPackage
 from geomill.app.cwl.validate import validate
 from geomill.app.exchange.package import Package
 from geomill.app.exchange.schema import compile_schema
@@ -21,6 +21,7 @@ from geomill.processes.deployed import Deployed, Version
 from geomill.processes.description import valid_id
 from geomill.processes.records import Process
 
+PATIENCE = 30.0  # seconds to fetch a document, while its client waits
 DOCKER = "docker"  # the runner of a bare image, which this server does not have
 _SPOKEN = ("title", "description", "version", "keywords", "metadata", "additionalParameters", "jobControlOptions")
 
@@ -53,8 +54,9 @@ def plan(
     folder = settings.home / "packages"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     document = package.document if package.document is not None else _fetched(str(package.href), guard, folder)
-    found = validate(document, w, replaced, settings.describe_limit, folder)
-    process_id = replaced or str(package.description.get("id", found["id"]))
+    named = replaced or package.description.get("id")
+    found = validate(document, w, named, settings.describe_limit, folder)
+    process_id = str(found["id"] if named is None else named)
     _check_id(process_id)
     return Plan(
         process_id=process_id,
@@ -89,11 +91,16 @@ def preview(planned: Plan, deployed: Deployed) -> Process:
     return deployed.process(planned.process_id, planned.description, runner=planned.runner)
 
 
-def isolation(planned: Plan, settings: Settings) -> tuple[dict[str, Any], list[str]]:
+def prepare(planned: Plan, sandbox: Sandbox) -> None:
+    """Have the images at hand that its tools run in, if this host has them at all. Raises NoIsolation."""
+    for image in planned.needs.get("images", ()):
+        sandbox.prepare(image["reference"])
+
+
+def isolation(planned: Plan, sandbox: Sandbox) -> tuple[dict[str, Any], list[str]]:
     """What would keep its tools apart from this host, and what to know of that."""
     if planned.runner == DOCKER:
         return {"level": "none", "description": "It does not run on this server."}, []
-    sandbox = Sandbox(settings)
     images = [image["reference"] for image in planned.needs["images"]]
     images += [None] if planned.needs["without_image"] or not images else []
     try:
@@ -107,6 +114,7 @@ def isolation(planned: Plan, settings: Settings) -> tuple[dict[str, Any], list[s
 
 def _fetched(href: str, guard: Guard, folder: Path) -> bytes:
     """The document that a package links."""
+    guard = replace(guard, max_bytes=min(LARGEST, guard.max_bytes), timeout=PATIENCE)
     with tempfile.TemporaryDirectory(prefix=".fetched-", dir=folder) as place:
         try:
             return guard.fetch(href, Path(place)).path.read_bytes()
@@ -125,7 +133,7 @@ def _of_image(package: Package, replaced: str | None) -> Plan:
     description = {**given, **_spoken(package.description)}
     for kind in ("inputs", "outputs"):
         for name, member in package.description.get(kind, {}).items():
-            description[kind][name] = {"schema": {}, **member}
+            description[kind][name] = {"schema": {}, **_with_parameters(member)}
             _check_schema(kind, name, member.get("schema", {}))
     warning = f"This server runs CWL application packages; it does not run the image {package.image} by itself."
     return Plan(process_id, description, entry=process_id, runner=DOCKER, warnings=[warning])
@@ -141,7 +149,7 @@ def _overlaid(derived: dict[str, Any], given: Mapping[str, Any], process_id: str
                 said = f'"processDescription.{kind}.{name}" is no {kind[:-1]} of the CWL process.'
                 raise InvalidPackage(f"{said}{meant(name, known)}")
             _check_schema(kind, name, member.get("schema", {}))
-            description[kind] = {**description[kind], name: {**known[name], **member}}
+            description[kind] = {**description[kind], name: {**known[name], **_with_parameters(member)}}
     return description
 
 
@@ -153,11 +161,27 @@ def _spoken(given: Mapping[str, Any]) -> dict[str, Any]:
         spoken["jobControlOptions"] = [*dict.fromkeys([*options, "async-execute"]), "dismiss"]
     if "metadata" in spoken:
         spoken["metadata"] = [entry for entry in spoken["metadata"] if isinstance(entry, dict)]
-    if isinstance(spoken.get("additionalParameters"), list):  # as the CITE suite sends it
-        spoken["additionalParameters"] = {"parameters": spoken["additionalParameters"]}
     if "keywords" in spoken:
         spoken["keywords"] = list(map(str, spoken["keywords"]))
-    return spoken
+    return _with_parameters(spoken)
+
+
+def _with_parameters(member: Mapping[str, Any]) -> dict[str, Any]:
+    """A description whose additional parameters are as the standard has them, not as its test suite sends them.
+
+    A list of them instead of an object, and a value that is no list, are understood. additionalParameter.yaml
+    """
+    given = member.get("additionalParameters")
+    if given is None:
+        return dict(member)
+    outer = {"parameters": given} if isinstance(given, list) else given if isinstance(given, dict) else {}
+    parameters = []
+    for each in outer.get("parameters") or []:
+        if not isinstance(each, dict) or "name" not in each:
+            continue
+        value = each.get("value")
+        parameters.append({**each, "value": value if isinstance(value, list) else [value]})
+    return {**member, "additionalParameters": {**outer, "parameters": parameters}}
 
 
 def _check_id(process_id: str) -> None:

@@ -19,6 +19,7 @@ from geomill.app.exchange import InvalidRequest, NotAcceptable
 from geomill.app.exchange.package import UnsupportedMediaType
 from geomill.app.guard import Refused
 from geomill.app.negotiation import JSON, PROBLEM, accepted
+from geomill.app.sandbox import NoIsolation
 from geomill.app.tenant_names import NoSuchTenant
 from geomill.jobstore import (
     BadCursor,
@@ -111,6 +112,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     ),
     Unsupported: NOT_EXECUTABLE,
     NotExecutable: NOT_EXECUTABLE,
+    NoIsolation: NOT_EXECUTABLE,
     InvalidQuery: INVALID_QUERY,
     BadCursor: INVALID_QUERY,
     InvalidRequest: Problem(400, "invalid-request", "Invalid request", "The body is not what this resource takes."),

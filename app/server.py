@@ -16,6 +16,7 @@ from geomill.app.addresses import Addresses
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine
 from geomill.app.guard import Guard
+from geomill.app.sandbox import Sandbox
 from geomill.app.tenancy import Tenant, Tenants
 from geomill.jobstore import JobStore
 from geomill.processes.registry import Folder, Limits, Registry
@@ -33,6 +34,7 @@ class Geomill(flask.Flask):
         super().__init__("geomill.app", static_folder=None, instance_path=os.path.abspath(settings.home))
         self.settings = settings
         self.tenants = Tenants(settings, open_registry(settings))
+        self.sandbox = Sandbox(settings)  # a mistake in the image map is found now
         self.guard = Guard(settings.allow, settings.max_fetch)
         self.waiting = threading.BoundedSemaphore(max(1, settings.threads // 2))
         self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order

@@ -11,7 +11,7 @@ DEFAULT = "default"  # whose address is / and /ogc-api
 LONGEST = 40  # characters, each of one byte
 OF_VIEWS = frozenset({"api", "conformance", "jobs", "ogc-api", "problems", "processes"})  # what paths begin with
 RESERVED = OF_VIEWS | {
-    *("keys", "locks", "logs", "packages", "runtime", "tenants"),  # of the home and the runtime directory
+    *("images", "keys", "locks", "logs", "packages", "runtime", "tenants"),  # of the home and the runtime directory
     *("admin", "health", "login", "logout", "metrics", "rest", "stac", "static", "temp", "ui", "users", "wps"),
 }
 _NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST - 1}}}", re.ASCII)

@@ -14,6 +14,7 @@ import pytest
 from geomill.app import create_app, errors, openapi
 from geomill.app.config import NOT_SETTINGS, PREFIX, Settings, known
 from geomill.app.errors import PART_1
+from geomill.app.sandbox.images import KEYS
 from geomill.app.schemas import ExecuteSchema, JobsQuery, LogsQuery, ProcessesQuery, ResultsQuery, StatusInfoSchema
 from geomill.jobstore import Status, store
 from geomill.processes import Declaration
@@ -76,6 +77,10 @@ def test_folders_are_where_the_table_says(tmp_path: Path, monkeypatch: pytest.Mo
     assert "`$XDG_DATA_HOME/geomill`, else `~/.local/share/geomill`" in SETTINGS[0][2]
     patterns = re.sub("<[a-z ]+>", "[0-9a-f]+", SETTINGS[1][2])
     assert any(re.fullmatch(one, str(plain.runtime_dir)) for one in re.findall("`(.*?)`", patterns))
+
+
+def test_every_key_of_the_image_map_is_in_its_table() -> None:
+    assert [row[0] for row in table(OPERATING, "| key |")] == [f"`{name}`" for name in KEYS]
 
 
 def test_variables_that_are_no_settings_are_named() -> None:

@@ -49,12 +49,11 @@ def deploy() -> Any:
     asked, media_type = read_query(DeployQuery), _media_type()
     package = read(whole_body(), media_type)
     planned = deployment.plan(package, current_app.settings, current_app.guard, w=asked["w"])
-    _refuse_ours(planned.process_id)
+    _refuse_taken(planned.process_id)  # before anything is written
     if asked["dry_run"]:
         return dump(DryRunSchema, _dry_run(planned))
     deployed = current_app.processes.deployed
-    if any(process.id == planned.process_id for process in deployed.list()):  # before anything is written
-        raise DuplicatedProcess(planned.process_id)
+    deployment.prepare(planned, current_app.sandbox)
     process = deployed.deploy(planned.process_id, deployment.keep(planned, package, deployed))
     response = jsonify(dump(ProcessSummarySchema, process))
     response.status_code = 201
@@ -79,9 +78,10 @@ def replace(process_id: str) -> Any:
     planned = deployment.plan(package, current_app.settings, current_app.guard, w=asked["w"], replaced=process_id)
     if asked["dry_run"]:
         return dump(DryRunSchema, _dry_run(planned))
+    deployment.prepare(planned, current_app.sandbox)
     deployed = current_app.processes.deployed
     deployed.replace(process_id, deployment.keep(planned, package, deployed))
-    return Response(status=204)
+    return _done()
 
 
 @bp.delete("/processes/<process_id>")
@@ -90,7 +90,7 @@ def undeploy(process_id: str) -> Any:
     """Undeploy a process; its jobs stay. /req/deploy-replace-undeploy/undeploy-delete-op"""
     _mutable(process_id)
     current_app.processes.deployed.undeploy(process_id)
-    return Response(status=204)
+    return _done()
 
 
 @bp.get("/processes/<process_id>/package")
@@ -136,18 +136,25 @@ def _mutable(process_id: str) -> Process:
     return process
 
 
-def _refuse_ours(process_id: str) -> None:
-    """Raise ImmutableProcess for an id that a process of the server's own has."""
+def _refuse_taken(process_id: str) -> None:
+    """Raise DuplicatedProcess or ImmutableProcess for an id that a process has."""
     try:
-        current_app.processes.in_folders(process_id)
+        process = current_app.processes.get(process_id)
     except NoSuchProcess:
         return
-    raise ImmutableProcess(process_id)
+    raise DuplicatedProcess(process_id) if process.mutable else ImmutableProcess(process_id)
+
+
+def _done() -> Response:
+    """204: no content, and so no type of it."""
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
 
 
 def _dry_run(planned: deployment.Plan) -> dict[str, Any]:
     process = deployment.preview(planned, current_app.processes.deployed)
-    isolation, warnings = deployment.isolation(planned, current_app.settings)
+    isolation, warnings = deployment.isolation(planned, current_app.sandbox)
     execute = sample(process.description)
     return {"process": process, "execute": execute, "isolation": isolation, "warnings": [*planned.warnings, *warnings]}
 

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from geomill.app.cli import options, show
-from geomill.app.config import Settings, known
+from geomill.app.config import Settings, SettingsError, known
 
 LIBRARIES = ("flask", "gunicorn", "jsonschema-rs", "numpy", "rasterio", "shapely", "pyproj", "scikit-image")
 ROUNDS = 20
@@ -47,6 +47,7 @@ def doctor(**given: Any) -> None:
     settings = Settings.load(overrides=given)
     for title, rows in (
         ("Isolation of jobs", isolation()),
+        ("Isolation of deployed packages", sandboxes(settings)),
         ("Cost of a job", costs(settings)),
         ("Disk", disk(settings.home)),
         ("Versions", versions()),
@@ -87,6 +88,29 @@ def isolation() -> Rows:
     yield "PID namespace", _word(yes), end
     root = "jobs can run as another user (job_user)" if os.geteuid() == 0 else "jobs run as the same user"
     yield "root", _word(os.geteuid() == 0), root
+
+
+def sandboxes(settings: Settings) -> Rows:
+    """What keeps the tools of deployed packages apart."""
+    from geomill.app.engine.isolation import namespaces_allowed, namespaces_have_limits
+    from geomill.app.sandbox import NoIsolation, Sandbox, bubblewrap, network
+
+    why = bubblewrap.closed()
+    yield "bubblewrap", _word(not why), why or "tools see the system and their job's files"
+    alone = network.available(os.geteuid())
+    loopback = "a network does not lead to this host's loopback" if alone else "a network leads to loopback too"
+    yield "slirp4netns", _word(alone), loopback
+    if os.geteuid() == 0:
+        limited = namespaces_allowed() and namespaces_have_limits()
+        bomb = "a fork bomb goes out" if limited else "nothing stops a fork bomb of root: set job_user"
+        yield "limit on processes of root", _word(limited), bomb
+    try:
+        sandbox = Sandbox(settings)
+        for network_wanted in (False, True):
+            level = sandbox.level(None, network_wanted)
+            yield "with a network" if network_wanted else "without a network", level.name, level.sentence
+    except (NoIsolation, SettingsError) as error:
+        yield "tools", "no", str(error)
 
 
 def costs(settings: Settings) -> Rows:

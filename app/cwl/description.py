@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,8 @@ def describe(tool: Process, document: Mapping[str, Any], process_id: str) -> Jso
     types = Types(_named(tool))
     made["inputs"] = {short(each["id"]): _input(each, types) for each in _in_order(tool, process, "inputs")}
     made["outputs"] = {short(each["id"]): _output(each, types) for each in _in_order(tool, process, "outputs")}
-    return made
+    plain: Json = _plain(made)
+    return plain
 
 
 def _named(tool: Process) -> Json:
@@ -87,8 +89,13 @@ def _default(value: Any, type_: Any) -> Any:
         return None
     kinds = type_ if isinstance(type_, list) else [type_]
     if any(map(text_format, kinds)) and isinstance(value, dict):
-        return value.get("value")
-    return value
+        value = value.get("value")
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Without the numbers and texts that remember how they were written."""
+    return json.loads(json.dumps(value))
 
 
 def _holds_file(value: Any) -> bool:

@@ -19,6 +19,9 @@ LARGEST = 1 << 20  # bytes of a document; a second of work for every 200 kB
 EXPANDED = 4 * LARGEST  # characters with every alias written out
 DEEPEST = 64  # levels; an ordinary package has fifteen
 ESCAPE = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)", re.IGNORECASE | re.DOTALL)
+TOO_DEEP = re.compile(rf"(?:[\[{{]\s*+){{{DEEPEST + 1}}}")
+SURROGATE = re.compile("[\ud800-\udfff]")
+HIDDEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 Document = Mapping[str, Any]
 
@@ -146,8 +149,10 @@ def _parsed(text: str) -> Any:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.reader import ReaderError
 
+    if TOO_DEEP.search(text):  # before the parser climbs up and down it for seconds
+        raise InvalidPackage(f"The document is nested deeper than {DEEPEST} levels.")
     if text.lstrip().startswith("{"):  # what JSON may have and YAML not
-        text = ESCAPE.sub(_whole, text.replace("\t", " "))
+        text = HIDDEN.sub(lambda each: f"\\u{ord(each[0]):04x}", ESCAPE.sub(_whole, text.replace("\t", " ")))
     try:
         return _yaml().load(text)
     except MarkedYAMLError as error:
@@ -193,7 +198,7 @@ def _yaml() -> Any:
 
 def _one_line(text: str) -> InvalidPackage | None:
     """The better error for a document without its line breaks."""
-    if "\n" in text.strip() or not re.match(r"\s*(#|cwlVersion:|class:|\$\w+:)", text):
+    if "\n" in text.strip() or not re.match(r"\s*(#.*cwlVersion:|cwlVersion:|class:|\$\w+:)", text):
         return None
     return InvalidPackage('The document has lost its line breaks, as with curl -d: send it with --data-binary "@file".')
 
@@ -204,6 +209,8 @@ def _check(document: Document) -> None:
 
     def size(value: Any, place: str, depth: int) -> int:
         if isinstance(value, str):
+            if not value.isascii() and SURROGATE.search(value):
+                raise InvalidPackage(f"{place}A text has half a character, which no text may have.")
             return len(value) + 1
         if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
             return 8
@@ -227,7 +234,7 @@ def _members(value: Any, place: str) -> Iterator[tuple[Any, Any]]:
         yield from enumerate(value)
         return
     for key, inner in value.items():
-        if not isinstance(key, str):
+        if not isinstance(key, str) or SURROGATE.search(key):
             raise InvalidPackage(f"{where(value, key) or place}The name of a member must be text, not {key!r:.40}.")
         yield key, inner
 

@@ -8,39 +8,39 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 from cwltool.errors import WorkflowException
-from cwltool.pathmapper import MapperEnt, PathMapper
-from cwltool.process import Process
+from cwltool.pathmapper import PathMapper
 from cwltool.stdfsaccess import StdFsAccess, abspath
 from schema_salad.ref_resolver import uri_file_path
 
-from geomill.app.cwl.document import children
-
-WEB = ("http://", "https://")
+MOST = 200_000  # names in all folders that cwltool lists
 
 
 class Fence:
-    """What a job may touch: what lies in its folder, and what its document itself names on the web."""
+    """What lies in the folder of a job."""
 
-    def __init__(self, root: Path, named: Collection[str], fetch: Callable[[str], Path]) -> None:
-        """root: the folder; named: addresses that may be fetched; fetch: gives the file at one."""
-        self.root, self.named, self.fetch = os.path.realpath(root), named, fetch
-        self._fetched: dict[str, str] = {}
+    def __init__(self, root: Path) -> None:
+        """root: the folder."""
+        self.root = os.path.realpath(root)
+        self._listed = 0
 
     def place(self, location: str) -> str:
-        """The path of a file that may be read, fetched if need be. Raises WorkflowException."""
-        if location in self._fetched:
-            return self._fetched[location]
-        if location.startswith(WEB):
-            if location not in self.named:  # an expression could tell anybody anything by an address
-                raise WorkflowException(f"{location} is fetched only where the package itself names it.")
-            self._fetched[location] = str(self.fetch(location))
-            return self._fetched[location]
+        """The path of a file that may be read. Raises WorkflowException."""
+        if "://" in location and not location.startswith("file:"):  # an expression could tell anybody anything by that
+            raise WorkflowException(f"{location} is no file of this job; only inputs and their defaults are fetched.")
         return inside(self.root, uri_file_path(location) if location.startswith("file:") else location, location)
+
+    def names(self, location: str) -> list[str]:
+        """What is in a folder; links may make endless trees of a few. Raises WorkflowException, OSError."""
+        names = os.listdir(self.place(location))
+        self._listed += 1 + len(names)
+        if self._listed > MOST:
+            raise WorkflowException(f"more than {MOST} files are in the directories, or links go in circles")
+        return names
 
     def open(self, location: str, mode: str = "rb") -> IO[Any]:
         """A file to read; what is none might keep a reader waiting. Raises WorkflowException, OSError."""
@@ -80,6 +80,10 @@ class FencedAccess(StdFsAccess):
         """Open a file to read it."""
         return self.fence.open(abspath(fn, self.basedir), mode)
 
+    def listdir(self, fn: str) -> list[str]:
+        """The addresses of what is in a folder."""
+        return [abspath(quote(name), fn) for name in self.fence.names(abspath(fn, self.basedir))]
+
 
 def fenced_mapper(fence: Fence) -> type[PathMapper]:
     """A mapper that stages what lies inside the fence, below the folder that it is to stage into."""
@@ -96,10 +100,7 @@ def fenced_mapper(fence: Fence) -> type[PathMapper]:
                 raise WorkflowException(f"{name!r} is no name for a file.")
             target = os.path.join(obj.get("dirname") or stagedir, name)
             fence.target(target, self.stagedir)
-            if location.startswith(WEB) and location not in self._pathmap:
-                kind = "WritableFile" if copy else "File"
-                self._pathmap[location] = MapperEnt(fence.place(location), target, kind, staged)
-            elif not location.startswith("_:"):
+            if not location.startswith("_:"):
                 path = fence.place(abspath(location, basedir))
                 if os.path.isdir(path):
                     fence.closed(path)
@@ -120,27 +121,6 @@ def inside(root: str, path: str, said: str) -> str:
 def inner(root: str, path: str) -> str:
     """A path as the package knows it."""
     return path.replace(f"file://{root}/", "").replace(f"{root}/", "")
-
-
-def addresses(tool: Process) -> frozenset[str]:
-    """What a process, or anything that it runs, names on the web as a file."""
-    return frozenset(address for each in _every(tool) for address in _addresses(each.tool))
-
-
-def _every(tool: Process) -> Iterator[Process]:
-    yield tool
-    for step in getattr(tool, "steps", ()):
-        yield step
-        yield from _every(step.embedded_tool)
-
-
-def _addresses(value: Any) -> Iterator[str]:
-    if isinstance(value, dict) and value.get("class") == "File":
-        location = value.get("location", value.get("path"))
-        if isinstance(location, str) and location.startswith(WEB):
-            yield location
-    for each in children(value):
-        yield from _addresses(each)
 
 
 def _refuse(error: OSError) -> None:

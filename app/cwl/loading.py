@@ -30,7 +30,7 @@ from schema_salad.sourceline import add_lc_filename
 
 from . import javascript
 from .checking import check
-from .document import VERSIONS, InvalidPackage, Unsupported, children, graph, parse
+from .document import VERSIONS, InvalidPackage, Unsupported, graph, parse
 from .wording import readable
 
 URI = "file:///package.cwl"  # stands for the document, wherever it is: nothing is ever read from it
@@ -67,8 +67,10 @@ def make(document: Any, entry: str, construct: Construct = default_make_tool) ->
         raise InvalidPackage("The document runs or contains itself.") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, NotImplementedError) as error:
         # cwltool takes for granted what it has not checked yet
-        raise InvalidPackage(f"The document is no valid CWL: {type(error).__name__}: {error}.") from None
-    _check_files(tool.tool)
+        told = readable(error, URI)
+        raise InvalidPackage(
+            f"The document is no valid CWL: cwltool gives up at it ({type(error).__name__}: {told})"
+        ) from None
     return tool
 
 
@@ -112,7 +114,7 @@ def _context(document: CommentedMap, construct: Construct) -> LoadingContext:
     loader.idx[URI] = document
     return LoadingContext(
         {
-            "construct_tool_object": construct,
+            "construct_tool_object": lambda tool, context: construct(_each_type_once(tool), context),
             "fetcher_constructor": _Fence,
             "loader": loader,
             "doc_cache": False,
@@ -135,6 +137,15 @@ def _prepared(document: CommentedMap) -> CommentedMap:
     document.setdefault("id", URI)
     add_lc_filename(document, URI)
     return document
+
+
+def _each_type_once(tool: CommentedMap) -> CommentedMap:
+    """A type that two imports bring along counts once: cwltool stumbles over the second."""
+    for requirement in [*tool.get("requirements", ()), *tool.get("hints", ())]:
+        if requirement.get("class") == "SchemaDefRequirement":
+            types = {each["name"]: each for each in reversed(requirement["types"])}
+            requirement["types"] = CommentedSeq(reversed(types.values()))
+    return tool
 
 
 def _separate(value: Any, seen: set[int]) -> Any:
@@ -163,18 +174,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _check_files(value: Any) -> None:
-    """A file that the document names must be at an address that a job may fetch. Raises InvalidPackage."""
-    if isinstance(value, dict):
-        for name in ("location", "path") if value.get("class") in ("File", "Directory") else ():
-            given = value.get(name)
-            if isinstance(given, str) and not re.match(r"https?://|_:|\$[({]", given):
-                shown = given.removeprefix("file://").lstrip("/") if given.startswith(URI[:8]) else given
-                raise InvalidPackage(
-                    f'The {value["class"].lower()} "{shown}" is not part of the package: give its "contents", '
-                    f"or an http address as its location."
-                )
-    for inner in children(value):
-        _check_files(inner)

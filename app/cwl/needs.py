@@ -103,7 +103,7 @@ def reference(requirement: Mapping[str, Any]) -> str:
 def _every(tool: Process, name: str = "") -> Iterator[tuple[str, Process]]:
     """A process and all that it runs, each with a name for messages: the ids of steps."""
     yield name or short(str(tool.tool["id"])), tool
-    for step in getattr(tool, "steps", ()):
+    for step in sorted(getattr(tool, "steps", ()), key=lambda each: str(each.id)):  # cwltool shuffles them
         yield from _every(step.embedded_tool, f"{name}/{short(step.id)}".lstrip("/"))
 
 

@@ -11,7 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from cwl_utils.errors import WorkflowException
+from cwl_utils.expression import do_eval
 
 from geomill.app.cwl.directories import Directories
 from geomill.app.cwl.shapes import Type, is_plain, named, wrapped
@@ -60,7 +63,29 @@ class Order:
             self._input, self._parameter = parameter["id"].rpartition("#")[2].rpartition("/")[2], parameter
             if inputs.get(self._input) is not None:
                 made[self._input] = self._value(inputs[self._input], parameter["type"])
+        self._stage_defaults(self.tool, made)
         return made
+
+    def _stage_defaults(self, process: Any, given: Mapping[str, Json]) -> None:
+        """Fetch the files that are defaults of a process or a step, by way of the guard like all others."""
+        for parameter in process.tool["inputs"]:
+            self._input, self._parameter = parameter["id"].rpartition("#")[2].rpartition("/")[2], parameter
+            if self._input not in given:
+                self._stage(parameter.get("default"))
+        for step in getattr(process, "steps", ()):
+            self._stage_defaults(step, {})
+            self._stage_defaults(step.embedded_tool, {})
+
+    def _stage(self, value: Json) -> None:
+        """Put every file that a value names by its address into the job."""
+        if isinstance(value, dict) and value.get("class") in ("File", "Directory"):
+            location = str(value.get("location") or value.get("path") or "")
+            if _WEB.fullmatch(location):
+                staged = self._file(value) if value["class"] == "File" else self._directory(value)
+                value.pop("path", None)
+                value |= {"location": staged["location"]}
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            self._stage(inner)
 
     # ---- by type
 
@@ -102,11 +127,14 @@ class Order:
         return self._value(value, choices[0])
 
     def _record(self, value: dict[str, Json], type_: Mapping[str, Any]) -> dict[str, Json]:
-        fields = {field["name"].rpartition("/")[2].rpartition("#")[2]: field["type"] for field in type_["fields"]}
-        return {
-            name: self._value(member, fields[name]) if name in fields and member is not None else member
-            for name, member in value.items()
-        }
+        """A record; a field says of its files what an input would: what lies beside them, their format."""
+        fields = {field["name"].rpartition("/")[2].rpartition("#")[2]: field for field in type_["fields"]}
+        made, outer = {}, self._parameter
+        for name, member in value.items():
+            self._parameter = fields.get(name, {})
+            made[name] = self._value(member, fields[name]["type"]) if name in fields and member is not None else member
+        self._parameter = outer
+        return made
 
     def _any(self, value: Json) -> Json:
         """Whatever it is: a link is a file, a qualified value is the value."""
@@ -181,18 +209,30 @@ class Order:
         found = []
         for pattern in _patterns(self._parameter):
             required, suffix = not pattern.endswith("?"), pattern.removesuffix("?")
-            if not suffix or re.search(r"[$(){}/]", suffix):  # an expression: only the tool knows
-                continue
-            name = _beside(path.name, suffix)
-            try:
-                got = self._get(urljoin(href, name), None)
-            except BadInput:
-                if required:
-                    raise
-                continue
-            os.link(got.path, path.with_name(name))
-            found.append({"class": "File", "location": path.with_name(name).as_uri()})
+            for name in self._beside(path, suffix):
+                try:
+                    got = self._get(urljoin(href, quote(name)), None)
+                except BadInput:
+                    if required:
+                        raise
+                    continue
+                os.link(got.path, path.with_name(name))
+                found.append({"class": "File", "location": path.with_name(name).as_uri()})
         return found
+
+    def _beside(self, path: Path, pattern: str) -> list[str]:
+        """The names of secondary files, by a pattern or an expression; what an expression makes of nothing is left."""
+        if "$(" not in pattern and "${" not in pattern:
+            return [_named_beside(path.name, pattern)] if pattern else []
+        tool, stem = self.tool, path.name.rpartition(".")[0] or path.name
+        file = {"class": "File", "basename": path.name, "nameroot": stem, "nameext": path.name[len(stem) :]}
+        requirements = [*tool.requirements, *tool.hints]
+        try:
+            names = do_eval(pattern, {}, requirements, None, None, {}, context={**file, "location": path.as_uri()})
+        except WorkflowException as error:
+            raise self._wrong(f"has secondary files that cannot be named: {error}") from error
+        listed = names if isinstance(names, list) else [names]
+        return [each for each in listed if isinstance(each, str) and each and "/" not in each and each != path.name]
 
     def _formatted(self, made: dict[str, Json], stated: str | None) -> dict[str, Json]:
         """A file with the format that its parameter asks for and its media type agrees with."""
@@ -295,7 +335,7 @@ def _patterns(parameter: Mapping[str, Any]) -> list[str]:
     return patterns
 
 
-def _beside(name: str, pattern: str) -> str:
+def _named_beside(name: str, pattern: str) -> str:
     """The name of a secondary file: each ^ takes an extension away. Source: CWL v1.2, SecondaryFileSchema."""
     while pattern.startswith("^"):
         name, pattern = (name.rpartition(".")[0] or name), pattern[1:]

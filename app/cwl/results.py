@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import posixpath
@@ -40,7 +41,8 @@ class Outputs:
     def _result(self, value: Json) -> dict[str, Any]:
         if isinstance(value, Mapping):
             if value.get("class") == "File":
-                return {"file": self._path(value), "media_type": self._type(value)}
+                path = self._path(value)
+                return {"file": path, "media_type": self._type(value, path)}
             if value.get("class") == "Directory":
                 return self._directory(value)
             if _has_files(value):
@@ -62,10 +64,12 @@ class Outputs:
         path.write_text(value if isinstance(value, str) else content, errors="replace")
         return {"file": str(path), "media_type": media_type}
 
-    def _type(self, file: Mapping[str, Json]) -> str:
-        """What a file is: as its format says, else by its name."""
+    def _type(self, file: Mapping[str, Json], path: str) -> str:
+        """What a file is: as its format says, else by its name; what has no kind of name, as stdout, by its content."""
         stated = self.media_type(str(file["format"])) if file.get("format") else None
-        return stated or of_name(str(file.get("basename") or file.get("location", "")))
+        if stated is None and not posixpath.splitext(path)[1] and _is_text(path):
+            return "text/plain"
+        return stated or of_name(path)
 
     def _path(self, value: Mapping[str, Json]) -> str:
         """Where a file lies; a literal is written first, one that is called otherwise gets its name."""
@@ -159,6 +163,17 @@ class Outputs:
         place = self._folder / str(len(os.listdir(self._folder)))
         place.mkdir()
         return place / (Path(name).name or "file")
+
+
+def _is_text(path: str) -> bool:
+    """Whether a file begins with text in UTF-8; the last character that was read may be cut."""
+    with open(path, "rb") as file:
+        begin = file.read(4096)
+    text = codecs.getincrementaldecoder("utf-8")()
+    try:
+        return "\0" not in text.decode(begin)
+    except UnicodeDecodeError:
+        return False
 
 
 def _has_files(value: Json) -> bool:

@@ -31,6 +31,7 @@ class Reuse:
         """fence: around the files of the job; keeping: a single tool that fails leaves nothing to keep."""
         self.work, self.fence, self.keeping = work, fence, keeping
         self._lock = threading.Lock()
+        self._sums: dict[str, Any] = {}  # of what lies in the job: it does not change, and is given to many steps
         self._known = self._of_retried()
 
     def key(self, tool: Any, job_order: Any) -> str | None:
@@ -82,13 +83,16 @@ class Reuse:
 
     def _told(self, value: Any) -> Any:
         """A value as a key: a file by its content and name, not by where it lies."""
-        if isinstance(value, dict) and value.get("class") == "File" and "location" in value:
+        literal = isinstance(value, dict) and str(value.get("location", "_:")).startswith("_:")
+        if isinstance(value, dict) and value.get("class") in ("File", "Directory") and literal:
+            return {name: self._told(member) for name, member in value.items() if name not in _PLACES}
+        if isinstance(value, dict) and value.get("class") == "File":
             told = {name: self._told(member) for name, member in value.items() if name not in _PLACES}
-            told["checksum"] = value.get("checksum") or self._checksum(value["location"])
+            told["checksum"] = value.get("checksum") or self._sum(value["location"], self._checksum)
             return told
-        if isinstance(value, dict) and value.get("class") == "Directory" and "location" in value:
+        if isinstance(value, dict) and value.get("class") == "Directory":
             told = {name: self._told(member) for name, member in value.items() if name not in (*_PLACES, "listing")}
-            return {**told, "content": self._content(uri_file_path(value["location"]))}
+            return {**told, "content": self._sum(value["location"], self._content)}
         if isinstance(value, dict):
             return {str(name): self._told(member) for name, member in value.items()}
         return [self._told(item) for item in value] if isinstance(value, list) else value
@@ -102,13 +106,23 @@ class Reuse:
         return f"sha1${digest.hexdigest()}"
 
     def _content(self, folder: str) -> list[str]:
-        """What a folder holds."""
+        """What a folder holds: files, links, and folders, which may be empty."""
         found = []
-        for place, _, names in os.walk(folder):
-            for name in names:
-                path = os.path.join(place, name)
-                found.append(f"{os.path.relpath(path, folder)} {self._checksum(path)}")
+        for place, folders, names in os.walk(folder):
+            for path in (os.path.join(place, name) for name in (*folders, *names)):
+                inner = os.path.relpath(path, folder)
+                if os.path.islink(path):
+                    found.append(f"{inner} -> {os.readlink(path)}")
+                elif os.path.isdir(path):
+                    found.append(f"{inner}/")
+                else:
+                    found.append(f"{inner} {self._checksum(path)}")
         return sorted(found)
+
+    def _sum(self, location: str, compute: Callable[[str], Any]) -> Any:
+        if location not in self._sums:
+            self._sums[location] = compute(uri_file_path(location) if location.startswith("file:") else location)
+        return self._sums[location]
 
 
 _PLACES = ("location", "path", "dirname", "nameroot", "nameext")

@@ -29,7 +29,11 @@ TEXTS = {
 }
 POINT = {"type": "Point", "coordinates": [16.37, 48.21]}
 FEATURE = {"type": "Feature", "geometry": POINT, "properties": {}}
+STAC = {"stac_version": "1.0.0", "id": "example", "links": []}
 OBJECTS = {
+    "stac-item": {**FEATURE, **STAC, "properties": {"datetime": "2024-07-01T12:00:00Z"}, "assets": {}},
+    "stac-catalog": {"type": "Catalog", **STAC, "description": "An example"},
+    "stac-collection": {"type": "Collection", **STAC, "description": "An example", "license": "other"},
     "ogc-bbox": {"bbox": [16.2, 48.1, 16.6, 48.3]},
     "geojson-geometry": POINT,
     "geojson-feature": FEATURE,
@@ -92,8 +96,6 @@ def _object(facts: Mapping[str, Any]) -> Json:
         return {"type": kind, "coordinates": GEOMETRIES.get(kind, POINT["coordinates"])}
     if code in OBJECTS:
         return OBJECTS[code]
-    if properties.get("href"):
-        return {"href": HOST + "file"}
     return {name: _value(properties.get(name) or {}) for name in facts.get("required", ())}
 
 

@@ -7,8 +7,10 @@ kind, and whatever a tool gives passes through `Steps`, which counts it and keep
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
-import re
+import shutil
+import signal
 import threading
 import time
 from collections import Counter
@@ -17,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
+from cwltool.builder import INPUT_OBJ_VOCAB
 from cwltool.command_line_tool import CommandLineTool, ExpressionTool
 from cwltool.context import LoadingContext
 from cwltool.errors import WorkflowException
@@ -25,16 +28,17 @@ from cwltool.job import CommandLineJob
 from cwltool.process import Process, shortname, stage_files
 from cwltool.process import uniquename as unique
 from cwltool.workflow import Workflow, WorkflowStep, default_make_tool
+from schema_salad.avro.schema import Schema
+from schema_salad.exceptions import ValidationException
+from schema_salad.validate import validate_ex
 
 from geomill.app.cwl import memory
 from geomill.app.cwl.bounded import BoundedLog
 from geomill.app.cwl.fence import Fence
 from geomill.app.cwl.reuse import Reuse
+from geomill.app.cwl.said import Said, last_lines, local, log_name
 from geomill.app.sandbox import Sandbox, Tool
 from geomill.jobstore.records import now
-
-LAST = 2000  # bytes at the end of a log that a failure quotes
-ROOM = 16  # lines of them
 
 Event = dict[str, Any]
 
@@ -43,11 +47,11 @@ class Steps:
     """What is known of the steps of one run. say: takes an event; progress: takes per cent and a message."""
 
     def __init__(
-        self, logs: Path, work: Path, reuse: Reuse, sandbox: Sandbox, say: Callable[[Event], None],
+        self, logs: Path, work: Path, reuse: Reuse, sandbox: Sandbox, said: Said, say: Callable[[Event], None],
         progress: Callable[[float, str], None],
     ) -> None:  # fmt: skip
         """logs: a folder, for a file each; work: the job's; reuse: finished steps, of an earlier run too."""
-        self.logs, self.work, self.reuse, self.sandbox = logs, work, reuse, sandbox
+        self.logs, self.work, self.reuse, self.sandbox, self.said = logs, work, reuse, sandbox, said
         self.say, self.progress = say, progress
         self.fence: Fence
         self.failure: str | None = None
@@ -98,16 +102,13 @@ class Steps:
         time_ = now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.say({"time": time_, "event": event, "step": step, **more})
 
-    def fail(self, step: str, code: int | None, log: Path | None) -> None:
-        """Keep why the run failed: the first step that did."""
+    def fail(self, step: str, how: str, code: int | None = None, log: Path | None = None) -> None:
+        """Keep why the run failed: the first step that did. how: it ended; code: of its tool, if that is the reason."""
         with self._lock:
             if self.failure is None:
-                how = f"failed with exit code {code}" if code and code > 0 else "failed"
-                if code is not None and code < 0:
-                    how = f"was ended by signal {-code}"
-                said = last_lines(log) if log else ""
+                why = local(last_lines(log), self.work) if code and log else self.said.here()
                 see = f" (log: {log.name})" if log else ""
-                self.failure = f"step {step} {how}{see}" + (f": {said}" if said else "")
+                self.failure = f"step {step} {how}{see}" + (f": {why}" if why else "")
 
     def construct(self, document: Any, context: LoadingContext) -> Process:
         """What cwltool calls for each process in a document: one of our kind."""
@@ -169,14 +170,27 @@ class StepExpression(ExpressionTool):
 
         def receive(outputs: Any, status: str) -> None:
             steps, seconds = self.steps_of_run, round(time.monotonic() - begin, 3)
+            if status == "success" and (wrong := self._wrong(outputs)):
+                steps.said.note(wrong)
+                outputs, status = {}, "permanentFail"
             steps.note("ended", name, outcome=status, seconds=seconds)
             if status == "success":
                 steps.finished(name)
             else:
-                steps.fail(name, None, None)
+                steps.fail(name, "failed")
             output_callbacks(outputs, status)
 
         yield from super().job(job_order, receive, runtimeContext)
+
+
+    def _wrong(self, outputs: Any) -> str:
+        """What does not fit of some outputs, which cwltool leaves open."""
+        schema = cast(Schema, self.names.get_name("outputs_record_schema", None))
+        try:
+            validate_ex(schema, outputs, strict=False, logger=logging.getLogger("salad"), vocab=INPUT_OBJ_VOCAB)
+        except ValidationException as error:
+            return f"what the expression gave does not fit: {error}"
+        return ""
 
 
 class StepWorkflow(Workflow):
@@ -225,11 +239,15 @@ class StepJob(CommandLineJob):
         def receive(outputs: Any, status: str) -> None:
             nonlocal outcome
             outcome = status
+            self._append_stderr(file)
             if status != "success":
-                steps.fail(self.name, self.exit_code, log)
+                if not self.exit_code:
+                    file.write(f"{steps.said.here()}\n".encode())
+                steps.fail(self.name, self._ended(time.monotonic() - begin), self.exit_code, log)
             callback(outputs, status)  # type: ignore[misc]
 
         self.output_callback = receive
+        steps.said.forget()
         # unbuffered and appended to: what the tool writes and what we write never overwrite each other
         with log.open("ab", 0) as file:
             context.default_stdout = context.default_stderr = _KeptOpen(file)
@@ -237,7 +255,8 @@ class StepJob(CommandLineJob):
                 self._run(context, tmpdir_lock, file)
             except Exception as error:
                 file.write(f"{str(error).replace(f'{steps.work}/', '')}\n".encode())
-                steps.fail(self.name, self.exit_code, log)
+                steps.said.note(str(error))
+                steps.fail(self.name, "failed", None, log)
                 raise
             finally:
                 seconds = round(time.monotonic() - begin, 3)
@@ -249,7 +268,7 @@ class StepJob(CommandLineJob):
     def _run(self, context: Any, tmpdir_lock: Any, log: IO[bytes]) -> None:
         os.makedirs(self.tmpdir, exist_ok=True)
         self._setup(context)
-        stage_files(self.pathmapper, ignore_writable=True, symlink=True)
+        stage_files(self.pathmapper, put, ignore_writable=True, symlink=False)
         if self.generatemapper is not None:
             stage_files(self.generatemapper, ignore_writable=self.inplace_update, symlink=True)
             # else cwltool puts the links back when the tool has ended, by names that may lead anywhere by then
@@ -262,6 +281,9 @@ class StepJob(CommandLineJob):
             raise WorkflowException("the tool has no command: neither baseCommand nor arguments say what to run")
         self.command_line, environment = self.steps.sandbox.command(self._sandboxed())
         self._execute([], environment, context, self.process_monitor)
+
+    def _append_stderr(self, log: IO[bytes]) -> None:
+        """What a tool said into a file of its own is looked for in its log all the same."""
         if self.stderr:
             with contextlib.suppress(OSError, WorkflowException):  # the tool may have left anything in its place
                 with self.steps.fence.open(f"{self.outdir}/{self.stderr}") as file:
@@ -279,6 +301,15 @@ class StepJob(CommandLineJob):
             network=bool(self.networkaccess),
             image=image_of(image or {}),
         )
+
+    def _ended(self, seconds: float) -> str:
+        """How the tool ended that failed."""
+        code, limit = self.exit_code, self.timelimit
+        if limit and seconds >= limit and code in (None, -signal.SIGTERM):
+            return f"was ended by its time limit of {limit} seconds"
+        if code is not None and code < 0:
+            return f"was ended by signal {-code}"
+        return f"failed with exit code {code}" if code else "failed"
 
     def process_monitor(self, sproc: Any) -> None:
         """Wait for the tool, and take what it used with its exit code."""
@@ -309,24 +340,16 @@ class _KeptOpen:
         self.fileno = file.fileno
 
 
+def put(source: str, target: str) -> None:
+    """Put a file or directory where a tool shall find it: no link, which tools take for something else."""
+    source = os.path.realpath(source)
+    if os.path.isdir(source):
+        shutil.copytree(source, target, symlinks=True, copy_function=os.link)
+    else:
+        os.link(source, target)
+
+
 def image_of(requirement: Mapping[str, Any]) -> str | None:
     """The image that a DockerRequirement names."""
     name = requirement.get("dockerPull") or requirement.get("dockerImageId")
     return str(name) if name else None
-
-
-def log_name(step: str) -> str:
-    """The name of a step as that of a file."""
-    return re.sub(r"[^\w.-]", "_", step, flags=re.ASCII)[:120].lstrip(".") or "step"
-
-
-def last_lines(log: Path) -> str:
-    """What a tool said last, in one line."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - LAST))
-            text = file.read(LAST).decode(errors="replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
-    return " | ".join(lines[-ROOM:])

@@ -25,6 +25,7 @@ PLAIN: Mapping[str, Json] = {
     "double": {"type": "number", "format": "double"},
     "string": {"type": "string"},
     "Any": {},
+    "null": {"enum": [None], "nullable": True},
 }
 # the types that packages import from https://github.com/eoap/schemas, also after cwltool has packed them
 KNOWN = re.compile(r"[/#](ogc|ogc-bbox|geojson|stac|string_format)\.yaml[#/](\w+)$")
@@ -69,6 +70,10 @@ QUALIFIED: Json = {
 }
 # has no member of its own, so that an href in a value is read as a reference
 DIRECTORY: Json = {"type": "object", "format": "directory", "required": ["href"]}
+STAC_OBJECT: Json = {
+    "required": ["type", "stac_version", "id"],
+    "properties": {name: {"type": "string"} for name in ("type", "stac_version", "id")},
+}
 LISTING: Json = {
     "title": "A list of links to the files of the directory",
     "type": "object",
@@ -137,7 +142,9 @@ class _Conversion:
 
     def union(self, types: list[Any], inside: bool) -> Json:
         """`oneOf` where the type tells the branches apart, else `anyOf`, which a value may fit twice."""
-        kinds = [each for each in types if each != "null"]
+        if not types:
+            raise InvalidPackage("A list of types is empty: a value could be nothing at all.")
+        kinds = [each for each in types if each != "null"] or ["null"]
         # text is more often itself than the content of a file
         kinds.sort(key=lambda each: each in ("File", "Directory"))
         if len(kinds) == 1:
@@ -146,8 +153,6 @@ class _Conversion:
             branches = [self.of(each, inside or each != "File") for each in kinds]
             told = ["number" if each.get("type") == "integer" else each.get("type") for each in branches]
             made = {"oneOf" if None not in told and len(set(told)) == len(told) else "anyOf": branches}
-        if not kinds:
-            return {"nullable": True, "enum": [None]}
         return {**made, "nullable": True} if "null" in types and made else made
 
     def record(self, type_: Any) -> Json:
@@ -205,4 +210,6 @@ def _known(schema: str, name: str) -> Json | None:
         type_ = {"type": {"type": "string", "enum": [name]}}
         return {"type": "object", "format": "geojson-geometry", "required": ["type"], "properties": type_}
     code = OBJECTS.get((schema, name))
-    return {"type": "object", "format": code} if code else None
+    if code is None:
+        return None
+    return {"type": "object", "format": code, **(copy.deepcopy(STAC_OBJECT) if schema == "stac" else {})}

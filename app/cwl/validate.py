@@ -1,6 +1,8 @@
 """Validate a CWL document in a process of its own: it is somebody else's, and workers do not load what loads it.
 
     python -m geomill.app.cwl.validate DOCUMENT W OTHER    prints what there is to know, or an error, in JSON
+
+The two names are in JSON as well: null for none, and no character that an argument cannot have.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def validate(document: bytes, w: str | None, other: str | None, limit: float, fo
     with tempfile.TemporaryDirectory(prefix=".validated-", dir=folder) as place:
         path = Path(place) / "document.cwl"
         path.write_bytes(document)
-        command = [sys.executable, "-P", "-m", __name__, str(path), w or "", other or ""]
+        command = [sys.executable, "-P", "-m", __name__, str(path), json.dumps(w), json.dumps(other)]
         printed = isolated(command, limit, kept_environment(), Path(place))
     try:
         answer = json.loads(printed.splitlines()[-1])
@@ -58,7 +60,7 @@ def _sentence(answer: dict[str, Any]) -> str:
     return f"The CWL document {answer['error'].replace('while being loaded', 'while it was read')}."
 
 
-def main(path: Path, w: str, other: str) -> None:
+def main(path: Path, w: str | None, other: str | None) -> None:
     """Print what the document is."""
     out = os.dup(1)
     os.dup2(2, 1)
@@ -74,7 +76,7 @@ def main(path: Path, w: str, other: str) -> None:
         print(json.dumps(answer), file=file)
 
 
-def _read(path: Path, w: str, other: str) -> dict[str, Any]:
+def _read(path: Path, w: str | None, other: str | None) -> dict[str, Any]:
     import dataclasses
 
     from geomill.app.cwl import description, document, loading, needs
@@ -98,4 +100,4 @@ def _read(path: Path, w: str, other: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:4])
+    main(Path(sys.argv[1]), *map(json.loads, sys.argv[2:4]))

@@ -32,7 +32,7 @@ from geomill.processes.call import authors, explain
 LENGTH = LONGEST + 36  # bytes that name a job: its tenant, filled up with spaces, and its id
 GO = b"!"
 REST = 0.01  # seconds without a job until one is rehearsed: where one follows the other, that would only cost time
-CAUSES = ("exception", "exit", "bad-input", "disk-full")  # that a child may name for its failure
+CAUSES = ("exception", "exit", "bad-input", "disk-full", "result")  # that a child may name for its failure
 # what of the dispatcher's environment, itself scrubbed, describes the machine and not somebody's session
 _SESSION = ("HOME", "TMPDIR", "USER", "LOGNAME")
 
@@ -63,7 +63,7 @@ def main(store: JobStore, settings: Settings, orders: int, channel: int, *, own_
     store: of any tenant; orders: gives what `named` says of the job, then GO, or ends;
     own_processes: this is in a PID namespace.
     """
-    _leave_supervisor(orders, channel, own_processes)
+    _leave_supervisor(orders, channel, settings.max_processes if own_processes else None)
     if not select.select([orders], [], [], REST)[0]:
         rehearse()
     name = os.read(orders, LENGTH).decode()
@@ -97,16 +97,21 @@ def main(store: JobStore, settings: Settings, orders: int, channel: int, *, own_
         os._exit(code)
 
 
-def _leave_supervisor(orders: int, channel: int, own_processes: bool) -> None:
-    """Leave everything of the supervisor behind; nothing here takes a job."""
+def _leave_supervisor(orders: int, channel: int, processes: int | None) -> None:
+    """Leave everything of the supervisor behind; nothing here takes a job.
+
+    processes: that the PID namespace may hold; None when there is none.
+    """
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     isolation.close_all_but([0, 1, 2, orders, channel])
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    if own_processes:
+    if processes is not None:
         isolation.mount_proc()
+        isolation.limit_namespace(processes)
+    isolation.leave_keyring()
     isolation.die_with_parent()
     os.umask(0o077)
     for name in _SESSION:

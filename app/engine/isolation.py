@@ -10,15 +10,20 @@ import ctypes
 import functools
 import os
 import platform
+import re
 import resource
 import signal
 from collections.abc import Iterable
+from contextlib import suppress
 
 _libraries: set[int] = set()
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC_WITH_GIL = ctypes.PyDLL(None, use_errno=True)
+LEAST_PROCESSES = 400  # the kernel's own least is 301
 _SYS_CLONE = 56 if platform.machine() == "x86_64" else 220  # 220: aarch64 and riscv64
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
+_SYS_KEYCTL = 250 if platform.machine() == "x86_64" else 219
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x20000, 0x10000000, 0x20000000
 _MS_NOSUID_NODEV_NOEXEC, _MS_REC, _MS_PRIVATE = 0xE, 0x4000, 0x40000
 
@@ -60,6 +65,23 @@ def mount_proc() -> None:
     """Show this process its own namespace in /proc; where /proc is masked (in containers) the old one stays."""
     if _unshare(_CLONE_NEWNS) and _LIBC.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None) == 0:
         _LIBC.mount(b"proc", b"/proc", b"proc", _MS_NOSUID_NODEV_NOEXEC, None)
+
+
+def leave_keyring() -> None:
+    """Get a session keyring of its own: the keys of whoever started the server are not for jobs."""
+    _LIBC.syscall(_SYS_KEYCTL, _KEYCTL_JOIN_SESSION_KEYRING, None)
+
+
+def limit_namespace(processes: int) -> None:
+    """Let this PID namespace hold no more processes and threads: root's are bound by no limit on a user."""
+    if os.geteuid() == 0 and namespaces_have_limits():
+        with suppress(OSError), open("/proc/sys/kernel/pid_max", "w") as file:  # read-only in many containers
+            file.write(str(max(processes, LEAST_PROCESSES)))
+
+
+def namespaces_have_limits() -> bool:
+    """Whether pid_max is a PID namespace's own, since Linux 6.14; earlier it was the host's, which is left alone."""
+    return tuple(map(int, re.findall(r"\d+", platform.release())[:2])) >= (6, 14)
 
 
 def descriptors() -> set[int]:

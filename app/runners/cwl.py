@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +11,19 @@ from schema_salad.exceptions import ValidationException
 
 from geomill.app.cwl import loading
 from geomill.app.cwl.document import parse
-from geomill.app.cwl.fence import Fence, FencedAccess, addresses, fenced_mapper
+from geomill.app.cwl.fence import Fence, FencedAccess, fenced_mapper
 from geomill.app.cwl.formats import media_types
 from geomill.app.cwl.order import Order
 from geomill.app.cwl.results import Outputs
 from geomill.app.cwl.reuse import Reuse
+from geomill.app.cwl.said import Said, listen, told
 from geomill.app.cwl.steps import Executor, Steps
 from geomill.app.runners.task import Failed, Task
 from geomill.app.sandbox import Sandbox
 from geomill.processes import BadInput
 
 SOURCE = "document.cwl"
-COMMAND = "[job %s] %s$ %s%s%s%s"  # how cwltool logs a command, which here is that of the sandbox
+COMPUTING = 10.0  # seconds of one expression
 LESSON = b"""
 cwlVersion: v1.2
 class: CommandLineTool
@@ -48,43 +47,37 @@ def run(task: Task) -> dict[str, Any]:
     """The results to publish. Raises Failed, BadInput."""
     document = task.work / SOURCE
     document.write_bytes(task.source)
-    logger = _log_to(task)
-    tool, steps = _loaded(task, document)
+    logger, said = listen(task.work)
+    tool, steps = _loaded(task, document, said)
     order = Order(tool, task.work / "inputs", task.guard.fetch, _media_type).make(task.request.inputs)
     context = _context(task.work, steps.fence)
     executor = Executor(task.settings.workflow_cpus, task.settings.memory)
     context.select_resources = executor.select_resources
     try:
         outputs, status = executor(tool, order, context, logger)
-    except (WorkflowException, ValidationException) as error:
-        raise _failed(steps, str(error), task) from error
+    except (WorkflowException, ValidationException, OSError) as error:
+        raise _failed(steps, told(str(error), task.work)) from error
+    except RecursionError as error:
+        raise _failed(steps, "a value or a directory is nested too deep") from error
     if status != "success" or outputs is None:
-        raise _failed(steps, f"the process ended as {status}", task)
+        raise _failed(steps, said.first or f"the process ended as {status}")
     try:
         return task.requested(Outputs(task.work, _media_type).make(outputs))
     except WorkflowException as error:
         raise Failed({"cause": "result", "message": str(error)}) from error
+    except RecursionError as error:
+        raise Failed({"cause": "result", "message": "a directory is nested too deep"}) from error
 
 
-def _loaded(task: Task, document: Path) -> tuple[Any, Steps]:
+def _loaded(task: Task, document: Path, said: Said) -> tuple[Any, Steps]:
     """The process, made of tools of our kind, and what is going to be known of its steps."""
     sandbox = Sandbox(task.settings)
-    steps = Steps(task.logs, task.work, None, sandbox, task.event, task.progress)  # type: ignore[arg-type]
+    steps = Steps(task.logs, task.work, None, sandbox, said, task.event, task.progress)  # type: ignore[arg-type]
     tool = loading.load(document, task.job.entry, construct=steps.construct)
     steps.plan(tool)
-    steps.fence = Fence(task.work, addresses(tool), lambda address: _default(task, address))
+    steps.fence = Fence(task.work)
     steps.reuse = Reuse(task.work, steps.fence, keeping=steps.total > 1)
     return tool, steps
-
-
-def _default(task: Task, address: str) -> Path:
-    """A file that the document names, fetched like the inputs of a request. Raises Failed."""
-    folder = task.work / "inputs" / ".fetched"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return task.guard.fetch(address, folder, None).path
-    except (ValueError, ConnectionError) as error:
-        raise WorkflowException(f"{address}, which the package names, cannot be fetched: {error}") from error
 
 
 def _context(work: Path, fence: Fence) -> RuntimeContext:
@@ -101,6 +94,7 @@ def _context(work: Path, fence: Fence) -> RuntimeContext:
             "move_outputs": "leave",
             "rm_tmpdir": False,
             "default_container": None,
+            "eval_timeout": COMPUTING,
             "path_mapper": fenced_mapper(fence),
         }
     )
@@ -113,36 +107,9 @@ def _media_type(format_: str) -> str | None:
     return next(iter(media_types(format_)), None)
 
 
-def _failed(steps: Steps, message: str, task: Task) -> Exception:
+def _failed(steps: Steps, message: str) -> Exception:
     """Why the run failed: the step that did, else what cwltool says."""
     text = steps.failure or message
-    for place in (f"file://{task.work}/", f"{task.work}/"):
-        text = text.replace(place, "")
     if steps.failure is None and "the input" in text.lower() and "missing" in text.lower():
         return BadInput(text)
     return Failed({"cause": "exit", "message": text})
-
-
-def _log_to(task: Task) -> logging.Logger:
-    """What cwltool says goes to the log of the job, without the host's paths."""
-    logger = logging.getLogger("cwltool")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Local(f"{task.work}{os.sep}"))
-    handler.addFilter(lambda record: record.msg != COMMAND)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    return logger
-
-
-class _Local(logging.Formatter):
-    """Names files from the job's folder."""
-
-    def __init__(self, folder: str) -> None:
-        super().__init__("%(levelname)s %(message)s")
-        self.folder = folder
-
-    def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace(f"file://{self.folder}", "").replace(self.folder, "")

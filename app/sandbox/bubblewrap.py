@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from geomill.app.sandbox import network as networks
 from geomill.app.sandbox.images import Image
 
 USER = 65534  # nobody, in all distributions
@@ -27,7 +28,8 @@ _OWN = ("dev", "etc", "proc", "run", "sys", "tmp")  # of every root: not taken f
 # what root could write to without any capability, or need not see: the list that container engines use
 _PROC_READ_ONLY = ("bus", "fs", "irq", "mtrr", "pressure", "sys", "sysrq-trigger")
 _PROC_HIDDEN = ("acpi", "asound", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list")
-_APART = ("--die-with-parent", "--new-session", "--unshare-all", "--unshare-user", "--disable-userns",
+# as process 1: when the shell of limits.py has ended the kernel has ended everything else, before anybody hears of it
+_APART = ("--die-with-parent", "--new-session", "--as-pid-1", "--unshare-all", "--unshare-user", "--disable-userns",
           "--uid", str(USER), "--gid", str(USER), "--hostname", "geomill", "--clearenv")  # fmt: skip
 _PASSWD = f"root:x:0:0:root:/:/bin/sh\nnobody:x:{USER}:{USER}:nobody:/:/bin/sh\n"
 _GROUP = f"root:x:0:\nnogroup:x:{USER}:\n"
@@ -38,12 +40,16 @@ def closed() -> str | None:
     return _found(os.geteuid())[1]
 
 
-def sentence(network: bool) -> str:
-    """What it keeps from whom."""
+def sentence(network: bool, loopback: bool) -> str:
+    """What it keeps from whom. loopback: that of the host is meant to be reached."""
     seen = "Tools run in bubblewrap: they see the system and their job's files and write to their own folders alone"
     if not network:
         return f"{seen}, without a network."
-    return f"{seen}; with the network of the host, its loopback services included, for the package asks for it."
+    if loopback:
+        return f"{seen}; the network that the package asks for is the host's, loopback included, as `allow` has it."
+    if networks.available(os.geteuid()):
+        return f"{seen}; the network that the package asks for does not lead to the host's loopback."
+    return f"{seen}; the network that the package asks for is the host's, loopback included (slirp4netns closes it)."
 
 
 def command(
@@ -54,20 +60,24 @@ def command(
     image: Image,
     hidden: Iterable[Path],
     network: bool,
+    loopback: bool,
 ) -> list[str]:
-    """What runs argv. writable: its directory, its TMPDIR; hidden: folders whose content is never shown, but for work.
+    """What runs argv. writable: its directory, its TMPDIR; hidden: folders whose content is never shown, but for work;
+    loopback: the host's is meant to be reached, where there is a network.
 
     The environment goes by arguments: bubblewrap itself would heed a tool's LD_PRELOAD, outside.
     """
     cwd, tmp = writable
     readable = image.readable()
     holes = (*hidden, *readable, work)
-    return [
+    apart = network and not loopback and networks.available(os.geteuid())
+    words = [
         _found(os.geteuid())[0],
         *_APART,
         *(["--share-net"] if network else []),
         *_shown_root(image.rootfs, holes),
-        *_etc(image.rootfs, work, network),
+        *_etc(image.rootfs, work),
+        *(_resolving(work, apart) if network else ()),
         *_proc(),
         *("--dev", "/dev", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--bind", str(tmp), "/tmp"),
@@ -79,16 +89,20 @@ def command(
         "--",
         *argv,
     ]
+    return networks.through(words, tmp) if apart else words
 
 
 @functools.cache
 def _found(user: int) -> tuple[str, str | None]:
-    """(bwrap that works, None) or ("", why none does): the system's, else the one that is installed beside us.
+    """The system's bwrap, else the one that is installed beside us. user: who asks: not everybody may what root may."""
+    candidates = (shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin"), _packaged())
+    return working(filter(None, candidates))
 
-    user: who asks; what root may do, the job's user may be denied.
-    """
+
+def working(candidates: Iterable[str]) -> tuple[str, str | None]:
+    """(the first that can do all that is asked of it, None) or ("", why none can)."""
     tried = []
-    for bwrap in filter(None, (shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin"), _packaged())):
+    for bwrap in candidates:
         probe = [bwrap, *_APART, *_shown_root(None, ()), *_proc(), "--dev", "/dev", "--", "/bin/true"]
         try:
             done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
@@ -132,20 +146,29 @@ def _shown(source: Path, target: Path, holes: Sequence[Path]) -> Iterator[str]:
         yield from ("--ro-bind", str(source), str(target))
 
 
-def _etc(rootfs: Path | None, work: Path, network: bool) -> Iterator[str]:
+def _etc(rootfs: Path | None, work: Path) -> Iterator[str]:
     """Arguments for /etc: what is needed of it, and users whom nobody has to know."""
     root = (rootfs or Path("/")) / "etc"
     patterns = ["*"] if rootfs else _ETC
     for path in sorted(found for pattern in patterns for found in root.glob(pattern)):
         yield from ("--ro-bind", str(path), f"/etc/{path.relative_to(root)}")
-    if network:
-        for name in _ETC_OF_NETWORK:
-            yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
-    for name, text in (("passwd", _PASSWD), ("group", _GROUP)):
-        path = work / f".{name}"
-        if not path.exists():
-            path.write_text(text)
-        yield from ("--ro-bind", str(path), f"/etc/{name}")
+    yield from _own_file(work / ".passwd", _PASSWD, "/etc/passwd")
+    yield from _own_file(work / ".group", _GROUP, "/etc/group")
+
+
+def _resolving(work: Path, apart: bool) -> Iterator[str]:
+    """Arguments for what names are looked up with. apart: in a network of its own."""
+    for name in _ETC_OF_NETWORK:
+        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    if apart:
+        yield from _own_file(work / ".resolv.conf", networks.NAME_SERVER, "/etc/resolv.conf")
+
+
+def _own_file(path: Path, text: str, target: str) -> Iterator[str]:
+    """Arguments that show a text of ours, kept in the job's folder, as a file."""
+    if not path.exists():
+        path.write_text(text)
+    yield from ("--ro-bind", str(path), target)
 
 
 def _proc() -> Iterator[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ class Image:
     """What stands for an image; nothing given: the host's own system.
 
     python: takes the place of python, python3, python3.x; pythonpath: that of the tool's PYTHONPATH; prefix: goes in
-    front of every command; rootfs: the root of the file system; path: folders that come first in PATH.
+    front of every command; rootfs: the root of the file system; path: folders that come first in PATH; environment:
+    variables, unless the tool sets them itself.
     """
 
     python: Path | None = None
@@ -34,6 +35,7 @@ class Image:
     prefix: tuple[str, ...] = ()
     rootfs: Path | None = None
     path: tuple[Path, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def readable(self) -> tuple[Path, ...]:
         """The folders that a tool needs to read for all this: a bin folder stands for the installation it is in."""
@@ -111,9 +113,9 @@ def _image(file: Path, name: str, table: Any) -> Image:
         raise SettingsError(f"{file}: {name}: expected a table, found {table!r}")
     values = {}
     for key, value in table.items():
-        if key not in _KEYS:
-            raise SettingsError(f"{file}: {name}: {key}: expected one of {', '.join(_KEYS)}")
-        expected, read = _KEYS[key]
+        if key not in KEYS:
+            raise SettingsError(f"{file}: {name}: {key}: expected one of {', '.join(KEYS)}")
+        expected, read = KEYS[key]
         try:
             values[key] = read(file.parent, value)
         except (TypeError, ValueError) as error:
@@ -155,11 +157,18 @@ def _words(base: Path, value: Any) -> tuple[str, ...]:
     return (command, *value[1:])
 
 
-_KEYS: dict[str, tuple[str, Callable[[Path, Any], Any]]] = {
+def _variables(base: Path, value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise ValueError(value)
+    return value
+
+
+KEYS: dict[str, tuple[str, Callable[[Path, Any], Any]]] = {
     "python": ("a Python interpreter", _program),
     "pythonpath": ("a folder, or a list of folders", _folders),
     "prefix": ('a list of words, such as ["conda", "run", "-n", "x"]', _words),
     "rootfs": ("a folder that can be a root, with bin/sh in it", _rootfs),
     "path": ("a folder, or a list of folders", _folders),
+    "environment": ("a table of texts", _variables),
 }
-assert set(_KEYS) == {each.name for each in fields(Image)}
+assert set(KEYS) == {each.name for each in fields(Image)}

@@ -20,7 +20,7 @@ def limited(argv: Sequence[str], processes: int, largest_file: int, memory: int)
         memory=f"ulimit -d {_below(resource.RLIMIT_DATA, memory, 1024)}; " if memory else "",
         processes=_below(resource.RLIMIT_NPROC, processes, 1),
     )
-    return ["/bin/sh", "-c", script + 'exec "$@"', "sh", *argv]
+    return ["/bin/sh", "-c", script + '(exec "$@"); exit $?', "sh", *argv]
 
 
 def _below(kind: int, number: int, unit: int) -> int:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from geomill.app.config import Settings
-from geomill.app.sandbox import bubblewrap
+from geomill.app.sandbox import bubblewrap, engines
 from geomill.app.sandbox.images import Image, ImageMap
 from geomill.app.sandbox.limits import limited
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ON_THE_HOST = "its commands are looked for on this host"
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 
 
@@ -57,30 +59,76 @@ class Sandbox:
         """Read the image map. Raises SettingsError."""
         self._settings = settings
         self._images = ImageMap.load(settings.images)
+        self._folder = settings.home / "images"
+        self._loopback = any(map(_is_loopback, settings.allow))
 
     def level(self, image: str | None, network: bool) -> Level:
-        """What a tool of this image would run in. Raises NoIsolation."""
-        mapped = self._images.find(image) if image else None
-        warnings = []
-        if image and mapped is None:
-            where = "its commands are looked for on this host"
-            warnings.append(f"image {image} is neither mapped nor on this host: {where}")
+        """What a tool of this image would run in; asks engines for the image. Raises NoIsolation."""
         if self._settings.isolation == "none":
-            return Level("none", "Tools run like processes of the server: isolation is switched off.", tuple(warnings))
+            sentence = "Tools run like processes of the server: isolation is switched off."
+            mapped = not image or self._images.find(image)
+            return Level("none", sentence, () if mapped else (f"image {image} is not mapped: {_ON_THE_HOST}",))
         if why := bubblewrap.closed():
             raise NoIsolation(f"tools cannot be kept apart on this host: {why}; {bubblewrap.REMEDY}")
-        return Level("bubblewrap", bubblewrap.sentence(network), tuple(warnings))
+        known = not image or self._image(image) or engines.stored(image) or self._settings.pull_images
+        missing = f"image {image} is neither mapped nor on this host: {_ON_THE_HOST}"
+        return Level("bubblewrap", bubblewrap.sentence(network, self._loopback), () if known else (missing,))
+
+    def prepare(self, image: str) -> None:
+        """Make an image that an engine has, or may pull, ready to run; takes its time, once. Raises NoIsolation."""
+        if self._settings.isolation == "none" or self._images.find(image):
+            return
+        try:
+            found = engines.stored(image) or (engines.pull(image) if self._settings.pull_images else None)
+            if found:
+                engines.unpack(self._folder, image, found)
+        except (engines.EngineError, OSError) as error:
+            raise NoIsolation(f"image {image} cannot be made ready: {error}") from error
 
     def command(self, tool: Tool) -> tuple[list[str], dict[str, str]]:
         """What to execute for a tool, and the environment to execute it in. Raises NoIsolation."""
-        level = self.level(tool.image, tool.network)
-        image = (self._images.find(tool.image) if tool.image else None) or Image()
+        image = (self._image(tool.image) if tool.image else None) or Image()
         environment = _environment(tool, image)
         argv = limited(_argv(tool, image), self._settings.max_processes, self._settings.max_output, tool.memory)
-        if level.name == "none":
+        if self._settings.isolation == "none":
             return argv, environment
+        if why := bubblewrap.closed():
+            raise NoIsolation(f"tools cannot be kept apart on this host: {why}; {bubblewrap.REMEDY}")
         hidden = (self._settings.home, self._settings.runtime_dir, self._settings.runtime_dir.resolve())
-        return bubblewrap.command(argv, environment, tool.work, (tool.cwd, tool.tmp), image, hidden, tool.network), {}
+        folders = (tool.cwd, tool.tmp)
+        return bubblewrap.command(
+            argv, environment, tool.work, folders, image, hidden, tool.network, self._loopback
+        ), {}
+
+    def _image(self, reference: str) -> Image | None:
+        """What stands for an image: as the operator says, else as it was prepared."""
+        return self._images.find(reference) or engines.unpacked(self._folder, reference)
+
+
+def leading_out(tool: Tool) -> list[Path]:
+    """What a tool left in its two folders that leads out of its job, or would keep a reader waiting.
+
+    Whoever handles outputs outside of the sandbox would read for the tool what the tool may not: look here first.
+    """
+    work = os.path.realpath(tool.work)
+    found = [
+        Path(folder, name)
+        for top in (tool.cwd, tool.tmp)
+        for folder, names, files in os.walk(top)
+        for name in (*names, *files)
+    ]
+    return [path for path in found if _strange(path) or not Path(os.path.realpath(path)).is_relative_to(work)]
+
+
+def _strange(path: Path) -> bool:
+    mode = path.lstat().st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
+
+
+def _is_loopback(allowed: str) -> bool:
+    """Whether an entry of the setting `allow` is this host: who may fetch from it may let tools do so."""
+    host = allowed.rpartition(":")[0] if re.search(r":\d+$", allowed) else allowed
+    return host == "localhost" or host.endswith(".localhost") or host.startswith("127.") or host in ("[::1]", "::1")
 
 
 def _argv(tool: Tool, image: Image) -> list[str]:
@@ -93,9 +141,9 @@ def _argv(tool: Tool, image: Image) -> list[str]:
 def _environment(tool: Tool, image: Image) -> dict[str, str]:
     """The tool's own, with what the image changes and what every program expects."""
     environment = {"HOME": str(tool.cwd), "TMPDIR": str(tool.tmp), "USER": "nobody", "LOGNAME": "nobody",
-                   **tool.environment}  # fmt: skip
+                   **image.environment, **tool.environment}  # fmt: skip
     first = [*image.path, *([image.python.parent] if image.python else [])]  # shells look for python there
-    found = PATH if image.rootfs else environment.get("PATH", PATH)
+    found = image.environment.get("PATH", PATH) if image.rootfs else environment.get("PATH", PATH)
     environment["PATH"] = os.pathsep.join([*map(str, first), found])
     if image.pythonpath:
         environment["PYTHONPATH"] = os.pathsep.join(map(str, image.pythonpath))

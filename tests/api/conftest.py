@@ -107,6 +107,8 @@ def version_2_0() -> dict[str, Any]:
     results["schema"] = {"anyOf": [results["schema"], {"not": {"type": "object"}}]}
     # a list fits a value and several values; a bare object, which 1.0 does not know either, fits nothing
     schemas["inputs"]["properties"]["inputs"] = {"type": "object"}
+    # it comes back byte for byte, and the official test suite's own package has no wrapper `process`
+    definition["paths"]["/processes/{processID}/package"]["get"]["responses"]["200"].pop("content")
     # an id here, as in 1.0: one document serves both versions
     schemas["statusInfo"]["allOf"][1]["properties"]["processID"].pop("format")
     return definition

@@ -44,3 +44,9 @@ def test_the_jobs_of_every_tenant_are_looked_at(shell, tmp_path):
 
 def test_the_version_is_told(shell):
     assert shell("--version").stdout.startswith("geomill ")
+
+
+def test_the_doctor_says_what_tools_of_packages_run_in(shell):
+    told = shell("doctor", GEOMILL_ISOLATION="none").stdout
+    (section,) = [part for part in told.split("\n\n") if part.startswith("Isolation of deployed packages")]
+    assert "bubblewrap" in section and "slirp4netns" in section and "isolation is switched off" in section

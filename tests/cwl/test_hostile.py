@@ -11,12 +11,9 @@ from typing import Any
 import pytest
 from cwl.conftest import SECRET  # type: ignore[import-not-found]
 from support.at_work import at_work
-from support.mills import Mill
-from support.packages import (
-    PYTHON,
+from support.hostile import (
     Json,
     Site,
-    deploy,
     expression,
     glob,
     outputs,
@@ -26,6 +23,7 @@ from support.packages import (
     tool,
     workflow,
 )
+from support.mills import Mill
 from support.waiting import until
 
 from geomill.jobstore import Status
@@ -57,6 +55,7 @@ def leading_to(victim: Path) -> Json:
 
 # ---- at deployment
 
+ALIASES = list(zip("abcdefgh", "bcdefghi", strict=True))
 ECHO = "cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: echo\n"
 REFUSED = {
     "an include": (ECHO + "inputs: []\noutputs: []\ndoc: {$include: /etc/hostname}\n", "$include"),
@@ -79,7 +78,7 @@ REFUSED = {
     ),
     "a bomb of aliases": (
         "cwlVersion: v1.2\nclass: CommandLineTool\na: &a [x, x, x, x, x, x, x, x, x, x]\n"
-        + "".join(f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(10))}]\n" for a, b in zip("abcdefgh", "bcdefghi")),
+        + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in ALIASES),
         "",
     ),
     "an alias of itself": ("cwlVersion: v1.2\nclass: CommandLineTool\ninputs: &a [*a]\noutputs: []\n", ""),
@@ -119,8 +118,9 @@ def test_a_step_that_is_not_in_the_package_is_refused(server: Mill, name: str, w
 def reading(victim: Path) -> dict[str, Json]:
     """Packages that want to read what is not theirs."""
     secret = f"{victim}/secret.txt"
-    give = "return {o: {class: 'File', location: 'file://%s'}};" % secret
-    read = f"import shutil; shutil.copy('d/out/secret.txt', 'o')"
+    give = f"return {{o: {{class: 'File', location: 'file://{secret}'}}}};"
+    folder = f"{{class: 'Directory', location: 'file://{victim}'}}"
+    read = "import shutil; shutil.copy('d/out/secret.txt', 'o')"
     link = f"import os; os.symlink('{secret}', 'o')"
     other = f"import os; os.mkdir('d'); os.mkdir('e'); os.symlink('../e', 'd/a'); os.symlink('{victim}', 'e/x')"
     said = {"o": {"class": "File", "location": f"file://{secret}"}}
@@ -130,13 +130,9 @@ def reading(victim: Path) -> dict[str, Json]:
     return {
         "an expression": expression(give, {"o": "File"}),
         "an expression with a path": expression(give.replace("location", "path").replace("file://", ""), {"o": "File"}),
-        "an expression with a folder": expression(
-            "return {o: {class: 'Directory', location: 'file://%s'}};" % victim, {"o": "Directory"}
-        ),
+        "an expression with a folder": expression(f"return {{o: {folder}}};", {"o": "Directory"}),
         "a listing": expression(
-            "return {o: {class: 'Directory', basename: 'q', listing: [{class: 'Directory', location: 'file://%s'}]}};"
-            % victim,
-            {"o": "Directory"},
+            f"return {{o: {{class: 'Directory', basename: 'q', listing: [{folder}]}}}};", {"o": "Directory"}
         ),
         "a link": tool(link, O),
         "a link that is read": tool(link, contents, requirements={JS: {}}),
@@ -186,14 +182,15 @@ def test_a_file_of_the_host_is_not_read(server: Mill, name: str, victim: Path, c
 def writing(victim: Path) -> dict[str, Json]:
     """Packages that want to write what is not theirs."""
     up = f"../../../../../../../../../..{victim}/new"
-    give = "${return {class: 'File', basename: 'new', contents: 'x', dirname: '%s'}}" % victim
-    nested = "${return {class: 'Directory', basename: 'q', listing: [{class: 'File', basename: '%s', contents: ''}]}}"
+    give = f"${{return {{class: 'File', basename: 'new', contents: 'x', dirname: '{victim}'}}}}"
+    inner = f"{{class: 'File', basename: '{up}', contents: ''}}"
+    nested = f"${{return {{class: 'Directory', basename: 'q', listing: [{inner}]}}}}"
     replaced = f"import os, shutil; shutil.rmtree('a'); os.symlink('{victim}', 'a'); open('o', 'w')"
     make = "import os; os.makedirs('d/sub'); open('d/sub/x', 'w')"
     return {
         "a name that goes up": tool(MAKE_O, O, requirements=staged({"entryname": up, "entry": "x"})),
         "a name from the root": tool(MAKE_O, O, requirements=staged({"entryname": f"{victim}/new", "entry": "x"})),
-        "a name in a listing": tool(MAKE_O, O, requirements=staged(nested % up)),
+        "a name in a listing": tool(MAKE_O, O, requirements=staged(nested)),
         "a folder that is given": tool(MAKE_O, O, requirements=staged(give)),
         "its output": tool(MAKE_O, O, stdout=up),
         "its output from the root": tool(MAKE_O, O, stdout=f"{victim}/new"),
@@ -295,12 +292,12 @@ BOMBS: dict[str, tuple[Json, str]] = {
     "folders in rings": (tool("""
         import os
         os.mkdir('d'); os.mkdir('e'); os.symlink('../e', 'd/e'); os.symlink('../d', 'e/d'); os.symlink('.', 'e/e')
-    """, FOLDER), "links of its own"),
+    """, FOLDER), "links"),
     "a pipe for a file": (tool("import os; os.mkfifo('o')", O), "file|File|pipe"),
     "a pipe that is read": (
         tool("import os; os.mkfifo('o')", {"o": {"type": "string", "outputBinding": {
             "glob": "o", "loadContents": True, "outputEval": "$(self[0].contents)"}}}, requirements={JS: {}}), ""),
-    "a pipe as cwl.output.json": (tool("import os; os.mkfifo('cwl.output.json')", O), "no regular file|not"),
+    "a pipe as cwl.output.json": (tool("import os; os.mkfifo('cwl.output.json')", O), "regular file"),
     "a pipe in a folder": (tool("import os; os.mkdir('d'); os.mkfifo('d/p')", FOLDER), "regular file"),
     "a pipe in a folder that is handed on": (
         then(tool("import os; os.mkdir('d'); os.mkfifo('d/p')", FOLDER), tool(MAKE_O, O)), "regular file"),
@@ -317,8 +314,8 @@ BOMBS: dict[str, tuple[Json, str]] = {
     "a script without a ground": (expression("function f() { return f() + 1; } return f();", {"o": "Any"}), "stack"),
     "a regular expression": (
         expression("return {o: /^(a+)+$/.test('a'.repeat(40) + 'b')};", {"o": "boolean"}), "stopped after"),
-    "its own end": (tool("import os, signal; os.kill(os.getppid(), signal.SIGKILL); os.kill(os.getpid(), 9)", O), "step"),
-    "everybody's end": (tool("import os, signal; os.kill(-1, signal.SIGKILL); os.kill(os.getpid(), 9)", O), "step"),
+    "its own end": (tool("import os; os.kill(os.getppid(), 9); os.kill(os.getpid(), 9)", O), "step"),
+    "everybody's end": (tool("import os; os.system('kill -9 -1'); os.kill(os.getpid(), 9)", O), "step"),
     "no program": (tool("", O) | {"baseCommand": ["/nowhere/program"]}, "program"),
     "a null character": (tool("", O) | {"arguments": ["a\0b"]}, "null|NUL|#x0000"),
     "a variable without a name": (
@@ -327,7 +324,7 @@ BOMBS: dict[str, tuple[Json, str]] = {
         tool(MAKE_O, O, requirements={"EnvVarRequirement": {"envDef": {"LD_PRELOAD": "/nowhere.so", "PATH": "/nowhere",
              "PYTHONPATH": "/nowhere", "BASH_ENV": "/nowhere", "ENV": "/nowhere"}}}), "SUCCESS"),
     "an image with a command": (
-        tool(MAKE_O, O, requirements={"DockerRequirement": {"dockerPull": "x; touch /tmp/pwned `id` $(id)"}}), "SUCCESS"),
+        tool(MAKE_O, O, requirements={"DockerRequirement": {"dockerPull": "x; touch pwned `id` $(id)"}}), "SUCCESS"),
 }  # fmt: skip
 
 
@@ -343,8 +340,9 @@ def test_what_is_too_much_fails_its_job_alone(server: Mill, name: str, case: str
     info = server.ended(job_id, 60)
     message = info.message or ""
     assert (info.status is Status.SUCCESSFUL) == (said == "SUCCESS"), message
-    assert said == "SUCCESS" or (re.search(said, message) and info.cause in ("exit", "result", "bad-input")), info
-    assert "Traceback" not in message and str(server.settings.home) not in message
+    assert said == "SUCCESS" or re.search(said, message), message
+    assert info.cause in (None, "exit", "result", "bad-input"), message
+    assert ", in main" not in message and str(server.settings.home) not in message
     folder = server.store.folder(job_id)
     until(lambda: not at_work(job_id))
     assert not (folder / "work").exists()
@@ -457,7 +455,7 @@ def test_a_tool_that_leaves_processes_is_over_when_it_ends(server: Mill, name: s
 
 def test_nothing_that_a_tool_gives_is_a_page_of_this_server(server: Mill, name: str) -> None:
     page = "<script>alert(1)</script>"
-    script = f"import os; print('{page}'); os.mkdir('d'); [open(name, 'w').write('{page}') for name in ('o.html', 'd/o.svg')]"
+    script = f"import os; print('{page}'); os.mkdir('d'); [open(n, 'w').write('{page}') for n in ('o.html', 'd/o.svg')]"
     given = {"o": glob("o.html"), "d": glob("d", "Directory")}
     status = run(server, tool(script, given, label=page, doc=page), name)
     assert status["status"] == "successful", status

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import pwd
 import shutil
 import signal
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from support.mills import Mill, serving
 from support.waiting import until
 
 from geomill.app.config import Settings
+from geomill.app.engine import isolation
 from geomill.jobstore import Status
 
 ROOT = os.geteuid() == 0
@@ -214,6 +218,63 @@ def test_a_job_user_runs_an_interpreter_of_his_own(settings: Settings) -> None:
         job_id = mill.submit("write")
         assert mill.ended(job_id).status is Status.SUCCESSFUL, mill.call("GET", f"/jobs/{job_id}/logs").data
 
+
+@pytest.mark.skipif(not ROOT, reason="others have limits of their own")
+@pytest.mark.skipif(not isolation.namespaces_have_limits(), reason="this kernel has one pid_max for all namespaces")
+def test_a_fork_bomb_of_root_goes_out(settings: Settings) -> None:
+    folder = settings.home.parent / "files"
+    folder.mkdir()
+    (folder / "bomb.py").write_text(BOMB)
+    whole_host = Path("/proc/sys/kernel/pid_max").read_text()
+    with serving(settings, max_processes="450", processes=str(folder)) as mill:
+        reply = mill.call("POST", "/processes/bomb/execution", {"inputs": {"forks": 1000}})
+    assert reply.status == 200 and 300 < reply.json() < 450, reply.data
+    assert Path("/proc/sys/kernel/pid_max").read_text() == whole_host
+
+
+def test_a_job_cannot_use_the_keys_of_who_started_the_server(settings: Settings) -> None:
+    libc = ctypes.CDLL(None)
+    isolation.leave_keyring()  # the tests' own session may have gone
+    name = f"geomill-{uuid.uuid4()}".encode()
+    if libc.syscall(ADD_KEY, b"user", name, b"secret", 6, SESSION) < 0:
+        pytest.skip("this host keeps no keys")
+    folder = settings.home.parent / "files"
+    folder.mkdir()
+    (folder / "search.py").write_text(SEARCH)
+    with serving(settings, processes=str(folder)) as mill:
+        inputs = {"number": KEYCTL, "session": SESSION, "name": name.decode()}
+        reply = mill.call("POST", "/processes/search/execution", {"inputs": inputs})
+    assert libc.syscall(KEYCTL, 10, SESSION, b"user", name, 0) > 0
+    assert reply.status == 200 and reply.json() == -1, reply.data
+
+
+SESSION = -3  # "the keyring of my session"
+ADD_KEY, KEYCTL = (248, 250) if platform.machine() == "x86_64" else (217, 219)
+SEARCH = '''
+import ctypes
+from geomill.processes import process
+
+@process
+def search(number: int, session: int, name: str) -> int:
+    """Search a key: its number, or -1."""
+    return ctypes.CDLL(None).syscall(number, 10, session, b"user", name.encode(), 0)
+'''
+
+BOMB = '''
+import os, signal
+from geomill.processes import process
+
+@process
+def bomb(forks: int) -> int:
+    """Fork until that fails."""
+    for number in range(forks):
+        try:
+            if os.fork() == 0:
+                signal.pause()
+        except BlockingIOError:
+            return number
+    return forks
+'''
 
 WRITE = '''
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import uuid
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from sandbox.conftest import Bench  # type: ignore[import-not-found]
+
+from geomill.app.sandbox import leading_out, network
 
 MARK = uuid.uuid4().hex
 BEGIN = """
@@ -130,9 +133,24 @@ def test_a_fork_bomb_goes_out(bench: Bench) -> None:
     assert done.returncode == 1 and b"BlockingIOError" in done.stderr, done
 
 
-def test_what_a_tool_left_in_the_background_ends_with_it(bench: Bench) -> None:
-    code = f"import os, time\nif os.fork(): os._exit(3)\nos.setsid(); open('x', 'w'); time.sleep(60)  # {MARK}"
-    assert bench.python(code).returncode == 3
+def test_nothing_that_a_tool_left_in_the_background_is_there_when_it_has_ended(bench: Bench) -> None:
+    code = "import os\nif os.fork(): os._exit(3)\nos.setsid()\nwhile True: open('x', 'w').close()  # "
+    assert bench.python(code + MARK).returncode == 3
+    assert MARK.encode() not in b"".join(read(path) for path in Path("/proc").glob("[0-9]*/cmdline"))
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
+def test_links_out_of_a_job_are_found(bench: Bench) -> None:
+    made = "ln -s /etc/passwd a; ln -s ../input.txt b; mkdir c; ln -s /etc c/d; mkfifo e; ln -s ../.. f; echo > g"
+    tool = bench.tool("/bin/sh", "-c", made)
+    assert bench.run(*tool.argv).returncode == 0
+    assert sorted(path.name for path in leading_out(tool)) == ["a", "d", "e", "f"]
 
 
 def test_a_file_is_no_larger_than_the_operator_allows(bench: Bench) -> None:
@@ -156,3 +174,30 @@ def test_a_home_in_what_is_shown_of_the_host_is_not_shown(bench: Bench, tmp_path
     code = f"import os, module; print(os.listdir({str(tmp_path / 'home')!r}))"
     done = mapped.python(code, image="mine")
     assert done.stdout == b"['public']\n", done
+
+
+@pytest.mark.parametrize("what", ["a port on loopback", "an abstract socket", "a socket of the server"])
+def test_a_network_does_not_lead_to_what_listens_on_this_host_alone(
+    what: str, world: tuple[Bench, list[str], dict[str, str]]
+) -> None:
+    bench, argv, environment = world
+    if not network.available(os.geteuid()):
+        pytest.skip("there is no slirp4netns")
+    done = bench.python(BEGIN + OUT_OF_REACH[what], *argv, environment=environment, network=True)
+    assert done.returncode == 1 and b"Error: " in done.stderr, done
+
+
+def test_a_network_leads_to_what_others_offer(bench: Bench) -> None:
+    if not network.available(os.geteuid()):
+        pytest.skip("there is no slirp4netns")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.connect(("192.0.2.1", 9))  # sends nothing: only asks which address of ours would
+        except OSError:
+            pytest.skip("this host has no network")
+        address = one.getsockname()[0]
+    with socket.create_server((address, 0)) as server:
+        code = "import socket, sys\nsocket.create_connection(sys.argv[1:]).close()\nprint(input()); sys.exit(3)"
+        done = bench.python(code, address, str(server.getsockname()[1]), network=True, stdin=b"in\n")
+    assert (done.returncode, done.stdout) == (3, b"in\n"), done
+    assert not [path for path in bench.work.rglob(".*") if path.is_fifo()]

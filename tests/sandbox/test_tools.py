@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import stat
+import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sandbox.conftest import PYTHON, Bench  # type: ignore[import-not-found]
+from sandbox.conftest import Bench  # type: ignore[import-not-found]
 
-from geomill.app.sandbox import Sandbox
+from geomill.app.sandbox import NoIsolation, Sandbox
 
 
 def test_it_reads_its_inputs_and_links_among_them(bench: Bench) -> None:
@@ -107,15 +112,78 @@ def test_a_mapped_python_has_its_libraries_and_the_tools(argv: tuple[str, ...], 
     assert done.stdout.decode().split() == [str(python), "3", str(bench.root / "tools/module.py")], done
 
 
+def own_root(folder: Path) -> Path:
+    """A root with a shell and cat, and what they need, of the host's."""
+    for program in ("/bin/sh", "/bin/cat", "/usr/bin/id"):
+        told = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+        for path in (f"/bin/{os.path.basename(program)}", *re.findall(r"(/\S+) \(0x", told)):
+            source = program if path.startswith("/bin/") else path
+            target = folder / path[1:]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    for name in ("etc", "home/x", "tmp"):
+        (folder / name).mkdir(parents=True)
+    (folder / "etc/mark").write_text("of the image\n")
+    return folder
+
+
 def test_a_root_of_its_own_takes_the_place_of_the_hosts(bench: Bench) -> None:
-    rootfs = bench.root / "rootfs"
-    for folder in ("bin", "etc", "home/x", "tmp"):
-        (rootfs / folder).mkdir(parents=True)
-    (rootfs / "etc/mark").write_text("of the image")
-    for name in ("usr", "lib", "lib64"):
-        (rootfs / name).symlink_to(f"{bench.root}/host/{name}")
-    (rootfs / "bin/sh").symlink_to("/usr/bin/dash")
-    (bench.root / "images.toml").write_text('[own]\nrootfs = "rootfs"\n')
+    own_root(bench.root / "rootfs")
+    (bench.root / "images.toml").write_text('[own]\nrootfs = "rootfs"\nenvironment = {A = "1", B = "2"}\n')
     mapped = Bench(bench.root, bench.user, {"images": bench.root / "images.toml"})
-    command, _ = Sandbox(mapped.settings).command(mapped.tool(PYTHON, image="own"))
-    assert "/etc/mark" in command and "/etc/alternatives" not in command
+    script = "cat /etc/mark; echo $A $B; echo > written; exec id -un"
+    done = mapped.run("sh", "-c", script, image="own", environment={"PATH": "/nowhere", "B": "3"})
+    assert (done.stdout, done.stderr) == (b"of the image\n1 3\nnobody\n", b"")
+    assert not mapped.run("/usr/bin/env", image="own").stdout
+    assert (bench.work / "outputs/written").exists()
+
+
+def podman(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["podman", *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[str]:
+    """An image that podman keeps."""
+    if shutil.which("podman") is None:
+        pytest.skip("there is no podman")
+    name = f"localhost/geomill-test-{uuid.uuid4().hex[:12]}:1"
+    root = own_root(tmp_path / "image")
+    (root / "etc/mark").chmod(0o4600)
+    subprocess.run(["tar", "-C", str(root), "-cf", str(tmp_path / "image.tar"), "."], check=True)
+    imported = podman("import", "--change", "ENV A=1", "--change", "ENV PATH=/bin", str(tmp_path / "image.tar"), name)
+    if imported.returncode:
+        pytest.skip(f"podman does not work here: {imported.stderr}")
+    yield name
+    assert podman("rmi", name).returncode == 0  # no container is left of it
+
+
+def test_an_image_that_podman_has_is_unpacked_and_run_without_it(stored: str, bench: Bench) -> None:
+    sandbox = Sandbox(bench.settings)
+    assert sandbox.level(stored, False).warnings == ()
+    sandbox.prepare(stored)
+    sandbox.prepare(stored)
+    done = bench.run("sh", "-c", "cat /etc/mark; echo $A $PATH; exec id -un", image=stored)
+    assert done.stdout == b"of the image\n1 /bin\nnobody\n", done
+    assert len(list((bench.root / "home/images").iterdir())) == 2  # the image and its name
+    assert not [path for path in (bench.root / "home/images").rglob("*") if path.stat().st_mode & 0o7022]
+
+
+def test_an_image_that_is_nowhere_is_told(bench: Bench) -> None:
+    (warning,) = Sandbox(bench.settings).level("localhost/no/such:1", False).warnings
+    assert "localhost/no/such:1 is neither mapped nor on this host" in warning
+    Sandbox(bench.settings).prepare("localhost/no/such:1")
+    assert bench.run("id", "-un", image="localhost/no/such:1").stdout == b"nobody\n"
+
+
+@pytest.mark.parametrize("name", ["--help", "oci:/etc", "docker-archive:/etc/passwd", "../x", "a b", "", "A\n"])
+def test_what_is_no_reference_reaches_no_engine(name: str, bench: Bench) -> None:
+    pulling = Bench(bench.root, bench.user, {"pull_images": True})
+    with pytest.raises(NoIsolation, match="expected a name such as"):
+        Sandbox(pulling.settings).prepare(name)
+
+
+def test_an_image_that_cannot_be_pulled_says_why(bench: Bench) -> None:
+    pulling = Bench(bench.root, bench.user, {"pull_images": True})
+    with pytest.raises(NoIsolation, match="localhost:1/no/such:1 cannot be made ready: "):
+        Sandbox(pulling.settings).prepare("localhost:1/no/such:1")

@@ -12,7 +12,7 @@ from support.waiting import holds
 
 from geomill.app.engine import reaper
 
-PATIENCE = 3.0  # seconds in which what was told to go has to go
+PATIENCE = 10.0  # seconds in which what was told to go has to go; a template that still imports cwltool takes some
 TEMPLATES = {"geomill-base", "geomill-geo", "geomill-cwl"}
 
 _shared: set[tuple[int, int | None]] = set()

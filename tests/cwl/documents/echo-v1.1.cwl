@@ -1,0 +1,12 @@
+#!/usr/bin/env cwl-runner
+cwlVersion: v1.1
+class: CommandLineTool
+id: echo
+label: Echo
+doc: [Say it., Say it again.]
+baseCommand: echo
+inputs:
+  text: {type: string, label: Text, doc: What to say, inputBinding: {position: 1}}
+outputs:
+  said: {type: stdout, label: Said, doc: What was said}
+stdout: said.txt
