@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import posixpath
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ from schema_salad.ref_resolver import uri_file_path
 from geomill.app.cwl.fence import inside
 from geomill.app.cwl.stac import GEOJSON, feature_collection
 from geomill.app.exchange.media_types import of_name
+from geomill.app.exchange.strictjson import loads
+from geomill.app.runners.task import INLINE, JSON
 
 Json = Any
+MOST = 100_000  # files in directories that links lead to
 
 
 class Outputs:
@@ -29,6 +32,7 @@ class Outputs:
         self.job_id = job_id
         self.work, self.media_type = os.path.realpath(work), media_type
         self._folder = Path(self.work) / ".literals"
+        self._linked = 0
 
     def make(self, outputs: Mapping[str, Json]) -> dict[str, Any]:
         """The results by output id; what is null is left out. Raises WorkflowException for a file that leads out."""
@@ -45,7 +49,20 @@ class Outputs:
                 return {"members": {name: self._result(member) for name, member in value.items() if member is not None}}
         if isinstance(value, list) and _has_files(value):
             return {"items": [self._result(item) for item in value if item is not None]}
-        return {"value": value, "media_type": "text/plain" if isinstance(value, str) else "application/json"}
+        return self._plain(value)
+
+    def _plain(self, value: Json) -> dict[str, Any]:
+        """A value without files; a large one becomes a file."""
+        media_type = "text/plain" if isinstance(value, str) else JSON
+        try:
+            content = json.dumps(value)
+            if len(content) <= INLINE:
+                return {"value": loads(content.encode()), "media_type": media_type}
+        except (ValueError, RecursionError) as error:  # as cwl.output.json may have it
+            raise WorkflowException(f"a value that a tool gave cannot be kept: it {error}") from error
+        path = self._new("value.txt" if isinstance(value, str) else "value.json")
+        path.write_text(value if isinstance(value, str) else content, errors="replace")
+        return {"file": str(path), "media_type": media_type}
 
     def _type(self, file: Mapping[str, Json], path: str) -> str:
         """What a file is: as its format says, else by its name; what has no kind of name, as stdout, by its content."""
@@ -99,7 +116,7 @@ class Outputs:
                     source = inside(self.work, uri_file_path(location), location)
                     if os.path.isdir(source):
                         self._resolve_links(Path(os.path.realpath(source)))
-                        shutil.copytree(os.path.realpath(source), folder / name, copy_function=os.link)
+                        self._linked_to(os.path.realpath(source), str(folder / name), name)
                         continue
                 (folder / name).mkdir(exist_ok=True)
                 self._gather(entry, folder / name)
@@ -121,10 +138,21 @@ class Outputs:
                 if os.path.realpath(folder).startswith(target + os.sep) or os.path.realpath(folder) == target:
                     raise WorkflowException(f"{said} leads to where it is in")
                 os.unlink(path)
-                if os.path.isdir(target):
-                    shutil.copytree(target, path, copy_function=os.link, symlinks=False)
-                else:
-                    os.link(target, path)
+                self._linked_to(target, path, said)
+
+    def _linked_to(self, target: str, path: str, said: str) -> None:
+        """The same files at another path; a directory may not lead on, which could be for ever."""
+        if not os.path.isdir(target):
+            os.link(target, path)
+            return
+        for place, folders, names in os.walk(target):
+            here = os.path.normpath(os.path.join(path, os.path.relpath(place, target)))
+            os.mkdir(here)
+            self._linked += len(names)
+            if self._linked > MOST or any(os.path.islink(os.path.join(place, name)) for name in (*folders, *names)):
+                raise WorkflowException(f"{said} leads to a directory with links of its own, or too many files")
+            for name in names:
+                os.link(os.path.join(place, name), os.path.join(here, name))
 
     def _new(self, name: str) -> Path:
         """A path for a file of this name."""

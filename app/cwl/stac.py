@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from geomill.app.exchange.strictjson import loads
+
 Json = Any
 
 CATALOG = "catalog.json"
+LARGEST = 1 << 24  # bytes of a document in a catalog, and of all items that are shown at once
 TITLE = "Processing results"
 GEOJSON, JSON = "application/geo+json", "application/json"
 _OWN = {"collection", "root", "self", "parent"}  # what is said anew of each item
 
 
 def feature_collection(folder: Path, job_id: str) -> dict[str, Json] | None:
-    """The items of the catalog in a folder, in its order; None for no catalog.
+    """The items of the catalog in a folder, in its order; None for no catalog, and for one of too many items.
 
     Items that belong to no collection get one, whose document is written into the folder.
     """
@@ -34,7 +37,8 @@ def feature_collection(folder: Path, job_id: str) -> dict[str, Json] | None:
     if of_job:
         made = _collection(job_id, str(catalog.get("stac_version") or "1.0.0"), of_job)
         (folder / place).write_text(json.dumps(made, indent=2))
-    return {"type": "FeatureCollection", "features": found, "id": job_id}
+    collection = {"type": "FeatureCollection", "features": found, "id": job_id}
+    return collection if len(json.dumps(collection)) <= LARGEST else None
 
 
 Parent = tuple[str, str] | None  # of the collection that an item is in: its id, its path
@@ -139,8 +143,11 @@ def _from_root(document: str, href: Json) -> str | None:
 
 
 def _document(path: Path) -> dict[str, Json] | None:
+    """What a file of the catalog says; None where it is none, or is too large to be one."""
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            return None
+        document = loads(path.read_bytes())
+    except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None
