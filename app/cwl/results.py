@@ -42,7 +42,9 @@ class Outputs:
         if isinstance(value, Mapping):
             if value.get("class") == "File":
                 path = self._path(value)
-                return {"file": path, "media_type": self._type(value, path)}
+                secondary = [self._result(each) for each in value.get("secondaryFiles") or ()]
+                beside = {"secondary": secondary} if secondary else {}
+                return {"file": path, "media_type": self._type(value, path), **beside}
             if value.get("class") == "Directory":
                 return self._directory(value)
             if _has_files(value):
