@@ -14,7 +14,7 @@ Finished = Callable[[str, Any], str]
 
 ADD: dict[str, Any] = {"inputs": {"a": 1, "b": 2}}
 LISTS = ("/", "/conformance", "/api", "/processes", "/processes/add", "/jobs", "/problems/bad-input")
-OF_JOBS = ("", "/results", "/results/result", "/results/result/0", "/logs")
+OF_JOBS = ("", "/results", "/results/result", "/results/result/0", "/logs", "/events")
 
 
 @pytest.mark.parametrize("path", [*LISTS, *(f"{{job}}{path}" for path in OF_JOBS)])
