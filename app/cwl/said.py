@@ -11,6 +11,8 @@ import re
 import threading
 from pathlib import Path
 
+from cwltool.errors import WorkflowException
+
 from geomill.app.cwl.loading import URI
 from geomill.app.cwl.wording import readable
 
@@ -69,7 +71,7 @@ def listen(work: Path) -> tuple[logging.Logger, Said]:
 
 def told(message: str, work: Path) -> str:
     """A message of cwltool in one line, which names lines of the document and files from the job's folder."""
-    return readable(local(message, work), URI)
+    return readable(WorkflowException(local(message, work)), URI)
 
 
 def local(text: str, work: Path) -> str:

@@ -275,7 +275,7 @@ class StepJob(CommandLineJob):
             del self.generatefiles["listing"]
         for name in filter(None, (self.stdout, self.stderr)):  # which cwltool opens
             self.steps.fence.target(os.path.join(self.base_path_logs, name), self.base_path_logs)
-        shown = " ".join(map(str, self.command_line)).replace(f"{self.steps.work}/", "")
+        shown = " ".join(map(str, self.command_line)).replace(f"{self.steps.work}/", "").replace("\n", "\\n")
         log.write(f"$ {shown}\n".encode(errors="replace"))
         if not self.command_line:
             raise WorkflowException("the tool has no command: neither baseCommand nor arguments say what to run")

@@ -16,8 +16,9 @@ from geomill.app.cwl.formats import media_types
 from geomill.app.cwl.order import Order
 from geomill.app.cwl.results import Outputs
 from geomill.app.cwl.reuse import Reuse
-from geomill.app.cwl.said import Said, listen, told
+from geomill.app.cwl.said import Said, listen, local
 from geomill.app.cwl.steps import Executor, Steps
+from geomill.app.cwl.wording import readable
 from geomill.app.runners.task import Failed, Task
 from geomill.app.sandbox import Sandbox
 from geomill.processes import BadInput
@@ -56,7 +57,7 @@ def run(task: Task) -> dict[str, Any]:
     try:
         outputs, status = executor(tool, order, context, logger)
     except (WorkflowException, ValidationException, OSError) as error:
-        raise _failed(steps, told(str(error), task.work)) from error
+        raise _failed(steps, local(readable(error, loading.URI), task.work)) from error
     except RecursionError as error:
         raise _failed(steps, "a value or a directory is nested too deep") from error
     if status != "success" or outputs is None:
