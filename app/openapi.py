@@ -92,6 +92,7 @@ def paths(app: Flask) -> dict[str, dict[str, Operation]]:
 
 def _operation(path: str, method: str, documented: Operation) -> Json:
     problems = {*EVERYWHERE, *documented.problems, *(CHANGES if method != "get" else ())}
+    problems -= {406} if documented.offers == (ANY,) else set()
     answers = {**documented.answers, **({304: UNCHANGED} if method == "get" and not documented.streams else {})}
     described: Json = {
         "operationId": documented.id,

@@ -12,7 +12,7 @@ from marshmallow import Schema
 from werkzeug.exceptions import NotAcceptable
 
 from geomill.app import negotiation
-from geomill.app.negotiation import JSON
+from geomill.app.negotiation import ANY, JSON
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -33,7 +33,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path. offers: its media types, best first; () where the process decides about them.
+    """One method of one path. offers: its media types, best first; () where the process decides about them,
+    (ANY,) where there is one thing, which is given whatever the client accepts.
 
     body: of a request in JSON; takes: the media types of a request whose body is a document of its own;
     streams: its answers are written as they are read, and have no ETag.
@@ -80,7 +81,7 @@ def init_app(app: Flask) -> None:
         if request.method in ("GET", "HEAD"):  # reading what has changed harms nobody; If-Match is for DELETE
             request.environ.pop("HTTP_IF_MATCH", None)
         current = of(app, request.endpoint)
-        if current and current.offers and request.method != "OPTIONS":
+        if current and current.offers not in ((), (ANY,)) and request.method != "OPTIONS":
             g.media_type = negotiation.chosen(request, current.offers)
             if g.media_type is None:
                 raise NotAcceptable(f"This resource is offered as {' or '.join(current.offers)}.")

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -58,18 +59,46 @@ def sync(path: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder with all there is in it, whatever rights its owner has taken from himself; never fails."""
-    shutil.rmtree(path, ignore_errors=True)
-    if not path.exists():
-        return
-    if os.geteuid() != 0:  # root needs no rights, and must give nobody any: names may be swapped under him
-        with suppress(OSError):
-            os.chmod(path, 0o700)
-            for folder, names, _ in os.walk(path):  # from the top, so that it can go on below
+    """Remove a folder, whatever rights its owner has taken from himself, and however deep it is; never fails."""
+    with suppress(RecursionError):
+        shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        _open_up(path)
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            while names := os.listdir(top):
                 for name in names:
-                    if not os.path.islink(inner := os.path.join(folder, name)):
-                        os.chmod(inner, 0o700)
-    shutil.rmtree(path, ignore_errors=True)
+                    _remove_level(top, name)
+        finally:
+            os.close(top)
+        os.rmdir(path)
+
+
+def _remove_level(top: int, name: str) -> None:
+    """Remove an entry of a folder; folders in it are moved up before: no path is too long, and nothing recurses."""
+    try:
+        os.unlink(name, dir_fd=top)
+        return
+    except (IsADirectoryError, PermissionError):
+        pass
+    _open_up(name, top)
+    folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+    try:
+        for inner in os.listdir(folder):
+            try:
+                os.unlink(inner, dir_fd=folder)
+            except (IsADirectoryError, PermissionError):
+                _open_up(inner, folder)
+                os.rename(inner, os.urandom(16).hex(), src_dir_fd=folder, dst_dir_fd=top)
+    finally:
+        os.close(folder)
+    os.rmdir(name, dir_fd=top)
+
+
+def _open_up(path: Path | str, folder: int | None = None) -> None:
+    """Give oneself all rights; root needs none, and must give nobody any: names may be swapped under him."""
+    if os.geteuid() != 0 and not stat.S_ISLNK(os.lstat(path, dir_fd=folder).st_mode):
+        os.chmod(path, 0o700, dir_fd=folder)
 
 
 def is_locked(path: Path, *, kind: int = fcntl.LOCK_SH) -> bool:

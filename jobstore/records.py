@@ -95,8 +95,9 @@ class Result:
     """One output in results.json: a value, a file, several results (items), results by name (members), or a folder.
 
     file: its path from outputs/; media_type: what the bare value is served as; size: bytes of the file;
-    checksum: of the file, a multihash in hexadecimal (sha2-256); folder: its path from outputs/, listing: the files in
-    it, value: the STAC items in it as a FeatureCollection, if there are any, with addresses from the folder.
+    checksum: of the file, a multihash in hexadecimal (sha2-256); secondary: what belongs beside the file;
+    folder: its path from outputs/, listing: the files in it, value: the STAC items in it as a FeatureCollection, if
+    there are any, with addresses from the folder.
     """
 
     value: Json = None
@@ -104,6 +105,7 @@ class Result:
     media_type: str = "application/json"
     size: int | None = None
     checksum: str | None = None
+    secondary: tuple[Result, ...] | None = None
     items: tuple[Result, ...] | None = None
     members: Mapping[str, Result] | None = None
     folder: str | None = None
@@ -113,8 +115,9 @@ class Result:
         """Every file in it."""
         if self.file is not None:
             yield self
-        for inner in (*(self.items or ()), *(self.members or {}).values(), *(self.listing or ())):
-            yield from inner.files()
+        inner = (*(self.secondary or ()), *(self.items or ()), *(self.members or {}).values(), *(self.listing or ()))
+        for each in inner:
+            yield from each.files()
 
 
 def now() -> datetime:
@@ -151,7 +154,7 @@ def load_status(data: Mapping[str, Json]) -> StatusInfo:
 def load_result(data: Mapping[str, Json]) -> Result:
     """A member of results.json as a record. Raises ValueError for what is none."""
     known = _known(Result, data)
-    for name in ("items", "listing"):
+    for name in ("items", "listing", "secondary"):
         if name in known:
             known[name] = tuple(load_result(item) for item in known[name])
     if "members" in known:

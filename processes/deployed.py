@@ -61,7 +61,8 @@ class Deployed:
         with contextlib.suppress(FileNotFoundError):
             for name in sorted(os.listdir(self.folder)):
                 if name.endswith(_SUFFIX) and not name.startswith("."):
-                    with contextlib.suppress(NoSuchProcess):  # undeployed this moment
+                    # undeployed this moment, or harmed: that is no harm to the others
+                    with contextlib.suppress(NoSuchProcess, ValueError, KeyError, TypeError, OSError):
                         found.append(self.get(name.removesuffix(_SUFFIX)))
         return found
 

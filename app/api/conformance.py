@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from geomill.app.cwl.validate import installed
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import ConfClassesSchema, dump
 
@@ -13,17 +14,22 @@ bp = Blueprint("conformance", __name__)
 
 SPEC = "http://www.opengis.net/spec/"
 PROCESSES = ("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss")
-DEPLOYMENT = ("deploy-replace-undeploy", "ogcapppkg", "cwl")
-CLASSES = [
-    *(f"{SPEC}ogcapi-processes-1/1.0/conf/{name}" for name in PROCESSES),
-    *(f"{SPEC}ogcapi-processes-1/2.0/conf/{name}" for name in (*PROCESSES, "oas")),
-    *(f"{SPEC}ogcapi-processes-2/1.0/conf/{name}" for name in DEPLOYMENT),
-    *(f"{SPEC}ogcapi-common-1/1.0/conf/{name}" for name in ("core", "json")),
-]
+DEPLOYMENT, OF_CWL = ("deploy-replace-undeploy",), ("ogcapppkg", "cwl")
+
+
+def classes() -> list[str]:
+    """The URIs of the classes met; packages need what reads them."""
+    deployment = DEPLOYMENT + (OF_CWL if installed() else ())
+    return [
+        *(f"{SPEC}ogcapi-processes-1/1.0/conf/{name}" for name in PROCESSES),
+        *(f"{SPEC}ogcapi-processes-1/2.0/conf/{name}" for name in (*PROCESSES, "oas")),
+        *(f"{SPEC}ogcapi-processes-2/1.0/conf/{name}" for name in deployment),
+        *(f"{SPEC}ogcapi-common-1/1.0/conf/{name}" for name in ("core", "json")),
+    ]
 
 
 @bp.get("/conformance")
 @operation("getConformanceClasses", {200: Answer("The conformance classes met.", ConfClassesSchema)})
 def show() -> Any:
     """The conformance classes met. /req/core/conformance-op"""
-    return dump(ConfClassesSchema, {"conforms_to": CLASSES})
+    return dump(ConfClassesSchema, {"conforms_to": classes()})

@@ -99,7 +99,7 @@ def undeploy(process_id: str) -> Any:
     {200: Answer("The package as it was deployed.", media_types=(ANY,))},
     problems=(403, 404),
     query=PackageQuery,
-    offers=(),
+    offers=(ANY,),
 )
 def package(process_id: str) -> Any:
     """The package of a process, byte for byte as it was deployed. /req/deploy-replace-undeploy/package-get-op"""

@@ -56,7 +56,7 @@ def execute(process_id: str) -> Any:
 
 
 @bp.post("/jobs/<job_id>/retry")
-@operation("retry", {201: ACCEPTED}, problems=(404, 409, 503, 507), offers=())
+@operation("retry", {201: ACCEPTED}, problems=(404, 409, 503, 507))
 def retry(job_id: str) -> Any:
     """Repeat a job that has ended, by a new one that takes over the steps which the old one had finished."""
     old = current_app.jobs.status(job_id)

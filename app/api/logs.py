@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
 
 from flask import Blueprint, Response
 
@@ -35,14 +34,15 @@ def show(job_id: str) -> Any:
     end = log.stat().st_size if log.exists() else 0
     begin = min(read(LogsQuery)["offset"], end)
     headers = {**SANDBOX, "Next-Offset": str(end), "Content-Length": str(end - begin)}
-    return Response(_pieces(log, begin, end), headers=headers, content_type=f"{TEXT}; charset=utf-8")
+    content = pieces(lambda: log.open("rb"), begin, end)
+    return Response(content, headers=headers, content_type=f"{TEXT}; charset=utf-8")
 
 
-def _pieces(log: Path, begin: int, end: int) -> Iterator[bytes]:
-    """The bytes from begin to end of a file that may grow meanwhile."""
+def pieces(opened: Callable[[], BinaryIO], begin: int, end: int) -> Iterator[bytes]:
+    """The bytes from begin to end of a file that may grow meanwhile; it is open only as long as it is read."""
     if begin == end:
         return
-    with log.open("rb") as file:
+    with opened() as file:
         file.seek(begin)
         while piece := file.read(min(PIECE, end - begin)):
             begin += len(piece)

@@ -58,7 +58,7 @@ def item(job_id: str, output_id: str, number: int) -> Any:
 
 
 @bp.get("/jobs/<job_id>/files/<path:path>")
-@operation("getFile", VALUE, FAILURES, headers=("Range",), offers=())
+@operation("getFile", VALUE, FAILURES, headers=("Range",), offers=(ANY,))
 def file(job_id: str, path: str) -> Any:
     """One file of the results of a job, by the path it was published under."""
     for result in current_app.jobs.results(job_id).values():

@@ -13,6 +13,7 @@ from cwl_utils.sandboxjs import NodeJSEngine, code_fragment_to_js, default_timeo
 MEMORY = 256 << 20  # bytes
 STACK = 1 << 20  # bytes; far below the smallest stack of a thread
 SHOWN = 300  # characters of an expression in a message
+SAID = 1000  # characters of what a script says at once
 
 # Everything that the script could replace is taken before it runs; console is what node offers, heard by the log.
 PRELUDE = """
@@ -63,6 +64,7 @@ def _told(error: quickjs.JSException, expression: str, timeout: float) -> str:
         what = f"stopped after {timeout:g} seconds of computing"
     elif what in ("InternalError: out of memory", "null"):  # null: there was no room for the error itself
         what = f"stopped for wanting more than {MEMORY >> 20} MiB of memory"
+    what = what[:SAID]
     shown = expression if len(expression) <= SHOWN else expression[:SHOWN] + "..."
     return f"{what}\nin the expression ${shown}"
 
@@ -74,4 +76,4 @@ def _repeat(context: quickjs.Context) -> None:
     except quickjs.JSException:  # no memory left to tell
         return
     for line in said:
-        logging.getLogger("cwltool").info("[javascript] %s", line)
+        logging.getLogger("cwltool").info("[javascript] %s", line[:SAID])

@@ -7,14 +7,18 @@ import os
 import re
 import resource
 import select
+from collections.abc import Callable
 from pathlib import Path
 
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 FIRST, LONGEST, SLOWER = 0.002, 0.5, 1.5  # seconds between two looks, from often to rarely
 
 
-def watch(pid: int) -> int:
-    """Follow a process and all below it to its end, which is left to be waited for: the highest peak seen, bytes."""
+def watch(pid: int, look: Callable[[], bool]) -> int:
+    """Follow a process and all below it to its end, which is left to be waited for: the highest peak seen, bytes.
+
+    look: called now and then; when it says so, the next time is soon.
+    """
     highest, pause = 0, FIRST
     ended = select.poll()
     try:
@@ -25,7 +29,7 @@ def watch(pid: int) -> int:
         ended.register(descriptor, select.POLLIN)
         while not ended.poll(pause * 1000):
             highest = max([highest, *map(_peak, _below(pid))])
-            pause = min(LONGEST, pause * SLOWER)
+            pause = FIRST if look() else min(LONGEST, pause * SLOWER)
     finally:
         os.close(descriptor)
     return highest

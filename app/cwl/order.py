@@ -21,8 +21,7 @@ from geomill.app.cwl.contents import content_of, stated_type
 from geomill.app.cwl.directories import Directories
 from geomill.app.cwl.formats import fitting
 from geomill.app.cwl.needs import formats
-from geomill.app.cwl.shapes import Type, is_plain, named, wrapped
-from geomill.app.cwl.types import optional
+from geomill.app.cwl.shapes import MEMBERS, OF_FILES, Type, box, can_be, has_field, is_box, is_plain, named, wrapped
 from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.strictjson import loads
 from geomill.app.exchange.values import Content
@@ -31,7 +30,6 @@ from geomill.processes import BadInput
 
 Json = Any
 _WEB = re.compile(r"https?://\S+", re.ASCII)
-_MEMBERS = {"value", "mediaType", "encoding", "schema", "format", "type"}
 
 
 class Fetched(Protocol):
@@ -116,7 +114,7 @@ class Order:
         if kind == "array":
             return [self._value(item, type_["items"]) for item in (value if isinstance(value, list) else [value])]
         if kind == "record" and isinstance(value, dict):
-            return self._record(value, type_)
+            return self._record(box(value) if is_box(type_) else value, type_)
         if kind in ("int", "long") and isinstance(value, float) and value.is_integer():
             return int(value)
         if kind in ("float", "double") and isinstance(value, float) and "e" in repr(value):
@@ -132,10 +130,10 @@ class Order:
             return self._value(value, choices[0])
         if isinstance(value, dict) and set(value) == {"value"}:  # more often itself than the content of a file
             for each in choices:
-                if each not in _OF_FILES and _can_be(value["value"], each):
+                if each not in OF_FILES and can_be(value["value"], each):
                     return self._value(value["value"], each)
         for each in choices:
-            if _can_be(value, each):
+            if can_be(value, each):
                 return self._value(value, each)
         return self._value(value, choices[0])
 
@@ -156,7 +154,7 @@ class Order:
                 return self._file(value)
             if value.get("class") == "Directory":
                 return self._directory(value)
-            if "value" in value and set(value) <= _MEMBERS:
+            if "value" in value and set(value) <= MEMBERS:
                 return value["value"]
         return value
 
@@ -164,10 +162,10 @@ class Order:
         """A value that is no file: bare, qualified, or fetched and read."""
         if not isinstance(value, dict):
             return value
-        if isinstance(value.get("href"), str) and is_plain(type_, self.tool) and not _has_field(type_, "href"):
+        if isinstance(value.get("href"), str) and is_plain(type_, self.tool) and not has_field(type_, "href"):
             content = self._get(value["href"], value.get("type")).path.read_bytes()
             return _parsed(content, type_)
-        if "value" in value and set(value) <= _MEMBERS and not _has_field(type_, "value"):
+        if "value" in value and set(value) <= MEMBERS and not has_field(type_, "value"):
             return value["value"]
         return value
 
@@ -253,7 +251,7 @@ class Order:
         """A Directory: an index page, a STAC item or catalog, an archive; by reference, or a STAC item by value."""
         if isinstance(value, str):
             value = {"href": value}
-        if isinstance(value, dict) and "value" in value and set(value) <= _MEMBERS:
+        if isinstance(value, dict) and "value" in value and set(value) <= MEMBERS:
             value = value["value"]
         if not isinstance(value, dict):
             raise self._wrong(f"must be a link {{href}} to a directory, not {shown(value)}")
@@ -292,40 +290,6 @@ class Order:
         return BadInput(self._input, sentence if sentence.endswith(".") else f"{sentence}.")
 
 
-_OF_FILES = ("File", "Directory")
-
-
-def _can_be(value: Json, type_: Type) -> bool:
-    """Whether a value is of a type, as far as its kind tells."""
-    kind = type_.get("type") if isinstance(type_, dict) else type_
-    if isinstance(value, Content):
-        return bool(kind == "File")
-    of_file = isinstance(value, dict) and ({"href", "location", "path", "contents"} & set(value) or "class" in value)
-    if kind in _OF_FILES:
-        return bool(of_file) or (isinstance(value, dict) and "value" in value and set(value) <= _MEMBERS)
-    if kind == "Any":
-        return True
-    if kind == "array":
-        return isinstance(value, list)
-    if kind == "record":
-        fields = {field["name"].rpartition("/")[2].rpartition("#")[2]: field["type"] for field in type_["fields"]}
-        needed = {name for name, each in fields.items() if not optional(each)}
-        return isinstance(value, dict) and not of_file and needed <= set(value) <= set(fields)
-    if kind == "enum":
-        return value in [symbol.rpartition("/")[2].rpartition("#")[2] for symbol in type_["symbols"]]
-    if isinstance(value, bool):
-        return kind == "boolean"
-    if isinstance(value, int | float):
-        return kind in ("float", "double") or (kind in ("int", "long") and float(value).is_integer())
-    return kind == "string" and isinstance(value, str)
-
-
-def _has_field(type_: Type, name: str) -> bool:
-    """Whether a record has a member of its own that is called so."""
-    fields = type_.get("fields", []) if isinstance(type_, dict) else []
-    return any(field["name"].rpartition("/")[2].rpartition("#")[2] == name for field in fields)
-
-
 def _parsed(content: bytes, type_: Type) -> Json:
     """A value that was fetched: text where a string is wanted, else JSON."""
     if type_ == "string":
@@ -350,4 +314,3 @@ def _named_beside(name: str, pattern: str) -> str:
     while pattern.startswith("^"):
         name, pattern = (name.rpartition(".")[0] or name), pattern[1:]
     return name + pattern
-

@@ -1,4 +1,4 @@
-"""From the output object of a CWL process to results to publish; a STAC catalog is read for its items."""
+"""From the output object of a CWL process to results to publish."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ import codecs
 import json
 import os
 import posixpath
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from cwltool.errors import WorkflowException
 from schema_salad.ref_resolver import uri_file_path
 
 from geomill.app.cwl.fence import inside
+from geomill.app.cwl.stac import GEOJSON, feature_collection
 from geomill.app.exchange.media_types import of_name
+from geomill.app.exchange.strictjson import loads
+from geomill.app.runners.task import INLINE, JSON
 
 Json = Any
-DEEPEST = 8  # catalogs in catalogs
+MOST = 100_000  # files in directories that links lead to
 
 
 class Outputs:
     """Makes results. media_type: of a CWL format."""
 
-    def __init__(self, work: Path, media_type: Callable[[str], str | None]) -> None:
+    def __init__(self, work: Path, job_id: str, media_type: Callable[[str], str | None]) -> None:
         """work: the job's folder, in which all files must lie."""
+        self.job_id = job_id
         self.work, self.media_type = os.path.realpath(work), media_type
         self._folder = Path(self.work) / ".literals"
+        self._linked = 0
 
     def make(self, outputs: Mapping[str, Json]) -> dict[str, Any]:
         """The results by output id; what is null is left out. Raises WorkflowException for a file that leads out."""
@@ -38,14 +42,29 @@ class Outputs:
         if isinstance(value, Mapping):
             if value.get("class") == "File":
                 path = self._path(value)
-                return {"file": path, "media_type": self._type(value, path)}
+                secondary = [self._result(each) for each in value.get("secondaryFiles") or ()]
+                beside = {"secondary": secondary} if secondary else {}
+                return {"file": path, "media_type": self._type(value, path), **beside}
             if value.get("class") == "Directory":
                 return self._directory(value)
             if _has_files(value):
                 return {"members": {name: self._result(member) for name, member in value.items() if member is not None}}
         if isinstance(value, list) and _has_files(value):
             return {"items": [self._result(item) for item in value if item is not None]}
-        return {"value": value, "media_type": "text/plain" if isinstance(value, str) else "application/json"}
+        return self._plain(value)
+
+    def _plain(self, value: Json) -> dict[str, Any]:
+        """A value without files; a large one becomes a file."""
+        media_type = "text/plain" if isinstance(value, str) else JSON
+        try:
+            content = json.dumps(value)
+            if len(content) <= INLINE:
+                return {"value": loads(content.encode()), "media_type": media_type}
+        except (ValueError, RecursionError) as error:  # as cwl.output.json may have it
+            raise WorkflowException(f"a value that a tool gave cannot be kept: it {error}") from error
+        path = self._new("value.txt" if isinstance(value, str) else "value.json")
+        path.write_text(value if isinstance(value, str) else content, errors="replace")
+        return {"file": str(path), "media_type": media_type}
 
     def _type(self, file: Mapping[str, Json], path: str) -> str:
         """What a file is: as its format says, else by its name; what has no kind of name, as stdout, by its content."""
@@ -79,10 +98,8 @@ class Outputs:
             folder = self._gathered(value)
         self._resolve_links(folder)
         found: dict[str, Any] = {"folder": str(folder), "media_type": "application/json"}
-        catalog = folder / "catalog.json"
-        if catalog.is_file() and (features := _features(folder)) is not None:
-            value = {"type": "FeatureCollection", "features": features}
-            found |= {"value": value, "media_type": "application/geo+json"}
+        if (items := feature_collection(folder, self.job_id)) is not None:
+            found |= {"value": items, "media_type": GEOJSON}
         return found
 
     def _gathered(self, value: Mapping[str, Json]) -> Path:
@@ -101,7 +118,7 @@ class Outputs:
                     source = inside(self.work, uri_file_path(location), location)
                     if os.path.isdir(source):
                         self._resolve_links(Path(os.path.realpath(source)))
-                        shutil.copytree(os.path.realpath(source), folder / name, copy_function=os.link)
+                        self._linked_to(os.path.realpath(source), str(folder / name), name)
                         continue
                 (folder / name).mkdir(exist_ok=True)
                 self._gather(entry, folder / name)
@@ -123,10 +140,21 @@ class Outputs:
                 if os.path.realpath(folder).startswith(target + os.sep) or os.path.realpath(folder) == target:
                     raise WorkflowException(f"{said} leads to where it is in")
                 os.unlink(path)
-                if os.path.isdir(target):
-                    shutil.copytree(target, path, copy_function=os.link, symlinks=False)
-                else:
-                    os.link(target, path)
+                self._linked_to(target, path, said)
+
+    def _linked_to(self, target: str, path: str, said: str) -> None:
+        """The same files at another path; a directory may not lead on, which could be for ever."""
+        if not os.path.isdir(target):
+            os.link(target, path)
+            return
+        for place, folders, names in os.walk(target):
+            here = os.path.normpath(os.path.join(path, os.path.relpath(place, target)))
+            os.mkdir(here)
+            self._linked += len(names)
+            if self._linked > MOST or any(os.path.islink(os.path.join(place, name)) for name in (*folders, *names)):
+                raise WorkflowException(f"{said} leads to a directory with links of its own, or too many files")
+            for name in names:
+                os.link(os.path.join(place, name), os.path.join(here, name))
 
     def _new(self, name: str) -> Path:
         """A path for a file of this name."""
@@ -152,48 +180,3 @@ def _has_files(value: Json) -> bool:
     if isinstance(value, Mapping):
         return value.get("class") in ("File", "Directory") or any(map(_has_files, value.values()))
     return isinstance(value, list) and any(map(_has_files, value))
-
-
-def _features(folder: Path) -> list[dict[str, Json]] | None:
-    """The items of the catalog in a folder, the addresses of their assets from that folder; None for no catalog."""
-    found: list[dict[str, Json]] = []
-    catalog = _document(folder / "catalog.json")
-    if catalog is None or catalog.get("type", "Catalog") not in ("Catalog", "Collection"):
-        return None
-    _collect(folder, Path("catalog.json"), catalog, found, 0)
-    return found
-
-
-def _collect(root: Path, path: Path, catalog: Mapping[str, Json], found: list[dict[str, Json]], depth: int) -> None:
-    """The items below a catalog, in its order. path: of the catalog, from the root."""
-    for link in catalog.get("links", []) if isinstance(catalog.get("links"), list) else []:
-        if not isinstance(link, dict) or link.get("rel") not in ("item", "child"):
-            continue
-        target = _from_root(path, str(link.get("href")))
-        document = _document(root / target) if target is not None else None
-        if target is None or document is None:
-            continue
-        if link["rel"] == "child" and depth < DEEPEST:
-            _collect(root, target, document, found, depth + 1)
-        elif document.get("type") == "Feature":
-            assets = {}
-            for key, asset in (document["assets"] if isinstance(document.get("assets"), dict) else {}).items():
-                place = _from_root(target, str(asset.get("href"))) if isinstance(asset, dict) else None
-                assets[key] = {**asset, "href": place.as_posix()} if place is not None else asset
-            found.append({**document, "assets": assets, "links": [{"rel": "self", "href": target.as_posix()}]})
-
-
-def _from_root(document: Path, href: str) -> Path | None:
-    """A relative address in a document as a path from the root; None for what leads elsewhere."""
-    if urlsplit(href).scheme or href.startswith("/"):
-        return None
-    path = posixpath.normpath(posixpath.join(document.parent.as_posix(), unquote(href)))
-    return None if path.startswith("..") else Path(path)
-
-
-def _document(path: Path) -> dict[str, Json] | None:
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None

@@ -17,6 +17,7 @@ from typing import Any
 
 from schema_salad.ref_resolver import file_uri, uri_file_path
 
+from geomill.app.cwl.fence import Fence
 from geomill.app.engine.steps import RETRIED
 from geomill.jobstore.store import FINISHED
 
@@ -26,9 +27,9 @@ CHUNK = 1 << 20
 class Reuse:
     """The finished runs of one job, and of the one that it retries."""
 
-    def __init__(self, work: Path, *, keeping: bool) -> None:
-        """keeping: a single tool that fails leaves nothing to keep."""
-        self.work, self.keeping = work, keeping
+    def __init__(self, work: Path, fence: Fence, *, keeping: bool) -> None:
+        """fence: around the files of the job; keeping: a single tool that fails leaves nothing to keep."""
+        self.work, self.fence, self.keeping = work, fence, keeping
         self._lock = threading.Lock()
         self._sums: dict[str, Any] = {}  # of what lies in the job: it does not change, and is given to many steps
         self._known = self._of_retried()
@@ -87,15 +88,36 @@ class Reuse:
             return {name: self._told(member) for name, member in value.items() if name not in _PLACES}
         if isinstance(value, dict) and value.get("class") == "File":
             told = {name: self._told(member) for name, member in value.items() if name not in _PLACES}
-            told["checksum"] = value.get("checksum") or self._sum(value["location"], _checksum)
+            told["checksum"] = value.get("checksum") or self._sum(value["location"], self._checksum)
             return told
         if isinstance(value, dict) and value.get("class") == "Directory":
             told = {name: self._told(member) for name, member in value.items() if name not in (*_PLACES, "listing")}
-            return {**told, "content": self._sum(value["location"], _content)}
+            return {**told, "content": self._sum(value["location"], self._content)}
         if isinstance(value, dict):
             return {str(name): self._told(member) for name, member in value.items()}
         return [self._told(item) for item in value] if isinstance(value, list) else value
 
+    def _checksum(self, location: str) -> str:
+        """As cwltool writes it for outputs."""
+        digest = hashlib.sha1(usedforsecurity=False)
+        with self.fence.open(location) as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+        return f"sha1${digest.hexdigest()}"
+
+    def _content(self, folder: str) -> list[str]:
+        """What a folder holds: files, links, and folders, which may be empty."""
+        found = []
+        for place, folders, names in os.walk(folder):
+            for path in (os.path.join(place, name) for name in (*folders, *names)):
+                inner = os.path.relpath(path, folder)
+                if os.path.islink(path):
+                    found.append(f"{inner} -> {os.readlink(path)}")
+                elif os.path.isdir(path):
+                    found.append(f"{inner}/")
+                else:
+                    found.append(f"{inner} {self._checksum(path)}")
+        return sorted(found)
 
     def _sum(self, location: str, compute: Callable[[str], Any]) -> Any:
         if location not in self._sums:
@@ -138,22 +160,3 @@ def _paths(value: Any) -> list[str]:
         own = [uri_file_path(value["location"])] if str(value.get("location", "")).startswith("file:") else []
         return own + [path for member in value.values() for path in _paths(member)]
     return [path for item in value for path in _paths(item)] if isinstance(value, list) else []
-
-
-def _checksum(path: str) -> str:
-    """As cwltool writes it for outputs."""
-    digest = hashlib.sha1(usedforsecurity=False)
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return f"sha1${digest.hexdigest()}"
-
-
-def _content(folder: str) -> list[str]:
-    """What a folder holds."""
-    found = []
-    for place, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(place, name)
-            found.append(f"{os.path.relpath(path, folder)} {_checksum(path)}")
-    return sorted(found)

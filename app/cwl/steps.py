@@ -6,6 +6,7 @@ kind, and whatever a tool gives passes through `Steps`, which counts it and keep
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -31,6 +32,8 @@ from schema_salad.exceptions import ValidationException
 from schema_salad.validate import validate_ex
 
 from geomill.app.cwl import memory
+from geomill.app.cwl.bounded import BoundedLog
+from geomill.app.cwl.fence import Fence
 from geomill.app.cwl.reuse import Reuse
 from geomill.app.cwl.said import Said, last_lines, local, log_name
 from geomill.app.sandbox import Sandbox, Tool
@@ -49,6 +52,7 @@ class Steps:
         """logs: a folder, for a file each; work: the job's; reuse: finished steps, of an earlier run too."""
         self.logs, self.work, self.reuse, self.sandbox, self.said = logs, work, reuse, sandbox, said
         self.say, self.progress = say, progress
+        self.fence: Fence
         self.failure: str | None = None
         self._lock = threading.Lock()
         self._leaves: dict[str, list[str]] = {}  # the id of each leaf of the workflow: the ids of the steps around it
@@ -222,11 +226,12 @@ class StepJob(CommandLineJob):
         self.steps = steps
         self.peak_memory: int | None = None
         self.exit_code: int | None = None
+        self.log: Path
 
     def run(self, runtimeContext: Any, tmpdir_lock: Any = None) -> None:
         """Run it, and say so."""
         steps, context = self.steps, runtimeContext.copy()
-        log = steps.logs / f"{log_name(self.name)}.log"
+        log = self.log = steps.logs / f"{log_name(self.name)}.log"
         steps.note("started", self.name, tool=self.tool_id)
         begin, callback, outcome = time.monotonic(), self.output_callback, "permanentFail"
 
@@ -265,6 +270,10 @@ class StepJob(CommandLineJob):
         stage_files(self.pathmapper, put, ignore_writable=True, symlink=False)
         if self.generatemapper is not None:
             stage_files(self.generatemapper, ignore_writable=self.inplace_update, symlink=True)
+            # else cwltool puts the links back when the tool has ended, by names that may lead anywhere by then
+            del self.generatefiles["listing"]
+        for name in filter(None, (self.stdout, self.stderr)):  # which cwltool opens
+            self.steps.fence.target(os.path.join(self.base_path_logs, name), self.base_path_logs)
         shown = " ".join(map(str, self.command_line)).replace(f"{self.steps.work}/", "")
         log.write(f"$ {shown}\n".encode(errors="replace"))
         if not self.command_line:
@@ -274,9 +283,10 @@ class StepJob(CommandLineJob):
 
     def _append_stderr(self, log: IO[bytes]) -> None:
         """What a tool said into a file of its own is looked for in its log all the same."""
-        if self.stderr and (kept := Path(self.outdir, self.stderr)).is_file():
-            with kept.open("rb") as file:
-                log.write(file.read(1 << 20))
+        if self.stderr:
+            with contextlib.suppress(OSError, WorkflowException):  # the tool may have left anything in its place
+                with self.steps.fence.open(f"{self.outdir}/{self.stderr}") as file:
+                    log.write(file.read(1 << 20))
 
     def _sandboxed(self) -> Tool:
         """What the sandbox has to know."""
@@ -302,7 +312,9 @@ class StepJob(CommandLineJob):
 
     def process_monitor(self, sproc: Any) -> None:
         """Wait for the tool, and take what it used with its exit code."""
-        seen = memory.watch(sproc.pid)
+        log = BoundedLog(self.log)
+        seen = memory.watch(sproc.pid, log.look)
+        log.look()
         try:
             _, status, used = os.wait4(sproc.pid, 0)
         except ChildProcessError:  # its time limit was faster

@@ -13,7 +13,7 @@ OTHER_KIND = "is not a valid enum_"  # the `type` or `class` is that of another 
 
 
 def readable(error: Any, uri: str) -> str:
-    """Every deepest message of an error with its line and column; paths and machine-made names are left out."""
+    """Every deepest message of an error, or of its text, with line and column; without paths and machine-made names."""
     while not hasattr(error, "children") and getattr(error, "__cause__", None):  # of a step, wrapped as one text
         error = error.__cause__
     found = []

@@ -32,7 +32,7 @@ from geomill.processes.call import authors, explain
 LENGTH = LONGEST + 36  # bytes that name a job: its tenant, filled up with spaces, and its id
 GO = b"!"
 REST = 0.01  # seconds without a job until one is rehearsed: where one follows the other, that would only cost time
-CAUSES = ("exception", "exit", "bad-input", "disk-full")  # that a child may name for its failure
+CAUSES = ("exception", "exit", "bad-input", "disk-full", "result")  # that a child may name for its failure
 # what of the dispatcher's environment, itself scrubbed, describes the machine and not somebody's session
 _SESSION = ("HOME", "TMPDIR", "USER", "LOGNAME")
 
@@ -145,7 +145,7 @@ def _prepare(job: Job, work: Path) -> None:
     os.mkdir(work.with_name(LOGS), 0o700)
     if job.retry_of is not None:
         older = work.parents[2] / job.retry_of[:7] / job.retry_of / KEPT
-        with contextlib.suppress(FileNotFoundError):  # removed meanwhile, which costs time only
+        with contextlib.suppress(OSError, RecursionError):  # removed meanwhile, or too much: it costs time only
             shutil.copytree(older, work / RETRIED, symlinks=True, copy_function=_link)
 
 

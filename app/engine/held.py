@@ -15,6 +15,7 @@ from geomill.jobstore import files
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 20
+_DEEPEST, _LONGEST = 64, 2048  # folders in folders, bytes of a path: there is more to come in front of it
 SHA2_256 = "1220"  # how a multihash of this kind begins
 
 
@@ -57,6 +58,8 @@ def judge(descriptor: int, work: Path, name: str, *, folder: bool = False) -> os
 
 def walk(descriptor: int, work: Path, name: str, path: str = "") -> Iterator[tuple[str, int]]:
     """(path from the folder, descriptor) of every file in a folder; the descriptor is good until the next one."""
+    if path.count("/") > _DEEPEST or len(os.fsencode(path)) > _LONGEST:
+        raise Unpublishable(f"{name} has folders in folders, {_DEEPEST} deep or more")
     here = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for entry in sorted(os.listdir(here)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,11 @@ class _Outputs:
             return Result(value=result.get("value"), media_type=media_type)
         name = _free_name(output_id, _tame(Path(str(result["file"])).name), self.names)
         with held.held(self.work, output_id, str(result["file"])) as descriptor:
-            return self._kept(descriptor, name, media_type)
+            kept = self._kept(descriptor, name, media_type)
+        secondary = result.get("secondary")
+        if not isinstance(secondary, list):
+            return kept
+        return replace(kept, secondary=tuple(self.result(output_id, each) for each in secondary))
 
     def _folder(self, output_id: str, path: str, media_type: str, value: Any) -> Result:
         """All files of a folder, in a folder."""

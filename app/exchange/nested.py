@@ -36,11 +36,13 @@ def settled(result: Result, at: At, read: Read | None) -> Result:
     return result
 
 
-def link(result: Result, href: str, media_type: str | None = None) -> dict[str, Json]:
-    """A link to a file, with its size and checksum. link.yaml; STAC file extension 2.1"""
+def link(result: Result, href: str, at: At, media_type: str | None = None) -> dict[str, Json]:
+    """A link to a file, with its size and checksum, and what belongs beside it. link.yaml; STAC file extension 2.1"""
     found: dict[str, Json] = {"href": href, "rel": "related", "type": media_type or result.media_type}
     if result.checksum is not None:
         found |= {"file:size": result.size, "file:checksum": result.checksum}
+    if beside := [file for each in result.secondary or () for file in each.files()]:
+        found["secondaryFiles"] = [link(file, at(str(file.file)), at) for file in beside]
     return found
 
 
@@ -48,7 +50,7 @@ def listing(result: Result, at: At) -> dict[str, Json]:
     """The files of a folder, as links."""
     start = len(f"{result.folder}/")
     links = [
-        {**link(file, at(str(file.file))), "rel": "item", "title": str(file.file)[start:]}
+        {**link(file, at(str(file.file)), at), "rel": "item", "title": str(file.file)[start:]}
         for file in result.listing or ()
     ]
     return {"links": links}
@@ -91,5 +93,5 @@ def _plain(result: Result, at: At, read: Read | None) -> Json:
     if result.items is not None:
         return [_plain(item, at, read) for item in result.items]
     if result.file is not None:
-        return inlined(read(result), result.media_type) if read else link(result, at(result.file))
+        return inlined(read(result), result.media_type) if read else link(result, at(result.file), at)
     return settled(result, at, read).value

@@ -63,7 +63,7 @@ def answer(
     produced = {output_id: results[output_id] for output_id in wanted if _is_there(results.get(output_id))}
     if len(wanted) == 1 and not produced:
         raise ResultNotAvailable(f'The process produced no output "{wanted[0]}".')
-    reply = _Reply(produced, request, preference, link, read).settled(at)
+    reply = _Reply(produced, request, preference, link, at, read).settled()
     if request.style_1_0:
         raw = request.response != "document" and wanted
         return reply.raw(alone=len(wanted) == 1) if raw else reply.document()
@@ -90,7 +90,7 @@ def single(
     """
     result = nested.settled(pick(results, request, described, output_id, index), at, None)
     if result.items is not None:
-        reply = _Reply({output_id: result}, request, Preference(), link, read)
+        reply = _Reply({output_id: result}, request, Preference(), link, at, read)
         return encoded([(JSON, dumps(reply.entry(output_id, result, "auto")))], accept)
     return bare(result, accept)
 
@@ -158,14 +158,15 @@ class _Reply:
     request: ExecuteRequest
     preference: Preference
     link: Link
+    at: At
     read: Read
 
-    def settled(self, at: At) -> _Reply:
+    def settled(self) -> _Reply:
         """The same without results inside of results; their files stand inline where values are wanted."""
         made = {}
         for output_id, result in self.results.items():
             inline = self.how(output_id) == "value" and self._fits(result)
-            made[output_id] = nested.settled(result, at, self.read if inline else None)
+            made[output_id] = nested.settled(result, self.at, self.read if inline else None)
         return replace(self, results=made)
 
     def bare(self, accept: Accept) -> Answer:
@@ -247,7 +248,7 @@ class _Reply:
         if result.items is not None:
             return [self.entry(output_id, item, how, number) for number, item in enumerate(result.items)]
         if self.is_link(result, how):
-            return nested.link(result, self.link(output_id, index), own_type(result))
+            return nested.link(result, self.link(output_id, index), self.at, own_type(result))
         if result.file is None:
             return qualified(result.value, result.media_type)
         return inlined(self.read(result), result.media_type)

@@ -13,7 +13,7 @@ from geomill.app.cwl import loading
 from geomill.app.cwl.contents import contents
 from geomill.app.cwl.document import parse
 from geomill.app.cwl.executor import Executor
-from geomill.app.cwl.fence import FencedAccess, fenced_mapper
+from geomill.app.cwl.fence import Fence, FencedAccess, fenced_mapper
 from geomill.app.cwl.formats import media_types
 from geomill.app.cwl.order import Order
 from geomill.app.cwl.results import Outputs
@@ -57,19 +57,23 @@ def run(task: Task) -> dict[str, Any]:
     tool, steps = _loaded(task, document, said)
     given = contents(task.request.inputs, inputs.given(task.request, task.description))
     order = Order(tool, task.work / "inputs", task.guard.fetch).make(given)
-    context = _context(task.work)
+    context = _context(task.work, steps.fence)
     executor = Executor(task.settings.workflow_cpus, task.settings.memory)
     context.select_resources = executor.select_resources
     try:
         outputs, status = executor(tool, order, context, logger)
-    except (WorkflowException, ValidationException) as error:
+    except (WorkflowException, ValidationException, OSError) as error:
         raise _failed(steps, told(str(error), task.work)) from error
+    except RecursionError as error:
+        raise _failed(steps, "a value or a directory is nested too deep") from error
     if status != "success" or outputs is None:
         raise _failed(steps, said.first or f"the process ended as {status}")
     try:
-        return task.requested(Outputs(task.work, _media_type).make(outputs))
+        return task.requested(Outputs(task.work, task.job.job_id, _media_type).make(outputs))
     except WorkflowException as error:
         raise Failed({"cause": "result", "message": str(error)}) from error
+    except RecursionError as error:
+        raise Failed({"cause": "result", "message": "a directory is nested too deep"}) from error
 
 
 def _loaded(task: Task, document: Path, said: Said) -> tuple[Any, Steps]:
@@ -78,11 +82,12 @@ def _loaded(task: Task, document: Path, said: Said) -> tuple[Any, Steps]:
     steps = Steps(task.logs, task.work, None, sandbox, said, task.event, task.progress)  # type: ignore[arg-type]
     tool = loading.load(document, task.job.entry, construct=steps.construct)
     steps.plan(tool)
-    steps.reuse = Reuse(task.work, keeping=steps.total > 1)
+    steps.fence = Fence(task.work)
+    steps.reuse = Reuse(task.work, steps.fence, keeping=steps.total > 1)
     return tool, steps
 
 
-def _context(work: Path) -> RuntimeContext:
+def _context(work: Path, fence: Fence) -> RuntimeContext:
     """How cwltool runs: everything below the job's folder, nothing moved or removed, no container of its own."""
     for name in ("tmp", "out"):
         (work / name).mkdir(exist_ok=True)
@@ -97,10 +102,10 @@ def _context(work: Path) -> RuntimeContext:
             "rm_tmpdir": False,
             "default_container": None,
             "eval_timeout": COMPUTING,
-            "path_mapper": fenced_mapper(work),
+            "path_mapper": fenced_mapper(fence),
         }
     )
-    context.make_fs_access = lambda _: FencedAccess(work)  # type: ignore[assignment]
+    context.make_fs_access = lambda _: FencedAccess(fence)  # type: ignore[assignment]
     return context
 
 

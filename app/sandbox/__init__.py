@@ -5,6 +5,6 @@ Standard library only: web workers ask what a package would run in.
 """
 
 from geomill.app.sandbox.images import Image, ImageMap
-from geomill.app.sandbox.sandbox import Level, NoIsolation, Sandbox, Tool, leading_out
+from geomill.app.sandbox.sandbox import Level, NoIsolation, Sandbox, Tool
 
-__all__ = ["Image", "ImageMap", "Level", "NoIsolation", "Sandbox", "Tool", "leading_out"]
+__all__ = ["Image", "ImageMap", "Level", "NoIsolation", "Sandbox", "Tool"]

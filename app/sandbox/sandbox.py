@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,26 +102,6 @@ class Sandbox:
     def _image(self, reference: str) -> Image | None:
         """What stands for an image: as the operator says, else as it was prepared."""
         return self._images.find(reference) or engines.unpacked(self._folder, reference)
-
-
-def leading_out(tool: Tool) -> list[Path]:
-    """What a tool left in its two folders that leads out of its job, or would keep a reader waiting.
-
-    Whoever handles outputs outside of the sandbox would read for the tool what the tool may not: look here first.
-    """
-    work = os.path.realpath(tool.work)
-    found = [
-        Path(folder, name)
-        for top in (tool.cwd, tool.tmp)
-        for folder, names, files in os.walk(top)
-        for name in (*names, *files)
-    ]
-    return [path for path in found if _strange(path) or not Path(os.path.realpath(path)).is_relative_to(work)]
-
-
-def _strange(path: Path) -> bool:
-    mode = path.lstat().st_mode
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 
 
 def _is_loopback(allowed: str) -> bool:

@@ -14,7 +14,7 @@ Finished = Callable[[str, Any], str]
 
 ADD: dict[str, Any] = {"inputs": {"a": 1, "b": 2}}
 LISTS = ("/", "/conformance", "/api", "/processes", "/processes/add", "/jobs", "/problems/bad-input")
-OF_JOBS = ("", "/results", "/results/result", "/results/result/0", "/logs")
+OF_JOBS = ("", "/results", "/results/result", "/results/result/0", "/logs", "/events")
 
 
 @pytest.mark.parametrize("path", [*LISTS, *(f"{{job}}{path}" for path in OF_JOBS)])
@@ -31,13 +31,21 @@ def test_head_is_wherever_get_is(worker: FlaskClient, finished: Finished, path: 
 @pytest.mark.parametrize(
     "path, methods",
     [
-        *((path, {"GET", "HEAD", "OPTIONS"}) for path in LISTS),
+        *((path, {"GET", "HEAD", "OPTIONS"}) for path in LISTS if not path.startswith("/processes")),
+        ("/processes", {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("/processes/add", {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}),
+        ("/processes/add/package", {"GET", "HEAD", "OPTIONS"}),
+        ("/processes/add/versions", {"GET", "HEAD", "OPTIONS"}),
         ("/processes/add/execution", {"POST", "OPTIONS"}),
         ("/jobs/x", {"GET", "HEAD", "OPTIONS", "DELETE"}),
         ("/jobs/x/results", {"GET", "HEAD", "OPTIONS"}),
         ("/jobs/x/results/y", {"GET", "HEAD", "OPTIONS"}),
         ("/jobs/x/results/y/0", {"GET", "HEAD", "OPTIONS"}),
+        ("/jobs/x/files/y/z", {"GET", "HEAD", "OPTIONS"}),
         ("/jobs/x/logs", {"GET", "HEAD", "OPTIONS"}),
+        ("/jobs/x/logs/y.log", {"GET", "HEAD", "OPTIONS"}),
+        ("/jobs/x/events", {"GET", "HEAD", "OPTIONS"}),
+        ("/jobs/x/retry", {"POST", "OPTIONS"}),
     ],
 )
 def test_options_and_a_wrong_method_name_the_same_methods(client: FlaskClient, path: str, methods: set[str]) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from flask.testing import FlaskClient
+from support.packages import CWL, OGC, as_yaml, docker, tool
 from support.stores import bring_to
 from werkzeug.test import TestResponse
 
@@ -24,7 +27,12 @@ from geomill.jobstore import Status
 ADD: dict[str, Any] = {"inputs": {"a": 1}}
 PAGE: dict[str, Any] = {"inputs": {"text": "0123456789"}}
 PREFER = {"Prefer": "respond-async"}
-RESULTS = {"getResult": "/results", "getOutput": "/results/result", "getOutputValue": "/results/result/0"}
+RESULTS = {
+    "getResult": "/results",
+    "getOutput": "/results/result",
+    "getOutputValue": "/results/result/0",
+    "getFile": "/files/page.html",
+}
 READS = {
     "getLandingPage": "/",
     "getConformanceClasses": "/conformance",
@@ -35,6 +43,10 @@ READS = {
     "getStatus": "{page}",
     **{operation: "{page}" + path for operation, path in RESULTS.items()},
     "getLog": "{page}/logs",
+    "getEvents": "{page}/events",
+    "getStepLog": "{logged}/logs/step.log",
+    "getPackage": "{deployed}/package",
+    "getVersions": "{deployed}/versions",
     "getJobInputs": "{page}/inputs",
     "getJobProvenance": "{page}/prov",
     "getROCrate": "{page}/ro-crate.zip",
@@ -44,7 +56,14 @@ OPERATIONS = {
     **{operation: ("GET", path) for operation, path in READS.items()},
     "execute": ("POST", "/processes/add/execution"),
     "dismiss": ("DELETE", "{page}"),
+    "retry": ("POST", "{page}/retry"),
+    "deploy": ("POST", "/processes"),
+    "replace": ("PUT", "{deployed}"),
+    "undeploy": ("DELETE", "{deployed}"),
 }
+USUAL = {"deploy": 201, "replace": 204, "undeploy": 204, "retry": 201}  # others: 200
+WITHOUT_CHOICE = ("getFile", "getPackage")  # there is one thing, whatever the client accepts
+NUMBERS = count()
 NONE = "/jobs/0191b8a0-0000-7000-8000-000000000000"
 
 
@@ -87,6 +106,27 @@ class Place:
         accepted = self.idle.test_client().post("/processes/echo/execution", json=body, headers=PREFER)
         return f"/jobs/{accepted.json['jobID']}"
 
+    def logged(self) -> str:
+        """The path of a job with a log of a step, which jobs write themselves."""
+        path = self.ended("add", ADD)
+        logs = self.working.jobs.folder(path.rpartition("/")[2]) / "logs"
+        logs.mkdir(exist_ok=True)
+        (logs / "step.log").write_text("0123456789")
+        return path
+
+    def deployed(self, client: FlaskClient | None = None) -> str:
+        """The path of a deployed process."""
+        package = docker(f"image-{next(NUMBERS)}")
+        answer = (client or self.worker).post("/processes", data=package, content_type=OGC)
+        return f"/processes/{answer.json['id']}"
+
+    def spoiled(self) -> str:
+        """The path of a deployed process whose file lost its end."""
+        path = self.deployed(self.idle.test_client())
+        file = self.idle.settings.home / "default/processes" / f"{path.rpartition('/')[2]}.json"
+        file.write_text('{"id"')
+        return path
+
     def torn(self) -> str:
         """The path of a job whose status lost its end."""
         path = self.waiting()
@@ -98,9 +138,13 @@ class Place:
     def request(self, operation: str, client: FlaskClient | None = None, **headers: str) -> TestResponse:
         """The plain request of an operation. headers: written with an underscore."""
         method, path = OPERATIONS[operation]
-        path = path.format(page=self.ended("page", PAGE)) if "{" in path else path
+        places = {"page": lambda: self.ended("page", PAGE), "logged": self.logged, "deployed": self.deployed}
+        path = re.sub(r"\{(\w+)\}", lambda part: places[part[1]](), path)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return (client or self.worker).open(path, method=method, json=ADD if method == "POST" else None, headers=named)
+        body: dict[str, Any] = {"json": ADD} if operation == "execute" else {}
+        if operation in ("deploy", "replace"):
+            body = {"data": docker(f"image-{next(NUMBERS)}"), "content_type": OGC}
+        return (client or self.worker).open(path, method=method, headers=named, **body)
 
 
 Way = Callable[[Place], TestResponse]
@@ -131,7 +175,8 @@ def known_already(operation: str, place: Place) -> TestResponse:
 
 def wrong_method(operation: str, place: Place) -> TestResponse:
     """No operation at all; it is documented with those that its path does have."""
-    return place.worker.patch(OPERATIONS[operation][1].format(page=NONE))
+    path = OPERATIONS[operation][1].format(page=NONE, logged=NONE, deployed="/processes/none")
+    return place.worker.patch(path)
 
 
 def nothing_acceptable(operation: str, place: Place) -> TestResponse:
@@ -147,13 +192,14 @@ def malformed_host(operation: str, place: Place) -> TestResponse:
 
 
 for each in OPERATIONS:
-    WAYS[each, 200] = partial(as_asked, each)
+    WAYS[each, USUAL.get(each, 200)] = partial(as_asked, each)
     WAYS[each, 400] = partial(malformed_host, each)
     WAYS[each, 405] = partial(wrong_method, each)
-    WAYS[each, 406] = partial(nothing_acceptable, each)
+    if each not in WITHOUT_CHOICE:
+        WAYS[each, 406] = partial(nothing_acceptable, each)
     WAYS[each, 421] = partial(foreign_host, each)
 for each in READS:
-    if each not in ("getLog", "getROCrate"):  # a stream has no ETag
+    if each not in ("getLog", "getStepLog", "getROCrate"):  # a stream has no ETag
         WAYS[each, 304] = partial(known_already, each)
 
 
@@ -306,6 +352,151 @@ def dismissal_of_a_job_that_somebody_writes(place: Place) -> TestResponse:
 @way(500, "dismiss")
 def dismissal_of_a_torn_status(place: Place) -> TestResponse:
     return place.idle.test_client().delete(place.torn())
+
+
+# ---- deployment
+
+
+@way(200, "deploy")
+def dry_run(place: Place) -> TestResponse:
+    return place.worker.post("/processes?dryRun=true", data=docker(), content_type=OGC)
+
+
+@way(200, "replace")
+def dry_run_of_a_replacement(place: Place) -> TestResponse:
+    return place.worker.put(f"{place.deployed()}?dryRun=true", data=docker(), content_type=OGC)
+
+
+@way(409, "deploy")
+def process_that_is_there(place: Place) -> TestResponse:
+    package = docker(place.deployed().rpartition("/")[2])
+    return place.worker.post("/processes", data=package, content_type=OGC)
+
+
+def no_package(operation: str, place: Place) -> TestResponse:
+    method, path = OPERATIONS[operation]
+    return place.worker.open(path.format(deployed=place.deployed()), method=method, data=b"{}", content_type=OGC)
+
+
+def process_of_the_server(operation: str, place: Place) -> TestResponse:
+    method, path = OPERATIONS[operation]
+    package = docker("echo")
+    return place.worker.open(path.format(deployed="/processes/echo"), method=method, data=package, content_type=OGC)
+
+
+def process_that_is_not_there(operation: str, place: Place) -> TestResponse:
+    method, path = OPERATIONS[operation]
+    return place.worker.open(path.format(deployed="/processes/none"), method=method, data=docker(), content_type=OGC)
+
+
+def process_that_was_spoiled(operation: str, place: Place) -> TestResponse:
+    method, path = OPERATIONS[operation]
+    client, path = place.idle.test_client(), path.format(deployed=place.spoiled())
+    return client.open(path, method=method, data=docker(), content_type=OGC)
+
+
+def package_too_large(operation: str, place: Place) -> TestResponse:
+    method, path = OPERATIONS[operation]
+    path = path.format(deployed=place.deployed(place.idle.test_client()))
+    return place.client(max_body=100).open(path, method=method, data=docker(), content_type=OGC)
+
+
+def package_of_another_kind(operation: str, place: Place) -> TestResponse:
+    method, path = OPERATIONS[operation]
+    path = path.format(deployed="/processes/none")
+    return place.worker.open(path, method=method, data="x", content_type="text/plain")
+
+
+def package_of_another_time(operation: str, place: Place) -> TestResponse:
+    method, path = OPERATIONS[operation]
+    package = as_yaml(tool(cwlVersion="v1.3.0-dev1"))
+    return place.worker.open(path.format(deployed=place.deployed()), method=method, data=package, content_type=CWL)
+
+
+for each in ("deploy", "replace"):
+    WAYS[each, 400] = partial(no_package, each)
+    WAYS[each, 413] = partial(package_too_large, each)
+    WAYS[each, 415] = partial(package_of_another_kind, each)
+    WAYS[each, 422] = partial(package_of_another_time, each)
+for each in ("replace", "undeploy", "getPackage", "getVersions"):
+    WAYS[each, 403] = partial(process_of_the_server, each)
+    WAYS[each, 404] = partial(process_that_is_not_there, each)
+    WAYS[each, 500] = partial(process_that_was_spoiled, each)
+WAYS["deploy", 403] = partial(process_of_the_server, "deploy")
+
+
+@way(500, "deploy")
+def packages_that_are_no_folder(place: Place) -> TestResponse:
+    packages = place.idle.settings.home / "packages"
+    packages.unlink()
+    packages.touch()
+    return place.idle.test_client().post("/processes", data=docker(), content_type=OGC)
+
+
+# ---- retries
+
+
+@way(403, "retry")
+def retry_by_another_site(place: Place) -> TestResponse:
+    return place.request("retry", Origin="https://example.org")
+
+
+@way(404, "retry")
+def retry_of_nothing(place: Place) -> TestResponse:
+    return place.worker.post(f"{NONE}/retry")
+
+
+@way(409, "retry")
+def retry_of_what_has_not_ended(place: Place) -> TestResponse:
+    return place.idle.test_client().post(place.waiting() + "/retry")
+
+
+@way(500, "retry")
+def retry_of_a_torn_status(place: Place) -> TestResponse:
+    return place.idle.test_client().post(place.torn() + "/retry")
+
+
+@way(503, "retry")
+def retry_with_a_full_queue(place: Place) -> TestResponse:
+    path = place.lost()
+    place.waiting()
+    return place.client(max_queued=1).post(path + "/retry")
+
+
+@way(507, "retry")
+def retry_on_a_disk_nearly_full(place: Place) -> TestResponse:
+    return place.client(min_free_bytes=2**62).post(place.lost() + "/retry")
+
+
+# ---- steps
+
+
+@way(404, "getEvents")
+def events_of_nothing(place: Place) -> TestResponse:
+    return place.worker.get(f"{NONE}/events")
+
+
+@way(404, "getStepLog")
+def log_of_no_step(place: Place) -> TestResponse:
+    return place.worker.get(place.logged() + "/logs/other.log")
+
+
+def steps_of_a_torn_status(path: str, place: Place) -> TestResponse:
+    return place.idle.test_client().get(place.torn() + path)
+
+
+WAYS["getEvents", 500] = partial(steps_of_a_torn_status, "/events")
+WAYS["getStepLog", 500] = partial(steps_of_a_torn_status, "/logs/step.log")
+
+
+@way(206, "getStepLog")
+def part_of_a_log(place: Place) -> TestResponse:
+    return place.request("getStepLog", Range="bytes=0-1")
+
+
+@way(416, "getStepLog")
+def log_beyond_its_end(place: Place) -> TestResponse:
+    return place.request("getStepLog", Range="bytes=99-")
 
 
 # ---- logs and results

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from geomill.app.api.conformance import CLASSES
+from geomill.app.api.conformance import classes
 
 ROOT = Path(__file__).parents[2]
 SPEC = "http://www.opengis.net/spec/"
@@ -16,6 +16,8 @@ RESOURCES, LISTS, JOBS = "api/test_resources.py::", "api/test_lists.py::", "api/
 EXECUTION, RESULTS, TABLE = "api/test_execution.py::", "api/test_results.py::", "api/test_results_table.py::"
 ERRORS, METHODS, STATUSES = "api/test_errors.py::", "api/test_methods.py::", "api/test_statuses.py::"
 INPUTS, PREFER = "exchange/test_inputs.py::", "exchange/test_prefer.py::"
+DEPLOYMENT, PACKAGES = "api/test_deployment.py::", "api/test_packages.py::"
+SUITE_2 = "conformance/test_ets.py::test_every_line_of_the_test_suite_of_part_2_passes"
 SUITE = "conformance/test_ets.py::test_every_line_of_the_test_suite_passes"
 
 CORE = (
@@ -72,6 +74,35 @@ OF_2_0 = (
     RESULTS + "test_a_document_has_the_outputs_asked_for",
     RESULTS + "test_an_output_that_is_not_there",
 )
+DEPLOY = (
+    DEPLOYMENT + "test_a_deployed_process_is_named_summarized_listed_described_and_given_back",
+    DEPLOYMENT + "test_a_process_that_is_there_is_not_deployed_again",
+    DEPLOYMENT + "test_a_process_of_the_server_stays_as_it_is",
+    DEPLOYMENT + "test_a_process_of_the_server_has_no_package",
+    DEPLOYMENT + "test_a_process_that_is_not_there_cannot_be_changed",
+    DEPLOYMENT + "test_a_replaced_process_is_the_new_one_at_once",
+    DEPLOYMENT + "test_an_undeployed_process_is_gone_and_its_id_free",
+    DEPLOYMENT + "test_a_page_of_processes_counts_the_deployed_ones_and_begins_with_them",
+    DEPLOYMENT + "test_the_definition_of_the_api_tells_how_to_deploy",
+    PACKAGES + "test_any_other_media_type_is_refused_before_anything_else",
+    "engine/test_deploying.py::test_every_worker_knows_a_process_as_soon_as_it_is_deployed",
+    SUITE_2,
+)
+OGC_PACKAGES = (
+    PACKAGES + "test_a_package_is_understood_under_every_media_type",
+    PACKAGES + "test_an_execution_unit_is_understood_in_every_form",
+    PACKAGES + "test_what_a_client_says_is_laid_over_what_the_document_says",
+    DEPLOYMENT + "test_a_document_is_fetched_and_the_package_given_back_as_it_came",
+    SUITE_2,
+)
+OF_CWL = (
+    PACKAGES + "test_a_package_is_understood_under_every_media_type",
+    DEPLOYMENT + "test_w_names_a_process_of_the_document",
+    DEPLOYMENT + "test_without_w_the_workflow_is_found_that_is_no_step",
+    DEPLOYMENT + "test_a_w_that_is_not_in_the_document_is_told_what_is",
+    "engine/test_deploying.py::test_what_is_deployed_runs",
+    SUITE_2,
+)
 TESTS: dict[str, tuple[str, ...]] = {
     SPEC + "ogcapi-processes-1/1.0/conf/core": CORE + OF_1_0,
     SPEC + "ogcapi-processes-1/1.0/conf/ogc-process-description": (*DESCRIPTION, SUITE),
@@ -86,13 +117,22 @@ TESTS: dict[str, tuple[str, ...]] = {
     SPEC + "ogcapi-processes-1/2.0/conf/oas30": OPENAPI,
     SPEC + "ogcapi-processes-1/2.0/conf/job-list": JOB_LIST,
     SPEC + "ogcapi-processes-1/2.0/conf/dismiss": DISMISS,
+    SPEC + "ogcapi-processes-2/1.0/conf/deploy-replace-undeploy": DEPLOY,
+    SPEC + "ogcapi-processes-2/1.0/conf/ogcapppkg": OGC_PACKAGES,
+    SPEC + "ogcapi-processes-2/1.0/conf/cwl": OF_CWL,
     SPEC + "ogcapi-common-1/1.0/conf/core": CORE[:2],
     SPEC + "ogcapi-common-1/1.0/conf/json": JSON,
 }
 
 
 def test_every_class_that_is_listed_has_tests_and_no_other() -> None:
-    assert set(TESTS) == set(CLASSES)
+    assert set(TESTS) == set(classes())
+
+
+def test_without_what_reads_packages_their_classes_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geomill.app.cwl.validate.find_spec", lambda name: None)
+    part_2 = f"{SPEC}ogcapi-processes-2/1.0/conf/"
+    assert [uri for uri in classes() if uri.startswith(part_2)] == [part_2 + "deploy-replace-undeploy"]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import requests
@@ -28,6 +29,7 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 from support.mills import Mill, serving
+from support.packages import OGC, docker, ogc, tool
 
 from geomill.app.config import Settings
 from geomill.app.guard import is_public
@@ -83,7 +85,20 @@ OPERATIONS = (
     "getOutputValue",
     "getLog",
     "getProblemType",
+    "deploy",
+    "replace",
+    "undeploy",
+    "getPackage",
+    "getVersions",
+    "retry",
+    "getFile",
+    "getEvents",
+    "getStepLog",
+    "getJobInputs",
+    "getJobProvenance",
+    "getROCrate",
 )
+DEPLOYED = "image"  # a process that may be changed
 SQUARE = {"type": "Polygon", "coordinates": [[[8, 47], [9, 47], [9, 48], [8, 48], [8, 47]]]}
 GOOD: dict[str, list[Any]] = {
     "echoInput": ["a text"],
@@ -136,11 +151,26 @@ class Tried:
             problem = json.loads(response.content)
             assert problem["type"].rpartition("/")[2] in DECLARED, problem
 
+    def send_to(self, location: str) -> None:
+        """Look at a process that was deployed, in every way there is, and undeploy it."""
+        for path in ("", "/package", "/versions"):
+            assert self.session.get(location + path, timeout=10).status_code == 200
+        operation = self.schema.find_operation_by_id("getProcessDescription")
+        self.send(operation.Case(path_parameters={"processID": unquote(location.rpartition("/")[2])}))
+        assert self.session.get(f"{self.mill.url}/processes", timeout=10).status_code == 200
+        assert self.session.delete(location, timeout=10).status_code == 204
+
     def settle(self) -> None:
         """End what runs or waits: jobs outlive the requests that asked for them."""
         store = self.mill.engine.store
         for info in store.list(Filters(statuses=(Status.ACCEPTED, Status.RUNNING)), 10_000).jobs:
             self.mill.engine.dismiss(info.job_id)
+
+
+def deploy(mill: Mill, session: requests.Session, name: str) -> int:
+    """Deploy a process that nobody can execute."""
+    headers = {"Content-Type": OGC}
+    return session.post(f"{mill.url}/processes", data=docker(name), headers=headers, timeout=10).status_code
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +184,7 @@ def server(offline: bool, records: Records, tmp_path_factory: pytest.TempPathFac
         session.trust_env = False  # no proxy
         schema = schemathesis.openapi.from_dict(session.get(f"{mill.url}/api", timeout=10).json())
         listed = session.get(f"{mill.url}/processes", timeout=10).json()["processes"]
+        assert deploy(mill, session, DEPLOYED) == 201
         with socket.create_server(("127.0.0.1", 0)) as canary:
             canary.setblocking(False)
             processes = {each["id"]: session.get(each["links"][0]["href"], timeout=10).json() for each in listed}
@@ -192,7 +223,8 @@ def test_every_answer_to_a_generated_request_is_a_documented_one(tried: Tried, o
     operation = tried.schema.find_operation_by_id(operation_id)
     known = {
         "jobID": st.sampled_from([None, *tried.jobs]),
-        "processID": st.sampled_from([None, *tried.processes]),
+        "processID": st.sampled_from([None, *tried.processes, DEPLOYED]),
+        "path": st.sampled_from([None, "0.txt", "../job.json", "page.html", "a/b"]),
         "outputID": st.sampled_from([None, "result", "echoInput", "bboxInput", "imageInput"]),
         "N": st.sampled_from([None, 0, 1, 99]),
         "Accept": st.sampled_from(ACCEPT),
@@ -206,7 +238,7 @@ def test_every_answer_to_a_generated_request_is_a_documented_one(tried: Tried, o
         case=st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode)),
         chosen=st.fixed_dictionaries(known),
     )
-    @examples(60)
+    @examples(20 if operation_id in ("deploy", "replace") else 60)  # a document is read by a process of its own
     def send(case: Case, chosen: dict[str, Any]) -> None:
         for name, value in chosen.items():
             if value is not None and name in (case.path_parameters or {}):
@@ -215,9 +247,57 @@ def test_every_answer_to_a_generated_request_is_a_documented_one(tried: Tried, o
                 case.headers[name] = value
         if operation_id == "dismiss" and chosen["jobID"] is not None:  # one of its own
             case.path_parameters["jobID"] = tried.post("fail", {"how": "x"}, Prefer="respond-async").json()["jobID"]
+        if operation_id in ("undeploy", "replace") and chosen["processID"] == DEPLOYED:  # it may be gone
+            deploy(tried.mill, tried.session, DEPLOYED)
         tried.send(case)
 
     send()
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all members of a document."""
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(inner, (*path, key))
+
+
+PACKAGES = [json.loads(docker(f"spoiled-{number}")) for number in range(2)] + [
+    json.loads(ogc({"value": tool(), "mediaType": "application/cwl+json"}, {"process": {"title": "x", "inputs": {}}}))
+]
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=["image", "wrapped", "document"])
+def test_a_package_with_anything_in_any_place_is_deployed_or_refused(server: Tried, package: Any) -> None:
+    if package is PACKAGES[1]:
+        package = {**package, "processDescription": {"process": package["processDescription"]}}
+
+    statuses = set()
+
+    @given(place=st.sampled_from(list(places(package))[1:]), junk=JUNK)
+    @examples(40 if "image" in package["executionUnit"] else 12)  # a document is read by a process of its own
+    def send(place: tuple[Any, ...], junk: Any) -> None:
+        spoilt = json.loads(json.dumps(package))
+        *outer, last = place
+        inside = spoilt
+        for key in outer:
+            inside = inside[key]
+        inside[last] = junk
+        headers, body = {"Content-Type": OGC}, json.dumps(spoilt).encode()
+        answer = server.session.post(f"{server.mill.url}/processes", data=body, headers=headers, timeout=60)
+        statuses.add(answer.status_code)
+        assert answer.status_code in (201, 400, 403, 409, 422), (answer.text, spoilt)
+        if answer.status_code == 201:
+            server.send_to(answer.headers["Location"])
+
+    send()
+    assert {201, 400} <= statuses
 
 
 def test_every_operation_is_tried(server: Tried) -> None:
