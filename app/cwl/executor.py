@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
-from cwltool.executors import MultithreadedJobExecutor
+from cwltool.executors import JobExecutor, MultithreadedJobExecutor
 from cwltool.process import Process
 
 
@@ -14,9 +15,14 @@ class Executor(MultithreadedJobExecutor):
     """Runs steps side by side, as far as their requirements fit into what the job may use."""
 
     def __init__(self, cores: float, memory: int) -> None:
-        """cores: processors; memory: bytes."""
-        super().__init__()
-        self.max_cores, self.max_ram = cores, memory >> 20
+        """cores: processors; memory: bytes.
+
+        What MultithreadedJobExecutor does here, without running nvidia-smi: the sandbox shows no tool a GPU.
+        """
+        JobExecutor.__init__(self)
+        self.exceptions, self.pending_jobs, self.pending_jobs_lock = [], [], threading.Lock()
+        self.max_cores, self.max_ram, self.max_cuda = cores, memory >> 20, 0
+        self.allocated_cores, self.allocated_ram, self.allocated_cuda = 0.0, 0.0, 0
 
     def run_jobs(self, process: Any, job_order_object: Any, logger: Any, runtime_context: Any) -> None:
         """Run all there is. What cannot be made or run raises, where cwltool alone would wait for ever."""

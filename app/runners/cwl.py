@@ -21,8 +21,9 @@ from geomill.app.cwl.said import Said, listen, local
 from geomill.app.cwl.steps import Steps
 from geomill.app.cwl.wording import readable
 from geomill.app.exchange import inputs
+from geomill.app.exchange.schema import compile_schema
 from geomill.app.runners.task import Failed, Task
-from geomill.app.sandbox import Sandbox
+from geomill.app.sandbox import Sandbox, bubblewrap
 from geomill.processes import BadInput
 
 SOURCE = "document.cwl"
@@ -37,13 +38,15 @@ outputs: {b: {type: stdout}}
 
 
 def warm_up() -> None:
-    """Read the schemas of CWL, which takes longer than most runs."""
+    """Read the schemas of CWL and try the sandbox, which takes longer than most runs."""
     loading.warm_up()
+    bubblewrap.closed()
 
 
 def rehearse() -> None:
     """Take the paths of a run."""
     loading.make(parse(LESSON), "")
+    compile_schema({"type": "string"})
 
 
 def run(task: Task) -> dict[str, Any]:
