@@ -10,6 +10,7 @@ import copy
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -27,9 +28,9 @@ CHUNK = 1 << 20
 class Reuse:
     """The finished runs of one job, and of the one that it retries."""
 
-    def __init__(self, work: Path, fence: Fence, *, keeping: bool) -> None:
-        """fence: around the files of the job; keeping: a single tool that fails leaves nothing to keep."""
-        self.work, self.fence, self.keeping = work, fence, keeping
+    def __init__(self, work: Path, fence: Fence) -> None:
+        """fence: around the files of the job. Nothing is kept until `keeping` is set."""
+        self.work, self.fence, self.keeping = work, fence, False
         self._lock = threading.Lock()
         self._sums: dict[str, Any] = {}  # of what lies in the job: it does not change, and is given to many steps
         self._known = self._of_retried()
@@ -125,6 +126,7 @@ class Reuse:
         return self._sums[location]
 
 
+_MADE_UP = re.compile(r"^_:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PLACES = ("location", "path", "dirname", "nameroot", "nameext")
 
 
@@ -134,12 +136,14 @@ def _may_be_reused(tool: Any) -> bool:
     return said is None or said.get("enableReuse", True) is not False
 
 
-def _plain(value: Any) -> Any:
-    """A part of a document without what only says where it was read."""
+def _plain(value: Any, member: str = "") -> Any:
+    """A part of a document without what only says where it was read, and names that were made up then."""
     if isinstance(value, dict):
-        return {str(name): _plain(member) for name, member in value.items() if not str(name).startswith("_")}
+        return {str(name): _plain(each, str(name)) for name, each in value.items() if not str(name).startswith("_")}
     if isinstance(value, list):
         return [_plain(item) for item in value]
+    if isinstance(value, str) and member in ("id", "name"):
+        value = _MADE_UP.sub("_:", value)
     return value.rpartition("#")[2] if isinstance(value, str) and value.startswith("file:") else value
 
 

@@ -46,13 +46,14 @@ class Steps:
     """What is known of the steps of one run. say: takes an event; progress: takes per cent and a message."""
 
     def __init__(
-        self, logs: Path, work: Path, reuse: Reuse, sandbox: Sandbox, said: Said, say: Callable[[Event], None],
+        self, logs: Path, work: Path, sandbox: Sandbox, said: Said, say: Callable[[Event], None],
         progress: Callable[[float, str], None],
     ) -> None:  # fmt: skip
-        """logs: a folder, for a file each; work: the job's; reuse: finished steps, of an earlier run too."""
-        self.logs, self.work, self.reuse, self.sandbox, self.said = logs, work, reuse, sandbox, said
+        """logs: a folder, for a file each; work: the job's."""
+        self.logs, self.work, self.sandbox, self.said = logs, work, sandbox, said
         self.say, self.progress = say, progress
-        self.fence: Fence
+        self.fence = Fence(work)
+        self.reuse = Reuse(work, self.fence)
         self.failure: str | None = None
         self._lock = threading.Lock()
         self._leaves: dict[str, list[str]] = {}  # the id of each leaf of the workflow: the ids of the steps around it
@@ -61,14 +62,19 @@ class Steps:
 
     # ---- counting
 
-    def plan(self, process: Process, around: tuple[str, ...] = ()) -> None:
-        """Learn what there is to do: the leaves of a workflow, or the one tool that it is."""
+    def plan(self, process: Process) -> None:
+        """Learn what there is to do. A single tool that fails leaves nothing to keep."""
+        self._plan(process, ())
+        self.reuse.keeping = isinstance(process, Workflow)
+
+    def _plan(self, process: Process, around: tuple[str, ...]) -> None:
+        """The leaves of a workflow, or the one tool that it is."""
         if not isinstance(process, Workflow):
             self._leaves["/".join(around)] = list(around)
             return
         for step in process.steps:
             cast(CountedStep, step).path = "/".join((*around, step.tool["id"]))
-            self.plan(step.embedded_tool, (*around, step.tool["id"]))
+            self._plan(step.embedded_tool, (*around, step.tool["id"]))
 
     def begun(self, path: str) -> None:
         """A step, or one item of a scatter, is about to begin."""
@@ -274,7 +280,7 @@ class StepJob(CommandLineJob):
             del self.generatefiles["listing"]
         for name in filter(None, (self.stdout, self.stderr)):  # which cwltool opens
             self.steps.fence.target(os.path.join(self.base_path_logs, name), self.base_path_logs)
-        shown = " ".join(map(str, self.command_line)).replace(f"{self.steps.work}/", "")
+        shown = " ".join(map(str, self.command_line)).replace(f"{self.steps.work}/", "").replace("\n", "\\n")
         log.write(f"$ {shown}\n".encode(errors="replace"))
         if not self.command_line:
             raise WorkflowException("the tool has no command: neither baseCommand nor arguments say what to run")

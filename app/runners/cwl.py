@@ -17,9 +17,9 @@ from geomill.app.cwl.fence import Fence, FencedAccess, fenced_mapper
 from geomill.app.cwl.formats import media_types
 from geomill.app.cwl.order import Order
 from geomill.app.cwl.results import Outputs
-from geomill.app.cwl.reuse import Reuse
-from geomill.app.cwl.said import Said, listen, told
+from geomill.app.cwl.said import Said, listen, local
 from geomill.app.cwl.steps import Steps
+from geomill.app.cwl.wording import readable
 from geomill.app.exchange import inputs
 from geomill.app.exchange.schema import compile_schema
 from geomill.app.runners.task import Failed, Task
@@ -63,7 +63,7 @@ def run(task: Task) -> dict[str, Any]:
     try:
         outputs, status = executor(tool, order, context, logger)
     except (WorkflowException, ValidationException, OSError) as error:
-        raise _failed(steps, told(str(error), task.work)) from error
+        raise _failed(steps, local(readable(error, loading.URI), task.work)) from error
     except RecursionError as error:
         raise _failed(steps, "a value or a directory is nested too deep") from error
     if status != "success" or outputs is None:
@@ -78,12 +78,9 @@ def run(task: Task) -> dict[str, Any]:
 
 def _loaded(task: Task, document: Path, said: Said) -> tuple[Any, Steps]:
     """The process, made of tools of our kind, and what is going to be known of its steps."""
-    sandbox = Sandbox(task.settings)
-    steps = Steps(task.logs, task.work, None, sandbox, said, task.event, task.progress)  # type: ignore[arg-type]
+    steps = Steps(task.logs, task.work, Sandbox(task.settings), said, task.event, task.progress)
     tool = loading.load(document, task.job.entry, construct=steps.construct)
     steps.plan(tool)
-    steps.fence = Fence(task.work)
-    steps.reuse = Reuse(task.work, steps.fence, keeping=steps.total > 1)
     return tool, steps
 
 

@@ -6,7 +6,7 @@ import json
 import textwrap
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -104,6 +104,8 @@ class Site:
     pages: dict[str, tuple[int, Mapping[str, str], bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     address: str = ""
+    held: set[str] = field(default_factory=set)
+    free: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -115,6 +117,16 @@ class Site:
         self.pages[path] = (status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
         return self.url + path
 
+    def hold(self, path: str) -> None:
+        """Let whoever asks for this path wait for an answer."""
+        self.free.clear()
+        self.held.add(path)
+
+    def release(self) -> None:
+        """Go on."""
+        self.held.clear()
+        self.free.set()
+
 
 class _Pages(BaseHTTPRequestHandler):
     def __init__(self, site: Site, *args: Any) -> None:
@@ -123,12 +135,15 @@ class _Pages(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.site.asked.append(self.path)
+        if self.path in self.site.held:
+            self.site.free.wait(60)
         status, headers, body = self.site.pages.get(self.path, (404, {}, b""))
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | dict(headers)).items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(OSError):  # whoever asked has gone
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -144,5 +159,6 @@ def site() -> Iterator[Site]:
     try:
         yield found
     finally:
+        found.release()
         server.shutdown()
         server.server_close()
