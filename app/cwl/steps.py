@@ -65,7 +65,7 @@ class Steps:
     def plan(self, process: Process) -> None:
         """Learn what there is to do. A single tool that fails leaves nothing to keep."""
         self._plan(process, ())
-        self.reuse.keeping = len(self._leaves) > 1
+        self.reuse.keeping = isinstance(process, Workflow)
 
     def _plan(self, process: Process, around: tuple[str, ...]) -> None:
         """The leaves of a workflow, or the one tool that it is."""
