@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import crowd, execution, listing, starting
+from benchmarks import crowd, execution, listing, packages, starting
 from benchmarks.figures import Figure, busy, table
 from examples.backstage import Failed
 
@@ -24,6 +24,8 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "crowd": crowd.crowd,
     "dismiss": crowd.dismiss,
     "list": listing.listing,
+    "cwl": packages.cwl,
+    "water": packages.water,
 }
 
 

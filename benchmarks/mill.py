@@ -132,8 +132,11 @@ class Mill:
 
 
 @contextmanager
-def serving(prepare: Callable[[JobStore], None] | None = None) -> Iterator[Mill]:
-    """Start a server with the default settings, whose home goes with this process. prepare: fills its store before."""
+def serving(prepare: Callable[[JobStore], None] | None = None, allow: str = "", *options: str) -> Iterator[Mill]:
+    """Start a server with the default settings, whose home goes with this process.
+
+    prepare: fills its store before; allow: where inputs may come from; options: of `geomill serve`.
+    """
     place = Path(tempfile.mkdtemp(prefix="geomill-bench-", dir="/tmp")).resolve()  # sockets need a short path
     # not earlier: ext4 without a journal passes over what was freed in the last minute, file by file, at every new file
     atexit.register(shutil.rmtree, place)
@@ -143,7 +146,7 @@ def serving(prepare: Callable[[JobStore], None] | None = None) -> Iterator[Mill]
     if prepare:
         prepare(store)
     with open(place / "log", "wb") as log:
-        server = backstage.start(settings, "", place, log.fileno())
+        server = backstage.start(settings, allow, options, place, log.fileno())
     try:
         yield Mill(backstage.address(server, place / "log"), server.pid, settings, place, store)
     finally:

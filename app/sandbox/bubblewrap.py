@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import os
 import shutil
@@ -33,6 +32,8 @@ _APART = ("--die-with-parent", "--new-session", "--as-pid-1", "--unshare-all", "
           "--uid", str(USER), "--gid", str(USER), "--hostname", "geomill", "--clearenv")  # fmt: skip
 _PASSWD = f"root:x:0:0:root:/:/bin/sh\nnobody:x:{USER}:{USER}:nobody:/:/bin/sh\n"
 _GROUP = f"root:x:0:\nnogroup:x:{USER}:\n"
+
+_known: dict[int, str] = {}  # the program that works, by who asks
 
 
 def closed() -> str | None:
@@ -92,11 +93,15 @@ def command(
     return networks.through(words, tmp) if apart else words
 
 
-@functools.cache
 def _found(user: int) -> tuple[str, str | None]:
     """The system's bwrap, else the one that is installed beside us. user: who asks: not everybody may what root may."""
-    candidates = (shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin"), _packaged())
-    return working(filter(None, candidates))
+    if user not in _known:
+        candidates = (shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin"), _packaged())
+        program, why = working(filter(None, candidates))
+        if why:  # not kept: a host that is busy may answer too late, and one that is set right answers well
+            return "", why
+        _known[user] = program
+    return _known[user], None
 
 
 def working(candidates: Iterable[str]) -> tuple[str, str | None]:
