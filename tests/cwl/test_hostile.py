@@ -429,7 +429,7 @@ def catalog(name, links):
     status = run(server, tool(script, FOLDER), name)
     assert status["status"] == "successful", status
     reply = server.call("GET", f"/jobs/{status['jobID']}/results/d")
-    assert reply.json() == {"type": "FeatureCollection", "features": []}
+    assert reply.json() == {"type": "FeatureCollection", "features": [], "id": status["jobID"]}
 
 
 def test_a_tool_that_leaves_processes_is_over_when_it_ends(server: Mill, name: str) -> None:
