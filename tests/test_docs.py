@@ -13,9 +13,19 @@ import pytest
 
 from geomill.app import create_app, errors, openapi
 from geomill.app.config import NOT_SETTINGS, PREFIX, Settings, known
-from geomill.app.errors import PART_1
+from geomill.app.errors import PART_1, PART_2
+from geomill.app.exchange.package import ACCEPTED
 from geomill.app.sandbox.images import KEYS
-from geomill.app.schemas import ExecuteSchema, JobsQuery, LogsQuery, ProcessesQuery, ResultsQuery, StatusInfoSchema
+from geomill.app.schemas import (
+    DeployQuery,
+    ExecuteSchema,
+    JobsQuery,
+    LogsQuery,
+    PackageQuery,
+    ProcessesQuery,
+    ResultsQuery,
+    StatusInfoSchema,
+)
 from geomill.jobstore import Status, store
 from geomill.processes import Declaration
 from geomill.processes import __all__ as taught
@@ -29,6 +39,7 @@ CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 WRITING = (ROOT / "docs/writing-processes.md").read_text()
 OPERATING = (ROOT / "docs/operating.md").read_text()
 API = (ROOT / "docs/api.md").read_text()
+DEPLOYING = (ROOT / "docs/deploying-packages.md").read_text()
 README = (ROOT / "README.md").read_text()
 
 
@@ -170,8 +181,8 @@ def test_every_resource_is_in_the_readme(served: set[tuple[str, str]]) -> None:
 
 
 QUERIES = {
-    "/processes": ProcessesQuery, "/jobs": JobsQuery, "/jobs/{jobID}/results": ResultsQuery,
-    "/jobs/{jobID}/logs": LogsQuery,
+    "/processes": ProcessesQuery, "/processes/{processID}/package": PackageQuery, "/jobs": JobsQuery,
+    "/jobs/{jobID}/results": ResultsQuery, "/jobs/{jobID}/logs": LogsQuery,
 }  # fmt: skip
 
 
@@ -185,6 +196,18 @@ def test_every_query_parameter_is_on_the_page_about_the_api() -> None:
         assert limit is None or f"`limit` ({limit.load_default})" in told[path]
 
 
+def test_what_a_deployment_understands_is_on_its_page() -> None:
+    parameters = [names(row[0]) for row in table(DEPLOYING, "| query parameter |")]
+    assert parameters == [[field.data_key or name] for name, field in DeployQuery().fields.items()]
+    told = [name for kinds, _ in table(DEPLOYING, "| `Content-Type` |") for name in names(kinds)]
+    assert set(told) == set(ACCEPTED)
+
+
+def test_every_error_of_a_deployment_is_one() -> None:
+    found = {(problem.status, problem.type.rpartition("/")[2]) for problem in errors.everything()}
+    assert {(int(status), *names(name)) for status, name, _ in table(DEPLOYING, "| status | type |")} <= found
+
+
 def test_every_member_of_a_request_is_on_the_page_about_the_api() -> None:
     assert [names(row[0]) for row in table(API, "| member |")] == [[name] for name in ExecuteSchema().fields]
 
@@ -196,13 +219,14 @@ def test_every_status_and_its_members_are_on_the_page_about_the_api() -> None:
 
 
 def test_every_type_of_error_is_on_the_page_about_the_api() -> None:
-    of_the_standard, of_ours = (
+    part_1, part_2, of_ours = (
         [(int(status), *names(name), text) for status, name, text in table(API[API.index(mark) :], "| status | type |")]
-        for mark in (f"`{PART_1}`", "One of Geomill's")
+        for mark in (f"`{PART_1}`", f"`{PART_2}`", "One of Geomill's")
     )
     found = {(problem.status, problem.type, problem.text) for problem in errors.everything()}
     assert of_ours == sorted(row for row in found if row[2])
-    assert sorted((status, PART_1 + name, "") for status, name, _ in of_the_standard) == sorted(
+    parts = [(PART_1, part_1), (PART_2, part_2)]
+    assert sorted((status, part + name, "") for part, rows in parts for status, name, _ in rows) == sorted(
         row for row in found if not row[2]
     )
 

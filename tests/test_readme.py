@@ -1,6 +1,6 @@
 """The README is true: its commands are run as they stand, in a copy of its folder with a home of their own.
 
-So are those of the pages on the API and on writing processes.
+So are those of the pages on the API, on writing processes and on deploying packages.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -26,14 +27,22 @@ from support import leaks, mills
 from support.waiting import until
 
 from geomill.app.config import Settings
+from geomill.app.sandbox import bubblewrap
 from geomill.app.engine.client import Engine, open_store
 
 ROOT = Path(__file__).parents[1]
-README, API, WRITING, OPERATING = (
-    (ROOT / name).read_text() for name in ("README.md", "docs/api.md", "docs/writing-processes.md", "docs/operating.md")
+README, API, WRITING, OPERATING, DEPLOYING = (
+    (ROOT / name).read_text()
+    for name in (
+        "README.md",
+        "docs/api.md",
+        "docs/writing-processes.md",
+        "docs/operating.md",
+        "docs/deploying-packages.md",
+    )
 )
 ADDRESS, HOME = "127.0.0.1:8080", "/home/ada"  # as the README has them
-SECONDS = 10.0  # for a job to come as far as a page shows it
+SECONDS = 30.0  # for a job to come as far as a page shows it
 JOB = r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
 WILD = {
     JOB: r"([0-9a-f-]{36})",
@@ -120,7 +129,8 @@ def place(*languages: str, page: str = README) -> Iterator[Place]:
     (folder / ".venv").symlink_to(sys.prefix)  # whatever these tests run in
     for name in ("wsgi.py", "gunicorn.conf.py"):
         shutil.copyfile(ROOT / name, folder / name)
-    shutil.copytree(ROOT / "examples/virginia", folder / "examples/virginia")
+    for name in ("virginia", "water-bodies"):
+        shutil.copytree(ROOT / "examples" / name, folder / "examples" / name)
     for content in (content for language in languages for content in blocks(language, page)):
         if name := re.match(r"# ([\w/-]+\.\w+)\n", content):
             (folder / name[1]).parent.mkdir(exist_ok=True)
@@ -165,7 +175,7 @@ class Mill(NamedTuple):
 @pytest.fixture(scope="module")
 def mill(request: pytest.FixtureRequest) -> Iterator[Mill]:
     """Such a server where somebody stands who has written the processes of a page."""
-    with place("python", page=request.param) as here:
+    with place("python", "yaml", page=request.param) as here:
         allow = f"GEOMILL_ALLOW=file://{here.folder}/examples/virginia/"
         with started(f"{allow} {first('serve').line} --port 0", here) as (said, address):
             yield Mill(request.param, here, said, address)
@@ -199,7 +209,18 @@ def clients(page: str) -> list[list[Command]]:
     return [block for block in found if {kind(command) for command in block} == {"client"}]
 
 
-@pytest.mark.parametrize("mill", [README, WRITING, API], indirect=True, ids=["readme", "writing", "api"])
+runs_packages = pytest.mark.skipif(
+    bool(bubblewrap.closed()) or not find_spec("cwltool"), reason="this host runs no packages"
+)
+RUN = [
+    pytest.param(README, id="readme", marks=runs_packages),
+    pytest.param(WRITING, id="writing"),
+    pytest.param(API, id="api"),
+    pytest.param(DEPLOYING, id="deploying", marks=runs_packages),
+]
+
+
+@pytest.mark.parametrize("mill", RUN, indirect=True)
 def test_a_command_prints_what_the_page_shows(mill: Mill) -> None:
     ids: dict[str, str] = {}  # of the page's jobs: what they are here
     for block in clients(mill.page):
@@ -280,10 +301,13 @@ def test_gunicorn_serves_the_processes_of_the_variable() -> None:
                 assert answer.status == 200
 
 
-def test_the_demo_prints_lines_like_those_the_readme_shows() -> None:
-    (shown,) = (block for block in blocks("text") if "water-mask" in block)
+@pytest.mark.parametrize(
+    "process, demo", [("water-mask", "demo.py"), pytest.param("water-bodies", "demo_cwl.py", marks=runs_packages)]
+)
+def test_a_demo_prints_lines_like_those_the_readme_shows(process: str, demo: str) -> None:
+    (shown,) = (block for block in blocks("text") if process in block)
     with place() as here:
-        code, printed = _on_a_terminal([sys.executable, str(ROOT / "examples/demo.py")], here)
+        code, printed = _on_a_terminal([sys.executable, str(ROOT / "examples" / demo)], here)
     assert code == 0, printed
     forms = iter([_form(line) for line in re.split(r"[\r\n]+", printed)])
     missing = [line for line in shown.splitlines() if line.strip() != "..." and _form(line) not in forms]
