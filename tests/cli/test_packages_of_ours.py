@@ -6,7 +6,9 @@ import pytest
 
 pytest.importorskip("cwltool", reason="the extra cwl is not installed")
 
-ECHO = {"class": "CommandLineTool", "id": "say", "baseCommand": ["echo", "hello"], "inputs": {}, "outputs": {"o": "stdout"}}
+ECHO = {
+    "class": "CommandLineTool", "id": "say", "baseCommand": ["echo", "hello"], "inputs": {}, "outputs": {"o": "stdout"},
+}  # fmt: skip
 FALL = {
     "class": "CommandLineTool", "id": "fall", "baseCommand": ["sh", "-c", "echo it falls >&2; exit 3"],
     "inputs": {"f": "File"}, "outputs": {},
