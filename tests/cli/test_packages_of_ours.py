@@ -15,7 +15,10 @@ FALL = {
 }  # fmt: skip
 STEPS = {
     "class": "Workflow", "id": "both", "inputs": {}, "outputs": {},
-    "steps": {"first": {"run": "#say", "in": {}, "out": ["o"]}, "second": {"run": "#fall", "in": {"f": "first/o"}, "out": []}},
+    "steps": {
+        "first": {"run": "#say", "in": {}, "out": ["o"]},
+        "second": {"run": "#fall", "in": {"f": "first/o"}, "out": []},
+    },
 }  # fmt: skip
 
 
