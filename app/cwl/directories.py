@@ -40,7 +40,7 @@ class Directories:
 
     def place(self, name: str) -> Path:
         """A path for a new folder of this name."""
-        return self._place(_tame(name))
+        return self._place(tame(name))
 
     def get(self, href: str) -> Any:
         """A fetched file, as long as there are not too many."""
@@ -73,10 +73,10 @@ class Directories:
         folder.mkdir()
         items = list(self._items(document, base, 0))
         for item in items:
-            self._keep_item(item, folder / _tame(str(item["id"])))
+            self._keep_item(item, folder / tame(str(item["id"])))
         links = [{"rel": "root", "href": "./catalog.json", "type": "application/json"}]
         for item in items:
-            name = _tame(str(item["id"]))
+            name = tame(str(item["id"]))
             links.append({"rel": "item", "href": f"./{name}/{name}.json", "type": "application/geo+json"})
         catalog = {"type": "Catalog", "id": "catalog", "stac_version": "1.0.0", "description": "Staged in"}
         (folder / "catalog.json").write_text(json.dumps({**catalog, "links": links}))
@@ -138,7 +138,7 @@ class Directories:
                 continue
             if rest.endswith("/") and depth < DEEPEST:
                 got = self.get(target)
-                self._index(got.href, got.path.read_bytes(), folder / _tame(rest.rstrip("/")), depth + 1)
+                self._index(got.href, got.path.read_bytes(), folder / tame(rest.rstrip("/")), depth + 1)
             elif not rest.endswith("/"):
                 os.link(self.get(target).path, folder / _free(folder, rest))
         return folder
@@ -203,17 +203,17 @@ def _only(folder: Path) -> Path:
 
 def _free(folder: Path, name: str) -> str:
     """A name that is not taken in a folder."""
-    tame, number = _tame(name), 1
+    tame, number = tame(name), 1
     while (folder / tame).exists():
         number += 1
-        tame = f"{number}-{_tame(name)}"
+        tame = f"{number}-{tame(name)}"
     return tame
 
 
-def _tame(name: str) -> str:
-    """A name for a file: one segment, not hidden, not too long."""
+def tame(name: str, otherwise: str = "_") -> str:
+    """A name for a file: one segment, not hidden, not too long; the end of a long one, for its extension."""
     safe = "".join(letter if letter.isprintable() and letter not in "/\0" else "_" for letter in name)
-    return safe.strip().lstrip(".")[-120:] or "_"
+    return safe.strip().lstrip(".").encode(errors="replace")[-200:].decode(errors="ignore") or otherwise
 
 
 def _json(content: bytes) -> Json:
