@@ -27,8 +27,8 @@ from support import leaks, mills
 from support.waiting import until
 
 from geomill.app.config import Settings
-from geomill.app.sandbox import bubblewrap
 from geomill.app.engine.client import Engine, open_store
+from geomill.app.sandbox import bubblewrap
 
 ROOT = Path(__file__).parents[1]
 README, API, WRITING, OPERATING, DEPLOYING = (
