@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text()
 CALLED = ("python3", "python3.13", "python3.12", "python3.11")  # what the Makefile tries
-STEPS = ["lint", "types", "test", "demo"]
+STEPS = ["lint", "types", "test", "demo", "demo-cwl"]
 
 TOO_OLD = "#!/bin/sh\nexit 1\n"
 # without the package python3-venv Debian's Python has no ensurepip; it is always called as `python -c CODE`

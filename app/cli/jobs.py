@@ -1,4 +1,4 @@
-"""geomill jobs: look at them, get their results, stop and remove them."""
+"""geomill jobs: look at them, get their results, retry, stop and remove them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ job_arguments = click.argument("job_names", metavar="JOB...", nargs=-1, required
 
 @click.group()
 def jobs() -> None:
-    """List jobs, get their results, stop and remove them. JOB is an id or a URL."""
+    """List jobs, get their results, retry, stop and remove them. JOB is an id or a URL."""
 
 
 @jobs.command("ls")
@@ -59,11 +59,17 @@ def show_job(service: Service, job_name: str, as_json: bool) -> None:
 
 @jobs.command("logs")
 @job_argument
-@click.option("-f", "--follow", "following", is_flag=True, help="Go on until the job ends.")
+@click.argument("step", required=False)
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on until the job ends; not for a step.")
 @options.service
-def logs(service: Service, job_name: str, following: bool) -> None:
-    """Print what a job has printed."""
+def logs(service: Service, job_name: str, step: str | None, following: bool) -> None:
+    """Print what a job has printed, or one STEP of it."""
     job = service.job(job_name)
+    if step is not None:
+        for piece in service.step_log(job, step):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.flush()
+        return
     printed = 0
     while True:
         over = is_over(service.status(job))  # before the log: what is printed last is not missed
@@ -84,6 +90,14 @@ def logs(service: Service, job_name: str, following: bool) -> None:
 def results(service: Service, job_name: str, output: Path | None, as_json: bool) -> None:
     """Print or save the results of a job."""
     deliver(service, service.results(service.job(job_name)), output, as_json)
+
+
+@jobs.command("retry")
+@job_argument
+@options.service
+def retry(service: Service, job_name: str) -> None:
+    """Repeat a job that has ended; steps that it had finished are not run again."""
+    click.echo(service.retry(service.job(job_name)).job_id)
 
 
 @jobs.command("dismiss")

@@ -1,7 +1,8 @@
-"""geomill processes: list, describe and execute them."""
+"""geomill processes: list, describe, deploy and execute them."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ LAST_LINES = 20  # of the log of a failed job
 
 @click.group()
 def processes() -> None:
-    """List, describe and execute processes."""
+    """List, describe, deploy and execute processes."""
 
 
 @processes.command("ls")
@@ -43,6 +44,23 @@ def describe(service: Service, process_id: str, as_json: bool) -> None:
     """Show what a process takes and gives."""
     description = service.describe(process_id)
     click.echo(show.pretty(description) if as_json else show.process(description))
+
+
+@processes.command("deploy")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--w", "entry", metavar="ID", help="The process of a document that has several, or a name for one.")
+@options.service
+def deploy(service: Service, file: Path, entry: str | None) -> None:
+    """Deploy a CWL document, or an OGC application package in JSON: FILE."""
+    click.echo(service.deploy(file.read_bytes(), package_type(file), entry))
+
+
+@processes.command("undeploy")
+@click.argument("process_id", metavar="ID")
+@options.service
+def undeploy(service: Service, process_id: str) -> None:
+    """Take a deployed process away; its jobs stay."""
+    service.undeploy(process_id)
 
 
 @processes.command("execute")
@@ -79,6 +97,16 @@ def execute(
         click.echo(f"Job {found.job_id}", err=True)
         found = _wait(service, found)
     deliver(service, found, output, as_json)
+
+
+def package_type(file: Path) -> str:
+    """What a file to deploy is: CWL in YAML or JSON, or an application package around it."""
+    try:
+        content = json.loads(file.read_bytes())
+    except ValueError:
+        return "application/cwl+yaml"
+    packed = isinstance(content, dict) and "executionUnit" in content
+    return "application/ogcapppkg+json" if packed else "application/cwl+json"
 
 
 def deliver(service: Service, found: list[Output], folder: Path | None, as_json: bool) -> None:

@@ -119,6 +119,29 @@ class Service(ABC):
         reply = self._asked("GET", url, {"Accept": ACCEPT})
         return outputs.read(reply.body(), reply.headers.get("content-type", ""), reply.url)
 
+    def deploy(self, package: bytes, media_type: str, w: str | None) -> str:
+        """Deploy a package: the id of its process. w: names the entry of a document that has several."""
+        url = f"{self.url}/processes" + (f"?{urlencode({'w': w})}" if w else "")
+        reply = self._asked("POST", url, {"Content-Type": media_type}, package)
+        return str(_object(reply).get("id"))
+
+    def undeploy(self, process_id: str) -> None:
+        """Take a deployed process away."""
+        self._asked("DELETE", f"{self.url}/processes/{quote(process_id, safe='')}", {}).body()
+
+    def retry(self, job: Job) -> Job:
+        """Repeat a job that has ended, without the steps that it had finished: the new job."""
+        return self._submitted(self._asked("POST", f"{job.url}/retry", {}))
+
+    def step_log(self, job: Job, step: str) -> Iterator[bytes]:
+        """What one step of a job has printed."""
+        links = [link for link in self.status(job).get("links") or () if isinstance(link, dict)]
+        logs = {_last_segment(str(link.get("href"))).removesuffix(".log"): link for link in links if _is_log(link)}
+        if step not in logs:
+            known = f"there are {', '.join(sorted(logs))}" if logs else "it has no steps"
+            raise ServiceError(f"{job.job_id}: no step {step!r} has a log; {known}")
+        return self._asked("GET", urljoin(job.url, str(logs[step]["href"])), {"Accept": "text/plain"}).chunks
+
     def log(self, job: Job, start: int = 0) -> bytes:
         """What the job has printed, from byte `start` on."""
         url = self._link(job, "log") or f"{job.url}/logs"
@@ -207,6 +230,11 @@ class Service(ABC):
 
     def _asked(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
         return _check(self.send(method, url, {"Accept": ACCEPT, **headers}, body))
+
+
+def _is_log(link: Json) -> bool:
+    """Whether a link leads to the log of a step."""
+    return link.get("rel") == "related" and str(link.get("href")).endswith(".log")
 
 
 def is_over(status: Json) -> bool:

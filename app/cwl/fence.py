@@ -17,6 +17,7 @@ from cwltool.pathmapper import PathMapper
 from cwltool.stdfsaccess import StdFsAccess, abspath
 from schema_salad.ref_resolver import uri_file_path
 
+DEEPEST = 100  # folders in folders, those of the job included
 MOST = 200_000  # names in all folders that cwltool lists
 
 
@@ -36,7 +37,10 @@ class Fence:
 
     def names(self, location: str) -> list[str]:
         """What is in a folder; links may make endless trees of a few. Raises WorkflowException, OSError."""
-        names = os.listdir(self.place(location))
+        place = self.place(location)
+        if place.removeprefix(self.root).count(os.sep) > DEEPEST:
+            raise WorkflowException(f"a directory is nested deeper than {DEEPEST} levels, or its links go in circles")
+        names = os.listdir(place)
         self._listed += 1 + len(names)
         if self._listed > MOST:
             raise WorkflowException(f"more than {MOST} files are in the directories, or links go in circles")

@@ -80,7 +80,7 @@ class Outputs:
             path = self._new(str(value.get("basename") or "file"))
             path.write_text(str(value.get("contents", "")))
             return str(path)
-        path = Path(os.path.realpath(inside(self.work, uri_file_path(location), location)))
+        path = Path(os.path.realpath(inside(self.work, _local(location), location)))
         name = str(value.get("basename") or path.name)
         if name != path.name:
             renamed = self._new(name)
@@ -92,8 +92,8 @@ class Outputs:
 
     def _directory(self, value: Mapping[str, Json]) -> dict[str, Any]:
         location = str(value.get("location", ""))
-        if location.startswith("file:"):
-            folder = Path(os.path.realpath(inside(self.work, uri_file_path(location), location)))
+        if location.startswith(("file:", "/")):
+            folder = Path(os.path.realpath(inside(self.work, _local(location), location)))
         else:
             folder = self._gathered(value)
         self._resolve_links(folder)
@@ -114,8 +114,8 @@ class Outputs:
             name = Path(str(entry.get("basename") or unquote(str(entry["location"])).rpartition("/")[2])).name
             if entry.get("class") == "Directory":
                 location = str(entry.get("location", ""))
-                if location.startswith("file:"):
-                    source = inside(self.work, uri_file_path(location), location)
+                if location.startswith(("file:", "/")):
+                    source = inside(self.work, _local(location), location)
                     if os.path.isdir(source):
                         self._resolve_links(Path(os.path.realpath(source)))
                         self._linked_to(os.path.realpath(source), str(folder / name), name)
@@ -173,6 +173,11 @@ def _is_text(path: str) -> bool:
         return "\0" not in text.decode(begin)
     except UnicodeDecodeError:
         return False
+
+
+def _local(location: str) -> str:
+    """The path of a file that cwltool has as an address, or as a path when an expression has given it on."""
+    return uri_file_path(location) if location.startswith("file:") else location
 
 
 def _has_files(value: Json) -> bool:

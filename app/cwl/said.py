@@ -17,9 +17,11 @@ from geomill.app.cwl.loading import URI
 from geomill.app.cwl.wording import readable
 
 COMMAND = "[job %s] %s$ %s%s%s%s"  # how cwltool logs a command, which here is that of the sandbox
+WRAPPED = "Exception on step"  # how cwltool begins an error whose cause is the message
 LAST = 2000  # bytes at the end of a log that a failure quotes
-ROOM = 16  # lines of them
-AFTERWARDS = ("completed %s", "exited with status: %d")  # how it ends the news that something has ended
+ROOM, WIDEST = 16, 400  # lines of them, characters of a line
+# how it ends the news that something has ended, or failed for a reason that it says next
+AFTERWARDS = ("completed %s", "exited with status: %d", "Exception on step '%s'")
 
 
 class Said(logging.Handler):
@@ -69,9 +71,11 @@ def listen(work: Path) -> tuple[logging.Logger, Said]:
     return logger, said
 
 
-def told(message: str, work: Path) -> str:
+def told(message: str | BaseException, work: Path) -> str:
     """A message of cwltool in one line, which names lines of the document and files from the job's folder."""
-    return readable(WorkflowException(local(message, work)), URI)
+    while isinstance(message, BaseException) and message.__cause__ and str(message).startswith(WRAPPED):
+        message = message.__cause__
+    return readable(WorkflowException(local(str(message), work)), URI)
 
 
 def local(text: str, work: Path) -> str:
@@ -92,7 +96,7 @@ def last_lines(log: Path) -> str:
             text = file.read(LAST).decode(errors="replace")
     except OSError:
         return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
+    lines = [line.strip()[:WIDEST] for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
     return " | ".join(lines[-ROOM:])
 
 

@@ -117,6 +117,7 @@ class Steps:
 
     def construct(self, document: Any, context: LoadingContext) -> Process:
         """What cwltool calls for each process in a document: one of our kind."""
+        context.relax_path_checks = True  # files have any name: a sandboxed tool can do no harm with one
         kinds: dict[str, Any] = {
             "CommandLineTool": StepTool,
             "ExpressionTool": StepExpression,
@@ -153,6 +154,7 @@ class StepTool(CommandLineTool):
             return
         for job in super().job(job_order, partial(self._receive, key, output_callbacks), runtimeContext):
             if isinstance(job, StepJob):
+                job.inplace_update = False  # a tool may write to its own folders alone: it changes a copy
                 job.tool_id = shortname(self.tool["id"])
             yield job
 

@@ -71,9 +71,9 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     isolation.close_all_but([0, 1, 2, link.fileno()])
     isolation.set_name(f"geomill-{name}")
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
     before = isolation.descriptors()
-    preload(name)
+    preload(name)  # which may ask other programs, and wait for them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
     isolation.keep_for_libraries(isolation.descriptors() - before)
     gc.collect()
     gc.freeze()

@@ -366,7 +366,7 @@ def test_the_crate_of_water_bodies_runs_again(client: FlaskClient, run: Run, tmp
         folder, nodes = crate(client, job, tmp_path)
         tools = str(EXAMPLE / "tools")
         again = run_again(folder, tmp_path / "again", "--preserve-environment", "PYTHONPATH", PYTHONPATH=tools)
-    assert len(nodes["outputs/stac_catalog/"]["hasPart"]) == 5
+    assert len(nodes["outputs/stac_catalog/"]["hasPart"]) == 6
     place = Path(again["stac_catalog"]["path"])
     for name in ("virginia-west/otsu.tif", "virginia-east/otsu.tif"):
         assert (place / name).read_bytes() == job.outputs[f"stac_catalog/{name}"]

@@ -17,7 +17,7 @@ from geomill.app.sandbox import bubblewrap
 
 pytest.importorskip("cwltool", reason="the extra cwl is not installed")
 
-LIMITS = {"max_output": str(16 << 20), "max_processes": "64", "grace": "0.1", "max_running": "4"}
+LIMITS = {"max_output": str(256 << 20), "max_processes": "64", "grace": "0.1", "max_running": "4"}
 SECRET = "nobody may read this: 5f2c"
 DOCUMENTS = Path(__file__).with_name("documents")
 

@@ -19,7 +19,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 import urllib3
@@ -213,7 +213,7 @@ def results(work: Work, case: Case) -> Json:
 
 
 def fetched(value: Json) -> Json:
-    """A result in the words of the corpus: {"text" or "base64", "type"} for a file, {"directory": ...} for those."""
+    """A result in the words of the corpus: {"text" or "base64", "type", "beside"} for a file, {"directory": ...}."""
     if isinstance(value, list):
         return [fetched(item) for item in value]
     if not isinstance(value, dict):
@@ -236,7 +236,9 @@ def content(link: Json) -> Json:
     assert essence(reply.headers["Content-Type"]) == essence(link["type"])
     assert link.get("file:size", len(reply.data)) == len(reply.data)
     assert link.get("file:checksum", SHA256).removeprefix(SHA256) in ("", sha256(reply.data).hexdigest())
+    beside = {unquote(each["href"].rpartition("/")[2]): content(each) for each in link.get("secondaryFiles", ())}
+    found = {"type": link["type"]} | ({"beside": beside} if beside else {})
     try:
-        return {"type": link["type"], "text": reply.data.decode()}
+        return found | {"text": reply.data.decode()}
     except UnicodeDecodeError:
-        return {"type": link["type"], "base64": base64.b64encode(reply.data).decode()}
+        return found | {"base64": base64.b64encode(reply.data).decode()}

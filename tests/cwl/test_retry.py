@@ -235,7 +235,7 @@ def test_what_has_not_ended_is_not_retried_and_what_succeeded_is(mill: Mill, nam
     assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
     again = retried(mill, job_id)  # of a dismissed one
     assert mill.call("DELETE", f"/jobs/{again}").json()["status"] == "dismissed"
-    echoed = mill.submit("echo", doubleInput=1.5)  # of a successful one, that of a function
+    echoed = mill.submit("echo", echoInput="again")  # of a successful one, that of a function
     assert mill.ended(echoed).status is Status.SUCCESSFUL
     assert mill.ended(retried(mill, echoed)).status is Status.SUCCESSFUL
 

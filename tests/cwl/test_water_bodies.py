@@ -130,7 +130,7 @@ def test_one_item_may_be_given_without_brackets(scenes: Scenes) -> None:
 @pytest.mark.parametrize(
     "inputs, words",
     [
-        ({"aoi": "10,46,11,47"}, "does not overlap asset 'green'"),
+        ({"aoi": "10,46,11,47"}, "10,46,11,47 does not overlap asset"),
         ({"aoi": "1,2,3"}, 'expected four numbers "minx,miny,maxx,maxy"'),
         ({"bands": ["green", "swir16"]}, "has no band 'swir16': it has green, nir"),
         ({"bands": ["green"]}, "norm_diff: "),
