@@ -17,7 +17,7 @@ from geomill.app.cwl import description, document
 from geomill.app.cwl.document import InvalidPackage
 from geomill.app.cwl.formats import media_types
 from geomill.app.cwl.sample import sample
-from geomill.app.cwl.types import GEOMETRIES, OBJECTS, PLAIN, STRING_FORMATS, Types
+from geomill.app.cwl.types import BOX, GEOMETRIES, OBJECTS, PLAIN, STRING_FORMATS, Types
 from geomill.app.exchange import inputs
 from geomill.app.exchange.schema import compile_schema
 from geomill.processes.description import BBOX_SCHEMA
@@ -256,7 +256,8 @@ def test_the_known_types_are_what_the_standard_has_for_them(describe: Load) -> N
     described = describe("eoap.cwl")
     found = schemas(described)
     assert list(found) == ["aoi", "uri", "when", "maybe", "uris", "shape", "feature", "features", "item", "link"]
-    assert found["aoi"] == BBOX_SCHEMA
+    crs = found["aoi"]["allOf"][0]["properties"]["crs"]
+    assert found["aoi"] == BOX and {**crs, "format": "uri"} == BBOX_SCHEMA["allOf"][0]["properties"]["crs"]
     assert found["uri"] == {"type": "string", "format": "uri"}
     assert found["when"] == {"type": "string", "format": "date-time", "default": "2024-07-01T00:00:00Z"}
     assert found["maybe"] == {"type": "string", "format": "date", "nullable": True}
