@@ -67,6 +67,8 @@ def _input(described: Mapping[str, Any], types: Types) -> Json:
     if "default" in described or optional(described["type"]):
         made["minOccurs"] = 0
     if default is not None:
+        if all(map(schemas.is_file, schemas.branches(schema))):
+            raise InvalidPackage(f"The default of the input {short(described['id'])} must be of the class File.")
         problem = schemas.find_problem(schema, default)
         if problem:
             inside, sentence = problem

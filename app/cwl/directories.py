@@ -5,12 +5,16 @@ A STAC document becomes a catalog that stands by itself: catalog.json, and for e
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import lzma
 import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -36,7 +40,7 @@ class Directories:
 
     def place(self, name: str) -> Path:
         """A path for a new folder of this name."""
-        return self._place(_tame(name))
+        return self._place(tame(name))
 
     def get(self, href: str) -> Any:
         """A fetched file, as long as there are not too many."""
@@ -69,10 +73,10 @@ class Directories:
         folder.mkdir()
         items = list(self._items(document, base, 0))
         for item in items:
-            self._keep_item(item, folder / _tame(str(item["id"])))
+            self._keep_item(item, folder / tame(str(item["id"])))
         links = [{"rel": "root", "href": "./catalog.json", "type": "application/json"}]
         for item in items:
-            name = _tame(str(item["id"]))
+            name = tame(str(item["id"]))
             links.append({"rel": "item", "href": f"./{name}/{name}.json", "type": "application/geo+json"})
         catalog = {"type": "Catalog", "id": "catalog", "stac_version": "1.0.0", "description": "Staged in"}
         (folder / "catalog.json").write_text(json.dumps({**catalog, "links": links}))
@@ -134,29 +138,39 @@ class Directories:
                 continue
             if rest.endswith("/") and depth < DEEPEST:
                 got = self.get(target)
-                self._index(got.href, got.path.read_bytes(), folder / _tame(rest.rstrip("/")), depth + 1)
+                self._index(got.href, got.path.read_bytes(), folder / tame(rest.rstrip("/")), depth + 1)
             elif not rest.endswith("/"):
                 os.link(self.get(target).path, folder / _free(folder, rest))
         return folder
 
     def _unzipped(self, archive: Path, folder: Path) -> Path:
         """zipfile itself keeps names below the folder; links are written as files."""
-        with zipfile.ZipFile(archive) as file:
-            members = file.infolist()
-            _check_size(len(members), sum(member.file_size for member in members), archive)
+        with _unpacking(), zipfile.ZipFile(archive) as file:
+            _check_size((member.file_size for member in file.infolist()), archive)
             file.extractall(folder)
         return _only(folder)
 
     def _untarred(self, archive: Path, folder: Path) -> Path:
         """The filter keeps names and links below the folder. Source: PEP 706."""
-        with tarfile.open(archive) as file:
-            members = file.getmembers()
-            _check_size(len(members), sum(member.size for member in members), archive)
-            try:
-                file.extractall(folder, filter="data")
-            except tarfile.FilterError as error:
-                raise ValueError(f"is an archive with a member that leads out of it: {error}") from error
+        with _unpacking(), tarfile.open(archive) as file:
+            _check_size((member.size for member in file), archive)
+            file.extractall(folder, filter="data")
         return _only(folder)
+
+
+@contextlib.contextmanager
+def _unpacking() -> Iterator[None]:
+    """Archives can be wrong in many ways. Raises ValueError, and OSError for a disk that is full."""
+    try:
+        yield
+    except tarfile.FilterError as error:
+        raise ValueError(f"is an archive with a member that leads out of it: {error}") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ValueError(f"is an archive that cannot be unpacked: {error.strerror or error}") from error
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
+        raise ValueError(f"is an archive that cannot be unpacked: {str(error)[:200]}") from error
 
 
 class _Links(HTMLParser):
@@ -172,11 +186,13 @@ class _Links(HTMLParser):
             self.hrefs += [value for name, value in attrs if name == "href" and value]
 
 
-def _check_size(files: int, size: int, archive: Path) -> None:
-    """An archive may claim to hold more than there is room for."""
-    free = shutil.disk_usage(archive.parent).free
-    if files > MOST or size > free // 2:
-        raise ValueError(f"is an archive with {files} files of {size} bytes, which is too much")
+def _check_size(sizes: Iterable[int], archive: Path) -> None:
+    """An archive may claim to hold more than there is room for; it is not read further than to where that is clear."""
+    free, size = shutil.disk_usage(archive.parent).free, 0
+    for number, each in enumerate(sizes, 1):
+        size += each
+        if number > MOST or size > free // 2:
+            raise ValueError(f"is an archive with {number} files of {size} bytes or more, which is too much")
 
 
 def _only(folder: Path) -> Path:
@@ -187,17 +203,17 @@ def _only(folder: Path) -> Path:
 
 def _free(folder: Path, name: str) -> str:
     """A name that is not taken in a folder."""
-    tame, number = _tame(name), 1
-    while (folder / tame).exists():
+    free, number = tame(name), 1
+    while (folder / free).exists():
         number += 1
-        tame = f"{number}-{_tame(name)}"
-    return tame
+        free = f"{number}-{tame(name)}"
+    return free
 
 
-def _tame(name: str) -> str:
-    """A name for a file: one segment, not hidden, not too long."""
+def tame(name: str, otherwise: str = "_") -> str:
+    """A name for a file: one segment, not hidden, not too long; the end of a long one, for its extension."""
     safe = "".join(letter if letter.isprintable() and letter not in "/\0" else "_" for letter in name)
-    return safe.strip().lstrip(".")[-120:] or "_"
+    return safe.strip().lstrip(".").encode(errors="replace")[-200:].decode(errors="ignore") or otherwise
 
 
 def _json(content: bytes) -> Json:

@@ -58,8 +58,8 @@ def parse(data: bytes) -> Any:
 def entry(document: Document, w: str | None = None) -> str:
     """The id of the process to deploy, as `$graph` has it without `#`; "" if the document is a single process.
 
-    w: the id asked for; `-` and `_` may be mistaken for each other. Without it: main, else the first workflow that is
-    no step of another process, else the first such process. Raises WorkflowNotFound, naming what there is.
+    w: the id asked for; `-` and `_` may be mistaken for each other. Without it, of the processes that are no step of
+    another: main, else the first workflow, else the first. Raises WorkflowNotFound, naming what there is.
     """
     asked = w.removeprefix("#") if w else ""
     if "$graph" not in document:
@@ -74,10 +74,10 @@ def entry(document: Document, w: str | None = None) -> str:
             return asked if asked in processes else alike[0]
         names = listed(processes, "and")
         raise WorkflowNotFound(f'There is no process "{asked}" in the document. There are {names}.')
-    if "main" in processes:
-        return "main"
     used = {run for process in processes.values() for run in runs(process)}
     free = [each for each in processes if each not in used] or list(processes)
+    if "main" in free:
+        return "main"
     return next((each for each in free if processes[each].get("class") == "Workflow"), free[0])
 
 

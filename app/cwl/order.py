@@ -18,7 +18,7 @@ from cwl_utils.expression import do_eval
 from ruamel.yaml import YAML
 
 from geomill.app.cwl.contents import content_of, stated_type
-from geomill.app.cwl.directories import Directories
+from geomill.app.cwl.directories import Directories, tame
 from geomill.app.cwl.formats import fitting
 from geomill.app.cwl.needs import formats
 from geomill.app.cwl.shapes import MEMBERS, OF_FILES, Type, box, can_be, has_field, is_box, is_plain, named, wrapped
@@ -276,8 +276,7 @@ class Order:
 
     def _place(self, name: str) -> Path:
         """A path for a new file or folder of this name, in a folder of its own."""
-        safe = "".join(letter if letter.isprintable() and letter not in "/\0" else "_" for letter in name)
-        safe = safe.strip().lstrip(".")[-120:] or "file"
+        safe = tame(name, "file")
         for number in range(1_000_000):
             folder = self.folder / (self._input if number == 0 else f"{self._input}-{number}")
             if folder not in self._used:

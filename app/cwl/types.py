@@ -68,6 +68,9 @@ QUALIFIED: Json = {
     "required": ["value"],
     "properties": {"value": {}, "encoding": {"type": "string"}, "mediaType": {"type": "string"}},
 }
+# the packages that import it name its reference system in short, and compare it so
+BOX = copy.deepcopy(BBOX_SCHEMA)
+BOX["allOf"][0]["properties"]["crs"].pop("format")
 # has no member of its own, so that an href in a value is read as a reference
 DIRECTORY: Json = {"type": "object", "format": "directory", "required": ["href"]}
 STAC_OBJECT: Json = {
@@ -203,7 +206,7 @@ def text_format(type_: Any) -> bool:
 
 def _known(schema: str, name: str) -> Json | None:
     if name == "BBox" and schema.startswith("ogc"):
-        return copy.deepcopy(BBOX_SCHEMA)
+        return copy.deepcopy(BOX)
     if schema == "string_format" and name in STRING_FORMATS:
         return {"type": "string", "format": STRING_FORMATS[name]}
     if schema == "geojson" and name in GEOMETRIES:

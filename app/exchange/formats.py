@@ -16,7 +16,7 @@ _DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+
 _DURATION = re.compile(r"P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?!$)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _CRS = re.compile(
-    r"https?://www\.opengis\.net/def/crs(/[\w.-]+){3}|urn:ogc:def:crs:\w+:[\w.]*:\w+|\[?(EPSG|OGC|ESRI|IAU):\w+\]?",
+    r"https?://www\.opengis\.net/def/crs(/[\w.-]+){3}|urn:ogc:def:crs:\w+:[\w.]*:\w+|\[?(EPSG|OGC|ESRI|IAU):\w+\]?|CRS84h?",
     re.ASCII,
 )
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")

@@ -4,10 +4,13 @@ import json
 
 import pytest
 
+from geomill.app.sandbox import bubblewrap
+
 pytest.importorskip("cwltool", reason="the extra cwl is not installed")
 
 ECHO = {
-    "class": "CommandLineTool", "id": "say", "baseCommand": ["echo", "hello"], "inputs": {}, "outputs": {"o": "stdout"},
+    "class": "CommandLineTool", "id": "say", "baseCommand": ["echo", "hello"],
+    "inputs": {}, "outputs": {"o": "stdout"},
 }  # fmt: skip
 FALL = {
     "class": "CommandLineTool", "id": "fall", "baseCommand": ["sh", "-c", "echo it falls >&2; exit 3"],
@@ -26,7 +29,7 @@ STEPS = {
 def ours(request, shell, serving):
     """Runs a command, on the home itself or by the server that serves it."""
     named = [] if request.param == "home" else ["--server", serving]
-    return lambda *arguments: shell(*arguments, *named, GEOMILL_ISOLATION="none")
+    return lambda *arguments: shell(*arguments, *named)
 
 
 @pytest.fixture
@@ -53,11 +56,12 @@ def test_a_package_is_deployed_and_undeployed(ours, package):
 
 
 def test_what_is_no_package_is_said_in_one_line(ours, package):
-    package.write_text("class: [")
+    package.write_text("class: [\ninputs: {}\n")
     done = ours("processes", "deploy", package)
-    assert (done.returncode, done.stderr.count("\n"), "line 1" in done.stderr) == (1, 1, True), done.stderr
+    assert (done.returncode, done.stderr.count("\n"), "YAML" in done.stderr) == (1, 1, True), done.stderr
 
 
+@pytest.mark.skipif(bool(bubblewrap.closed()), reason="tools cannot be kept apart on this host")
 def test_the_logs_of_steps_are_printed_and_a_job_is_retried(ours, package):
     assert ours("processes", "deploy", package, "--w", "both").returncode == 0
     try:

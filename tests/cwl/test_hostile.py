@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import tarfile
 import textwrap
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from support.at_work import at_work
 from support.hostile import (
     Json,
     Site,
+    deploy,
     expression,
     glob,
     outputs,
@@ -476,3 +480,69 @@ def test_nothing_that_a_tool_gives_is_a_page_of_this_server(server: Mill, name: 
     for path in (f"/processes/{name}", job, f"{job}/events"):
         reply = server.call("GET", path, Accept="text/html")
         assert reply.headers["Content-Type"].startswith("application/json") or page.encode() not in reply.data
+
+
+# ---- inputs by reference
+
+
+def zipped(**members: bytes) -> bytes:
+    """A zip."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        for member, data in members.items():
+            file.writestr(member, data)
+    return content.getvalue()
+
+
+def tarred(*members: tarfile.TarInfo) -> bytes:
+    """A tar of members without content."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as file:
+        for member in members:
+            file.addfile(member, io.BytesIO(bytes(member.size)))
+    return content.getvalue()
+
+
+def member(path: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 0) -> tarfile.TarInfo:
+    """A member of a tar."""
+    found = tarfile.TarInfo(path)
+    found.type, found.linkname, found.size = kind, link, size
+    return found
+
+
+ARCHIVES = {
+    "a zip that is broken": zipped(a=b"hello" * 1000)[:30] + b"x" * 20 + zipped(a=b"hello" * 1000)[50:],
+    "a zip of a name that is too long": zipped(**{"n" * 300: b""}),
+    "a tar that ends too early": tarred(member("a", size=1 << 20))[:-400],
+    "a tar that goes up": tarred(member("../../../out")),
+    "a tar with a link out": tarred(member("a", tarfile.SYMTYPE, "/etc")),
+    "a tar with a link up": tarred(member("a", tarfile.SYMTYPE, ".."), member("a/out")),
+    "a tar with a device": tarred(member("a", tarfile.CHRTYPE)),
+    "a tar with a pipe": tarred(member("a", tarfile.FIFOTYPE)),
+    "a tar that is deep": tarred(member("/".join("d" * 1500))),
+    "a tar of many": tarred(*(member(str(n)) for n in range(10_001))),
+}
+
+
+@pytest.mark.parametrize("case", ARCHIVES)
+def test_an_archive_that_is_none_or_leads_out_is_a_bad_input(server: Mill, name: str, web: Site, case: str) -> None:
+    deploy(server, tool(MAKE_O, O, {"d": "Directory"}), name)
+    page = web.page(f"/{name}", ARCHIVES[case])
+    job_id = server.submit(name, d={"href": page})
+    info = server.ended(job_id, 30)
+    assert (info.status, info.cause) == (Status.FAILED, "bad-input"), info
+    assert (info.message or "").startswith("d: ") and str(server.settings.home) not in (info.message or "")
+    assert server.call("GET", f"/jobs/{job_id}/results").status == 400
+
+
+@pytest.mark.parametrize("last", ["..", "%2e%2e%2f%2e%2e%2fx", "%00%0a%1b", "%f0%9f%90%8a" * 130, "a" * 400, ".hidden"])
+def test_the_name_of_an_input_stays_in_its_folder(server: Mill, name: str, web: Site, last: str) -> None:
+    script = "import os, sys; open('o', 'w').write(os.path.basename(sys.argv[1]) + ' ' + open(sys.argv[1]).read())"
+    deploy(server, tool(script, O, {"f": {"type": "File", "inputBinding": {}}}), name)
+    page = web.page(f"/{name}/{last}", b"hello")
+    job_id = server.submit(name, f={"href": page})
+    info = server.ended(job_id, 30)
+    if info.status is Status.SUCCESSFUL:
+        assert outputs(server, job_id)[0].read_text().endswith(" hello")
+    else:
+        assert info.cause == "bad-input", info
