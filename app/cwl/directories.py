@@ -203,11 +203,11 @@ def _only(folder: Path) -> Path:
 
 def _free(folder: Path, name: str) -> str:
     """A name that is not taken in a folder."""
-    free, number = tame(name), 1
-    while (folder / free).exists():
+    candidate, number = tame(name), 1
+    while (folder / candidate).exists():
         number += 1
-        free = f"{number}-{tame(name)}"
-    return free
+        candidate = f"{number}-{tame(name)}"
+    return candidate
 
 
 def tame(name: str, otherwise: str = "_") -> str:

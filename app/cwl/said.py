@@ -96,7 +96,7 @@ def last_lines(log: Path) -> str:
             text = file.read(LAST).decode(errors="replace")
     except OSError:
         return ""
-    lines = [line.strip()[:WIDEST] for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
+    lines = [line.strip()[-WIDEST:] for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
     return " | ".join(lines[-ROOM:])
 
 

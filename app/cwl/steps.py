@@ -322,7 +322,7 @@ class StepJob(CommandLineJob):
         """Wait for the tool, and take what it used with its exit code."""
         log = BoundedLog(self.log)
         seen = memory.watch(sproc.pid, log.look)
-        log.look()
+        log.close()
         try:
             _, status, used = os.wait4(sproc.pid, 0)
         except ChildProcessError:  # its time limit was faster

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 import subprocess
 import tempfile
@@ -31,11 +30,17 @@ exit "$status"
 """
 
 
-@functools.cache
+_known: set[int] = set()  # users for whom it works
+
+
 def available(user: int) -> bool:
-    """Whether this host has what it takes, for this user; tried once."""
-    if not all(map(shutil.which, ("slirp4netns", "unshare"))):
-        return False
+    """Whether this host has what it takes, for this user; asked again where it had not: it may have been too busy."""
+    if user not in _known and all(map(shutil.which, ("slirp4netns", "unshare"))) and _works():
+        _known.add(user)
+    return user in _known
+
+
+def _works() -> bool:
     with tempfile.TemporaryDirectory() as folder:
         probe = through(["grep", "-q", "tap0", "/proc/net/route"], Path(folder))
         try:
