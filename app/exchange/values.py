@@ -266,6 +266,8 @@ def _decoded(place: Place, text: str) -> bytes:
     try:
         return decode_base64(text)
     except ValueError as error:
+        if _scheme(text.strip()) in ("http", "https"):
+            raise place.wrong(f'is a file: give its address as {{"href": {shown(text)}}}.') from None
         raise place.wrong(f"must be base64{error}.") from None
 
 

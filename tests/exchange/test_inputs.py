@@ -166,6 +166,7 @@ def test_a_value_is_understood_in_every_form(
         (BBOX, {"bbox": [0, 9, 1, 1]}, "bbox[3] must not be below the lower latitude, 9, but is 1"),
         (TIFF, "not base64!", "must be base64"),
         (TIFF, "abc", "must be base64"),
+        (TIFF, "https://h/a.tif", "is a file: give its address as {\"href\": \"https://h/a.tif\"}"),
         (TIFF, "gr\xfc\xdfe", "must be base64; it has"),
         (TIFF, 5, "must be base64 text"),
         (TIFF, {"type": "wrong/type_1"}, 'type must be image/tiff; application=geotiff, not "wrong/type_1"'),
