@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import shutil
 import signal
 import threading
@@ -282,7 +283,7 @@ class StepJob(CommandLineJob):
             del self.generatefiles["listing"]
         for name in filter(None, (self.stdout, self.stderr)):  # which cwltool opens
             self.steps.fence.target(os.path.join(self.base_path_logs, name), self.base_path_logs)
-        shown = " ".join(map(str, self.command_line)).replace(f"{self.steps.work}/", "").replace("\n", "\\n")
+        shown = shlex.join(map(str, self.command_line)).replace(f"{self.steps.work}/", "").replace("\n", "\\n")
         log.write(f"$ {shown}\n".encode(errors="replace"))
         if not self.command_line:
             raise WorkflowException("the tool has no command: neither baseCommand nor arguments say what to run")

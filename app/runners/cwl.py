@@ -58,6 +58,8 @@ def run(task: Task) -> dict[str, Any]:
     given = contents(task.request.inputs, inputs.given(task.request, task.description))
     order = Order(tool, task.work / "inputs", task.guard.fetch).make(given)
     context = _context(task.work, steps.fence)
+    if tool.tool["id"] == loading.URI:  # a tool that has no name of its own
+        context.name = task.job.process_id
     executor = Executor(task.settings.workflow_cpus, task.settings.memory)
     context.select_resources = executor.select_resources
     try:
