@@ -14,7 +14,7 @@ from geomill.app.cwl.document import LARGEST, InvalidPackage
 from geomill.app.cwl.validate import validate
 from geomill.app.exchange.package import Package
 from geomill.app.exchange.schema import compile_schema
-from geomill.app.exchange.wording import meant
+from geomill.app.exchange.wording import meant, shown
 from geomill.app.guard import Guard, Refused, Unreachable
 from geomill.app.sandbox import NoIsolation, Sandbox
 from geomill.processes.deployed import Deployed, Version
@@ -187,7 +187,7 @@ def _with_parameters(member: Mapping[str, Any]) -> dict[str, Any]:
 def _check_id(process_id: str) -> None:
     if not valid_id(process_id) or process_id.startswith(".") or len(process_id.encode()) > 200:
         expected = "letters, digits and . _ : ~ -, not a dot first, at most 200"
-        raise InvalidPackage(f"{process_id!r} cannot be the id of a process; expected {expected}.")
+        raise InvalidPackage(f"{shown(process_id)} cannot be the id of a process; expected {expected}.")
 
 
 def _check_schema(kind: str, name: str, schema: Mapping[str, Any]) -> None:

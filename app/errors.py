@@ -35,7 +35,7 @@ from geomill.jobstore import (
     StoreFull,
 )
 from geomill.processes import BadInput
-from geomill.processes.deployed import DuplicatedProcess
+from geomill.processes.deployed import DuplicatedProcess, NoSuchVersion
 from geomill.processes.registry import NoSuchProcess
 
 PART_1 = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
@@ -94,6 +94,7 @@ BUSY = Problem(503, "busy", "Server busy", "The server cannot take this request 
 PROBLEMS: dict[type[Exception], Problem] = {
     NoSuchProcess: Problem(404, PART_1 + "no-such-process", "No such process"),
     NoSuchJob: Problem(404, PART_1 + "no-such-job", "No such job"),
+    NoSuchVersion: Problem(404, "no-such-version", "No such version", "The process never had this package."),
     NoSuchLog: Problem(404, "no-such-log", "No such log", "A log of a step is there once the step has begun."),
     JobNotFinished: Problem(409, "job-not-finished", "Job not finished", "Only a job that has ended can be retried."),
     NoSuchTenant: Problem(

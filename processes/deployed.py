@@ -35,6 +35,10 @@ class DuplicatedProcess(ValueError):
         self.process_id = process_id
 
 
+class NoSuchVersion(LookupError):
+    """A process was never deployed with this package."""
+
+
 @dataclass(frozen=True)
 class Version:
     """What a process was at a time. package: a digest; entry: what of the package runs; deployed: a time, RFC 3339."""

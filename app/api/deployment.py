@@ -25,7 +25,7 @@ from geomill.app.schemas import (
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
-from geomill.processes.deployed import DuplicatedProcess, Version
+from geomill.processes.deployed import DuplicatedProcess, NoSuchVersion, Version
 from geomill.processes.records import NoSuchProcess, Process
 
 bp = Blueprint("deployment", __name__)
@@ -107,7 +107,7 @@ def package(process_id: str) -> Any:
     deployed, digest = current_app.processes.deployed, read_query(PackageQuery)["package"]
     versions = [each for each in deployed.versions(process_id) if digest in (None, each.package)]
     if not versions:
-        raise NoSuchProcess(f"{process_id}?package={digest}")
+        raise NoSuchVersion(f"Process {process_id!r} never had the package {digest!r}; its versions name those it had.")
     content, media_type = deployed.received(versions[-1])
     return Response(content, content_type=media_type, headers=SANDBOX)
 

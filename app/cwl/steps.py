@@ -298,7 +298,10 @@ class StepJob(CommandLineJob):
                     log.write(file.read(1 << 20))
 
     def _sandboxed(self) -> Tool:
-        """What the sandbox has to know."""
+        """What the sandbox has to know. Raises WorkflowException."""
+        for name, value in self.environment.items():
+            if not name or "=" in name or "\0" in name + value:
+                raise WorkflowException(f"{name!r} and its value cannot be a variable of the environment")
         image, _ = self.get_requirement("DockerRequirement")
         return Tool(
             argv=tuple(map(str, self.command_line)),
