@@ -162,7 +162,7 @@ def test_a_job_is_dismissed_while_it_is_published(mill: Mill) -> None:
 def test_a_step_that_takes_too_long_is_ended_with_all_it_left(tmp_path: Path) -> None:
     needs_sandbox()
     settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run")
-    with nothing_left(), serving(settings, time_limit="3", **NOTHING) as mill:
+    with nothing_left(), serving(settings, time_limit="8", **NOTHING) as mill:
         deploy(mill, tool(WILD), "wild")
         job_id = begun(mill, "wild", "package.cwl")
         ended = mill.ended(job_id)

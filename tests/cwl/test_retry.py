@@ -11,7 +11,6 @@ from cwl.conftest import LIMITS, needs_sandbox  # type: ignore[import-not-found]
 from support.hostile import Json, Site, deploy, events, expression, glob, outputs, tool, workflow
 from support.mills import Mill, serving
 from support.waiting import until
-from support.waiting import until
 
 from geomill.app.config import Settings
 from geomill.jobstore import Status, fsck
