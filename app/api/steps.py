@@ -15,6 +15,7 @@ from geomill.app.operations import Answer, operation
 from geomill.app.schemas import EventsSchema, dump
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
+from geomill.jobstore import Status
 
 bp = Blueprint("steps", __name__)
 
@@ -27,11 +28,14 @@ STATES = {"success": "successful", "reused": "successful", "skipped": "successfu
 @operation("getEvents", {200: Answer("The steps of a job, and what happened to them.", EventsSchema)}, problems=(404,))
 def show(job_id: str) -> Any:
     """The steps of a job and what happened to them; none for a process that is a function."""
-    current_app.jobs.read_status(job_id)
+    info = current_app.jobs.status(job_id)
     happened = events(current_app.jobs.folder(job_id))
     steps: dict[str, dict[str, Any]] = {}
     for event in happened:
         steps[event["step"]] = steps.get(event["step"], {"id": event["step"]}) | _member(event)
+    for step in steps.values():
+        if step["status"] == "running" and info.status.final:  # it was ended with its job, and nobody came to say so
+            step["status"] = "dismissed" if info.status is Status.DISMISSED else "failed"
     known = set(logs(current_app.jobs.folder(job_id)))
     for name, step in steps.items():
         if f"{name}.log" in known:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import os
@@ -35,16 +34,19 @@ class Reuse:
         self._sums: dict[str, Any] = {}  # of what lies in the job: it does not change, and is given to many steps
         self._known = self._of_retried()
 
-    def key(self, tool: Any, job_order: Any) -> str | None:
-        """Names a tool with everything it is given; None where nothing is kept."""
+    def key(self, step: str, tool: Any, job_order: Any) -> str | None:
+        """Names a step and its tool with everything it is given; None where nothing is kept."""
         if not self.keeping or not _may_be_reused(tool):
             return None
-        told = {"tool": _plain(tool.tool), "requirements": _plain(tool.requirements), "order": self._told(job_order)}
+        told = {"step": step, "order": self._told(job_order)}
+        told |= {"tool": _plain(tool.tool), "requirements": _plain(tool.requirements)}
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
     def known(self, key: str | None) -> Any:
-        """What the tool gave the last time, or None."""
-        return copy.deepcopy(self._known.get(key)) if key else None
+        """What the step gave the last time, or None: once for each time it gave something, as with equal items."""
+        with self._lock:
+            outcomes = self._known.get(key or "")
+            return outcomes.pop(0) if outcomes else None
 
     def keep(self, key: str | None, outputs: Any) -> None:
         """Note what a tool gave."""
@@ -53,13 +55,12 @@ class Reuse:
         line = json.dumps({"key": key, "outputs": _moved(outputs, self._relative)}, default=str)
         with self._lock, (self.work / FINISHED).open("a") as file:
             file.write(line + "\n")
-        self._known[key] = copy.deepcopy(outputs)
 
     # ---- inside
 
-    def _of_retried(self) -> dict[str, Any]:
+    def _of_retried(self) -> dict[str, list[Any]]:
         """What the retried run has finished, with its files where they are now."""
-        known = {}
+        known: dict[str, list[Any]] = {}
         folder = self.work / RETRIED
         if (folder / FINISHED).is_file():
             for line in (folder / FINISHED).read_text().splitlines():
@@ -69,7 +70,7 @@ class Reuse:
                     continue
                 outputs = _moved(kept["outputs"], self._absolute)
                 if all(os.path.exists(path) for path in _paths(outputs)):
-                    known[kept["key"]] = outputs
+                    known.setdefault(kept["key"], []).append(outputs)
         return known
 
     def _absolute(self, location: str) -> str:

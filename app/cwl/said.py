@@ -96,6 +96,7 @@ def last_lines(log: Path) -> str:
             text = file.read(LAST).decode(errors="replace")
     except OSError:
         return ""
+    text = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
     lines = [line.strip()[-WIDEST:] for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
     return " | ".join(lines[-ROOM:])
 
@@ -104,8 +105,9 @@ class _Local(logging.Formatter):
     """Names files from the job's folder."""
 
     def __init__(self, work: Path) -> None:
-        super().__init__("%(levelname)s %(message)s")
+        super().__init__()
         self.work = work
 
     def format(self, record: logging.LogRecord) -> str:
-        return local(super().format(record), self.work)
+        """Without a traceback, which is of ours and of this host."""
+        return local(f"{record.levelname} {record.getMessage()}", self.work)

@@ -144,7 +144,7 @@ class StepTool(CommandLineTool):
     def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Any:
         """The run of this tool, or nothing when its outputs are known."""
         steps = self.steps_of_run
-        key = steps.reuse.key(self, job_order)
+        key = steps.reuse.key(runtimeContext.name, self, job_order)
         known = steps.reuse.known(key)
         if known is not None:
             name = unique(runtimeContext.name or shortname(self.tool.get("id", "job")))

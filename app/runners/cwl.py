@@ -68,6 +68,8 @@ def run(task: Task) -> dict[str, Any]:
         raise _failed(steps, local(readable(error, loading.URI), task.work)) from error
     except RecursionError as error:
         raise _failed(steps, "a value or a directory is nested too deep") from error
+    except UnicodeError as error:
+        raise _failed(steps, "a file among the outputs has a name that is not in UTF-8") from error
     if status != "success" or outputs is None:
         raise _failed(steps, said.first or f"the process ended as {status}")
     try:
@@ -76,6 +78,8 @@ def run(task: Task) -> dict[str, Any]:
         raise Failed({"cause": "result", "message": str(error)}) from error
     except RecursionError as error:
         raise Failed({"cause": "result", "message": "a directory is nested too deep"}) from error
+    except UnicodeError as error:
+        raise Failed({"cause": "result", "message": "a file has a name that is not in UTF-8"}) from error
 
 
 def _loaded(task: Task, document: Path, said: Said) -> tuple[Any, Steps]:

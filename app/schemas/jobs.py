@@ -60,7 +60,7 @@ class StepSchema(core.Document):
 
     id = fields.String(required=True)
     tool = fields.String()
-    status = fields.String(required=True, validate=OneOf(["running", "successful", "failed"]))
+    status = fields.String(required=True, validate=OneOf(["running", "successful", "failed", "dismissed"]))
     started = fields.String()
     finished = fields.String()
     seconds = fields.Float()
