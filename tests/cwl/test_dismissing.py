@@ -107,7 +107,6 @@ def _is_tool(pid: int) -> bool:
 
 @pytest.mark.parametrize("process, step", [("wild", "wild"), ("steps", "second")])
 def test_nothing_is_left_of_a_dismissed_step(mill: Mill, process: str, step: str) -> None:
-    step = "package.cwl" if process == "wild" else step
     with nothing_left():
         job_id = begun(mill, process, step)
         reply = mill.call("DELETE", f"/jobs/{job_id}")
@@ -135,14 +134,14 @@ def test_nothing_is_left_of_a_step_whose_job_was_killed(mill: Mill) -> None:
         until(lambda: not at_work(job_id))  # the supervisor itself, with its last word said
 
 
-def test_a_job_is_dismissed_while_its_inputs_are_fetched(mill: Mill, web: Site) -> None:
-    deploy(mill, tool("", inputs={"f": "File"}), "taking")
-    web.hold("/slow")
-    job_id = mill.submit("taking", f={"href": f"{web.url}/slow"})
-    until(lambda: "/slow" in web.asked)
+def test_a_job_is_dismissed_while_its_inputs_are_fetched(mill: Mill, web: Site, name: str) -> None:
+    deploy(mill, tool("", inputs={"f": "File"}), name)
+    web.hold(f"/{name}")
+    job_id = mill.submit(name, f={"href": f"{web.url}/{name}"})
+    until(lambda: f"/{name}" in web.asked, 20)
     reply = mill.call("DELETE", f"/jobs/{job_id}")
     assert (reply.status, reply.json()["status"]) == (200, "dismissed")
-    assert [leaks.running_name(pid) for pid in at_work(job_id)] == []
+    assert at_work(job_id) == []
     web.release()
 
 
@@ -164,7 +163,7 @@ def test_a_step_that_takes_too_long_is_ended_with_all_it_left(tmp_path: Path) ->
     settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run")
     with nothing_left(), serving(settings, time_limit="8", **NOTHING) as mill:
         deploy(mill, tool(WILD), "wild")
-        job_id = begun(mill, "wild", "package.cwl")
+        job_id = begun(mill, "wild", "wild")
         ended = mill.ended(job_id)
         assert (ended.status, ended.cause) == (Status.FAILED, "time-limit")
         until(lambda: not at_work(job_id))
