@@ -111,6 +111,8 @@ def test_nothing_is_left_of_a_dismissed_step(mill: Mill, process: str, step: str
         job_id = begun(mill, process, step)
         reply = mill.call("DELETE", f"/jobs/{job_id}")
         assert (reply.status, reply.json()["status"], at_work(job_id)) == (200, "dismissed", [])
+        steps = mill.call("GET", f"/jobs/{job_id}/events").json()["steps"]
+        assert [each["status"] for each in steps if each["id"] == step] == ["dismissed"]
         folder = mill.store.folder(job_id)
         assert not (folder / "work").exists() and not (folder / "kept").exists()
 
@@ -121,6 +123,8 @@ def test_nothing_is_left_of_a_step_whose_supervisor_was_killed(mill: Mill) -> No
         leaks.kill(mill.store.read_status(job_id).pid or 0)
         ended = mill.ended(job_id)
         assert (ended.status, ended.cause) == (Status.FAILED, "lost")
+        steps = mill.call("GET", f"/jobs/{job_id}/events").json()["steps"]
+        assert [each["status"] for each in steps if each["id"] == "second"] == ["failed"]
         until(lambda: not at_work(job_id))
         until(lambda: not (mill.store.folder(job_id) / "work").exists())
 

@@ -200,6 +200,28 @@ def test_only_the_items_of_a_scatter_that_failed_are_run_again(mill: Mill, web: 
     assert len(reused) <= len(done) + 1  # of two that are the same one may have been done
 
 
+def test_equal_items_have_each_their_own_outcome_again(mill: Mill, web: Site, name: str) -> None:
+    """What is random is not the same for all."""
+    random = tool("open('o', 'w').write(open('/proc/sys/kernel/random/uuid').read().strip())", O, {"n": "int"})
+    join = "import sys; open('o', 'w').write(' '.join(open(path).read() for path in sys.argv[2:]))"
+    late = {"late": {"type": "File", "inputBinding": {"position": 1}}}
+    many = {"f": {"type": "File[]", "inputBinding": {"position": 2}}}
+    patient = "import sys; 'not yet' in open(sys.argv[1]).read() and sys.exit('too early')\n" + join
+    steps = {
+        "draw": {"run": random, "in": {"n": "ns"}, "scatter": "n", "out": ["o"]},
+        "all": {"run": tool(patient, O, late | many), "in": {"f": "draw/o", "late": "late"}, "out": ["o"]},
+    }
+    document = workflow(steps, {"o": {"type": "File", "outputSource": "all/o"}}, {"ns": "int[]", "late": "File"})
+    deploy(mill, document, name)
+    web.page(f"/{name}", b"not yet")
+    job_id = mill.submit(name, late={"href": f"{web.url}/{name}"}, ns=[1, 1, 1])
+    assert mill.ended(job_id, 30).status is Status.FAILED
+    web.page(f"/{name}", b"now")
+    again = retried(mill, job_id)
+    assert len(set(result(mill, again).split())) == 3
+    assert sorted(ran(mill, again).values()) == ["reused"] * 3 + ["success"]
+
+
 def test_different_inputs_are_never_taken_for_each_other(mill: Mill, web: Site, name: str) -> None:
     """Each step is given what the others are not, in the same places and under the same names."""
     word = {"s": {"type": "string", "inputBinding": {}}}
