@@ -5,6 +5,7 @@ Code raises a plain exception that knows no HTTP; its text becomes `detail`.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -126,7 +127,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     QueueFull: BUSY,
     ServerBusy: BUSY,
     StoreBusy: BUSY,
-    StoreFull: Problem(507, "store-full", "Store full", "Too little disk space is left to accept a job."),
+    StoreFull: Problem(507, "store-full", "Store full", "Too little disk space is left to accept anything."),
     StatusChanged: STALE,
     PreconditionFailed: STALE,
     security.ForeignHost: Problem(
@@ -172,6 +173,8 @@ def problem_of(error: Exception) -> Problem:
     """The row of an exception: its own, or that of the nearest class above it."""
     if isinstance(error, JobFailed):
         return FAILURES.get(error.status_info.cause or "", FAILED)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return PROBLEMS[StoreFull]
     for kind in type(error).__mro__:
         if kind in PROBLEMS:
             return PROBLEMS[kind]

@@ -216,7 +216,9 @@ class JobStore:
         return self.status(known.job_id)
 
     def _create(self, job: Job, request: bytes, durable: bool) -> StatusInfo:
-        self._admit()
+        self.check_room()
+        if self.index.holds_more_than(self.admission.max_queued - 1, Status.ACCEPTED):
+            raise QueueFull(self.admission.max_queued)
         folder = self.folder(job.job_id)
         building = folder.with_name(_NEW + job.job_id)
         info = StatusInfo(
@@ -436,15 +438,14 @@ class JobStore:
         """The lock that a job is moved under. Raises NoSuchJob for what cannot be an id, StoreBusy."""
         return self.locks.moving(self.folder(job_id).name, patience)
 
-    def _admit(self) -> None:
+    def check_room(self) -> None:
+        """Raise StoreFull where too little is left on the home's disk to begin anything."""
         limits = self.admission
         disk = os.statvfs(self.home)
         if disk.f_bavail * disk.f_frsize < limits.min_free_bytes:
             raise StoreFull(f"less than {limits.min_free_bytes} bytes are free where jobs are kept")
         if disk.f_files and disk.f_favail < limits.min_free_inodes:
             raise StoreFull(f"fewer than {limits.min_free_inodes} inodes are free where jobs are kept")
-        if self.index.holds_more_than(limits.max_queued - 1, Status.ACCEPTED):
-            raise QueueFull(limits.max_queued)
 
     def _job_of_key(self, name: str) -> Job | None:
         try:

@@ -39,7 +39,7 @@ CHANGED = Answer("It is done.", media_types=())
 @operation(
     "deploy",
     {200: DRY_RUN, 201: DEPLOYED},
-    problems=(409, 413, 415, 422),
+    problems=(409, 413, 415, 422, 507),
     query=DeployQuery,
     body=OgcPackageSchema,
     takes=ACCEPTED,
@@ -48,6 +48,7 @@ def deploy() -> Any:
     """Deploy a process. /req/deploy-replace-undeploy/deploy-post-op"""
     asked, media_type = read_query(DeployQuery), _media_type()
     package = read(whole_body(), media_type)
+    current_app.jobs.check_room()
     planned = deployment.plan(package, current_app.settings, current_app.guard, w=asked["w"])
     _refuse_taken(planned.process_id)  # before anything is written
     if asked["dry_run"]:
@@ -65,7 +66,7 @@ def deploy() -> Any:
 @operation(
     "replace",
     {200: DRY_RUN, 204: CHANGED},
-    problems=(404, 413, 415, 422),
+    problems=(404, 413, 415, 422, 507),
     query=DeployQuery,
     body=OgcPackageSchema,
     takes=ACCEPTED,
@@ -75,6 +76,7 @@ def replace(process_id: str) -> Any:
     asked, media_type = read_query(DeployQuery), _media_type()
     _mutable(process_id)
     package = read(whole_body(), media_type)
+    current_app.jobs.check_room()
     planned = deployment.plan(package, current_app.settings, current_app.guard, w=asked["w"], replaced=process_id)
     if asked["dry_run"]:
         return dump(DryRunSchema, _dry_run(planned))

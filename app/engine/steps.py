@@ -90,7 +90,9 @@ def events(folder: Path) -> list[dict[str, Any]]:
     found = []
     for line in lines[:-1]:
         with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
+            event = json.loads(line)
+            if isinstance(event, dict) and {"event", "step"} <= set(event):
+                found.append(event)
     return found
 
 

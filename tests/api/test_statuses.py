@@ -413,7 +413,14 @@ def package_of_another_time(operation: str, place: Place) -> TestResponse:
     return place.worker.open(path.format(deployed=place.deployed()), method=method, data=package, content_type=CWL)
 
 
+def package_on_a_disk_nearly_full(operation: str, place: Place) -> TestResponse:
+    path = "/processes" if operation == "deploy" else place.deployed(place.idle.test_client())
+    method = OPERATIONS[operation][0]
+    return place.client(min_free_bytes=2**62).open(path, method=method, data=docker(), content_type=OGC)
+
+
 for each in ("deploy", "replace"):
+    WAYS[each, 507] = partial(package_on_a_disk_nearly_full, each)
     WAYS[each, 400] = partial(no_package, each)
     WAYS[each, 413] = partial(package_too_large, each)
     WAYS[each, 415] = partial(package_of_another_kind, each)
