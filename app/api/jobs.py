@@ -63,7 +63,8 @@ def dismiss(job_id: str) -> Any:
 def status_answer(status: StatusInfo, code: int = 200) -> Response:
     """A status document, with the ETag that If-Match takes."""
     document = dump(StatusInfoSchema, status)
-    document["links"] += step_links(status.job_id)
+    if status.status is not Status.ACCEPTED:
+        document["links"] += step_links(status.job_id)
     response = jsonify(document)
     response.status_code = code
     response.set_etag(status.etag)
