@@ -124,7 +124,7 @@ def test_nothing_is_left_of_a_step_whose_supervisor_was_killed(mill: Mill) -> No
         ended = mill.ended(job_id)
         assert (ended.status, ended.cause) == (Status.FAILED, "lost")
         steps = mill.call("GET", f"/jobs/{job_id}/events").json()["steps"]
-        assert [each["status"] for each in steps if each["id"] == "second"] == ["failed"]
+        assert "running" not in [each["status"] for each in steps]  # that it began may not have been heard of any more
         until(lambda: not at_work(job_id))
         until(lambda: not (mill.store.folder(job_id) / "work").exists())
 
