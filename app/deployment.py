@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from geomill.app.exchange.schema import compile_schema
 from geomill.app.exchange.wording import meant, shown
 from geomill.app.guard import Guard, Refused, Unreachable
 from geomill.app.sandbox import NoIsolation, Sandbox
+from geomill.jobstore.records import now, timestamp
 from geomill.processes.deployed import Deployed, Version
 from geomill.processes.description import valid_id
 from geomill.processes.records import Process
@@ -82,7 +82,7 @@ def keep(planned: Plan, package: Package, deployed: Deployed) -> Version:
         package=deployed.keep(package.received, planned.document, record),
         entry=planned.entry,
         runner=planned.runner,
-        deployed=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        deployed=timestamp(now()),
     )
 
 

@@ -125,6 +125,11 @@ def now() -> datetime:
     return datetime.fromtimestamp(int(time.time() * 1000) / 1000, UTC)
 
 
+def timestamp(moment: datetime) -> str:
+    """A time as it is written, in UTC: 2026-01-31T12:00:00.123Z. RFC 3339"""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def new_job_id(moment: float | None = None) -> str:
     """A UUIDv7 of now, or of another moment (seconds): 48 bits of milliseconds, then random. Source: RFC 9562, 5.7."""
     value = int((time.time() if moment is None else moment) * 1000) << 80 | int.from_bytes(os.urandom(10))
@@ -185,7 +190,7 @@ def _known(record: type[Any], data: Mapping[str, Json]) -> dict[str, Json]:
 
 def _plain(value: Json) -> Json:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return timestamp(value)
     if isinstance(value, Status):
         return value.value
     if isinstance(value, Limits):

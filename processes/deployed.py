@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geomill.processes.packages import replace, sync
 from geomill.processes.records import Limits, NoSuchProcess, Process
 
 DOCUMENT, RECEIVED, RECORD = "document.cwl", "received", "process.json"
@@ -108,7 +109,7 @@ class Deployed:
                 self._file(process_id).unlink()
             except OSError:
                 raise NoSuchProcess(process_id) from None
-            _sync(self.folder)
+            sync(self.folder)
 
     def keep(self, received: bytes, document: bytes | None, record: Mapping[str, Any]) -> str:
         """Keep a package and give its digest; durable when this returns.
@@ -123,12 +124,12 @@ class Deployed:
             for name, content in ((RECEIVED, received), (DOCUMENT, document), (RECORD, told)):
                 if content is not None:
                     _create(building / name, content)
-            _sync(building)
+            sync(building)
             try:
                 building.rename(self.packages / digest)
             except OSError:  # somebody else was faster
                 shutil.rmtree(building)
-            _sync(self.packages)
+            sync(self.packages)
         return digest
 
     # ---- inside
@@ -180,11 +181,7 @@ class Deployed:
 
     def _write(self, process_id: str, versions: builtins.list[Version]) -> None:
         content = json.dumps({"id": process_id, "versions": [dataclasses.asdict(each) for each in versions]})
-        building = self._file(process_id).with_name(f".new-{process_id}")
-        building.unlink(missing_ok=True)
-        _create(building, content.encode())
-        building.rename(self._file(process_id))
-        _sync(self.folder)
+        replace(self._file(process_id), content.encode(), durable=True)
 
 
 def _create(path: Path, content: bytes) -> None:
@@ -193,11 +190,3 @@ def _create(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -53,7 +53,7 @@ class Packages:
         digest = hashlib.sha256(content).hexdigest()
         if not self.path(digest).exists():
             self.path(digest).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace(self.path(digest), content, durable=True)
+            replace(self.path(digest), content, durable=True)
         return digest
 
     def recall(self, digest: str, interpreter: str | None, path: Path) -> Record | None:
@@ -78,7 +78,7 @@ class Packages:
                     return known
                 record = self._describe(digest, interpreter, path)
                 record["when"], record["siblings"] = time.time(), siblings
-                _replace(self._record(digest, interpreter, path), json.dumps(record).encode(), durable=False)
+                replace(self._record(digest, interpreter, path), json.dumps(record).encode(), durable=False)
                 return record
         except (OSError, ValueError, Timeout) as error:  # the middle one: a null in a path
             problem = f"could not be described: {getattr(error, 'strerror', None) or error}"
@@ -173,7 +173,7 @@ def _last(printed: bytes) -> Record:
     return Record(error="ended with exit code 0 while being loaded")
 
 
-def _replace(path: Path, content: bytes, durable: bool) -> None:
+def replace(path: Path, content: bytes, durable: bool) -> None:
     """Write a file whole or not at all, readable for its owner alone."""
     descriptor, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     try:
@@ -188,8 +188,13 @@ def _replace(path: Path, content: bytes, durable: bool) -> None:
         raise
     if durable:
         for folder in (path.parent, path.parent.parent):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync(folder)
+
+
+def sync(folder: Path) -> None:
+    """Bring the names in a folder to disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -96,9 +96,9 @@ class Registry:
         """The process with an id; new files are waited for only if it is not among the others. Raises NoSuchProcess."""
         with contextlib.suppress(NoSuchProcess):
             return self.deployed.get(process_id)
-        return self.in_folders(process_id)
+        return self._in_folders(process_id)
 
-    def in_folders(self, process_id: str) -> Process:
+    def _in_folders(self, process_id: str) -> Process:
         """The process that a file gives, which nobody can deploy or undeploy. Raises NoSuchProcess."""
         found, _ = self._folders.scan()
         deadline = time.monotonic() + self._packages.limit + SPARE

@@ -56,7 +56,7 @@ def _in_order(tool: Process, process: Mapping[str, Any], section: str) -> list[A
     """Inputs or outputs as the author has ordered them: cwltool sorts those given as a map."""
     given = process.get(section)
     names = list(given) if isinstance(given, dict) else []
-    order = {name.rpartition("#")[2].rpartition("/")[2]: number for number, name in enumerate(names)}
+    order = {short(name): number for number, name in enumerate(names)}
     return sorted(tool.tool[section], key=lambda each: order.get(short(each["id"]), len(order)))
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from cwl_utils.errors import WorkflowException
@@ -22,6 +22,8 @@ from geomill.app.cwl.directories import Directories, tame
 from geomill.app.cwl.formats import fitting
 from geomill.app.cwl.needs import formats
 from geomill.app.cwl.shapes import MEMBERS, OF_FILES, Type, box, can_be, has_field, is_box, is_plain, named, wrapped
+from geomill.app.cwl.types import short
+from geomill.app.exchange.inputs import Fetch, Fetched
 from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.strictjson import loads
 from geomill.app.exchange.values import Content
@@ -30,22 +32,6 @@ from geomill.processes import BadInput
 
 Json = Any
 _WEB = re.compile(r"https?://\S+", re.ASCII)
-
-
-class Fetched(Protocol):
-    """What fetching gives."""
-
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-
-    @property
-    def media_type(self) -> str: ...  # noqa: D102
-
-    @property
-    def href(self) -> str: ...  # noqa: D102
-
-
-Fetch = Callable[[str, Path, str | None], Fetched]
 
 
 class Order:
@@ -67,7 +53,7 @@ class Order:
         """
         made = {}
         for parameter in self.tool.tool["inputs"]:
-            self._input, self._parameter = parameter["id"].rpartition("#")[2].rpartition("/")[2], parameter
+            self._input, self._parameter = short(parameter["id"]), parameter
             if inputs.get(self._input) is not None:
                 made[self._input] = self._value(inputs[self._input], parameter["type"])
         self._stage_defaults(self.tool, made)
@@ -76,7 +62,7 @@ class Order:
     def _stage_defaults(self, process: Any, given: Mapping[str, Json]) -> None:
         """Fetch the files that are defaults of a process or a step, by way of the guard like all others."""
         for parameter in process.tool["inputs"]:
-            self._input, self._parameter = parameter["id"].rpartition("#")[2].rpartition("/")[2], parameter
+            self._input, self._parameter = short(parameter["id"]), parameter
             if self._input not in given:
                 self._stage(parameter.get("default"))
         for step in getattr(process, "steps", ()):
@@ -139,7 +125,7 @@ class Order:
 
     def _record(self, value: dict[str, Json], type_: Mapping[str, Any]) -> dict[str, Json]:
         """A record; a field says of its files what an input would: what lies beside them, their format."""
-        fields = {field["name"].rpartition("/")[2].rpartition("#")[2]: field for field in type_["fields"]}
+        fields = {short(field["name"]): field for field in type_["fields"]}
         made, outer = {}, self._parameter
         for name, member in value.items():
             self._parameter = fields.get(name, {})

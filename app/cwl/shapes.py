@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from geomill.app.cwl.types import KNOWN, optional, text_format
-from geomill.app.exchange.values import Content
+from geomill.app.cwl.types import KNOWN, optional, short, text_format
+from geomill.app.exchange.values import QUALIFIERS, Content
 
-MEMBERS = {"value", "mediaType", "encoding", "schema", "format", "type"}  # of a qualified value
+MEMBERS = QUALIFIERS | {"type"}  # of a qualified value; some write type for mediaType
 OF_FILES = ("File", "Directory")
 
 Json = Any
@@ -67,11 +67,11 @@ def can_be(value: Json, type_: Type) -> bool:
     if kind == "array":
         return isinstance(value, list)
     if kind == "record":
-        fields = {field["name"].rpartition("/")[2].rpartition("#")[2]: field["type"] for field in type_["fields"]}
+        fields = {short(field["name"]): field["type"] for field in type_["fields"]}
         needed = {name for name, each in fields.items() if not optional(each)}
         return isinstance(value, dict) and not of_file and needed <= set(value) <= set(fields)
     if kind == "enum":
-        return value in [symbol.rpartition("/")[2].rpartition("#")[2] for symbol in type_["symbols"]]
+        return value in [short(symbol) for symbol in type_["symbols"]]
     if isinstance(value, bool):
         return kind == "boolean"
     if isinstance(value, int | float):
@@ -82,4 +82,4 @@ def can_be(value: Json, type_: Type) -> bool:
 def has_field(type_: Type, name: str) -> bool:
     """Whether a record has a member of its own that is called so."""
     fields = type_.get("fields", []) if isinstance(type_, dict) else []
-    return any(field["name"].rpartition("/")[2].rpartition("#")[2] == name for field in fields)
+    return any(short(field["name"]) == name for field in fields)

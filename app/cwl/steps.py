@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
@@ -35,10 +35,11 @@ from schema_salad.validate import validate_ex
 from geomill.app.cwl import memory
 from geomill.app.cwl.bounded import BoundedLog
 from geomill.app.cwl.fence import Fence
+from geomill.app.cwl.needs import reference
 from geomill.app.cwl.reuse import Reuse
 from geomill.app.cwl.said import Said, last_lines, local, log_name
 from geomill.app.sandbox import Sandbox, Tool
-from geomill.jobstore.records import now
+from geomill.jobstore.records import now, timestamp
 
 Event = dict[str, Any]
 
@@ -105,8 +106,7 @@ class Steps:
 
     def note(self, event: str, step: str, **more: Any) -> None:
         """Say what happened to a step."""
-        time_ = now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self.say({"time": time_, "event": event, "step": step, **more})
+        self.say({"time": timestamp(now()), "event": event, "step": step, **more})
 
     def fail(self, step: str, how: str, code: int | None = None, log: Path | None = None) -> None:
         """Keep why the run failed: the first step that did. how: it ended; code: of its tool, if that is the reason."""
@@ -190,7 +190,6 @@ class StepExpression(ExpressionTool):
 
         yield from super().job(job_order, receive, runtimeContext)
 
-
     def _wrong(self, outputs: Any) -> str:
         """What does not fit of some outputs, which cwltool leaves open."""
         schema = cast(Schema, self.names.get_name("outputs_record_schema", None))
@@ -262,7 +261,7 @@ class StepJob(CommandLineJob):
             try:
                 self._run(context, tmpdir_lock, file)
             except Exception as error:
-                file.write(f"{str(error).replace(f'{steps.work}/', '')}\n".encode())
+                file.write(f"{local(str(error), steps.work)}\n".encode())
                 steps.said.note(str(error))
                 steps.fail(self.name, "failed", None, log)
                 raise
@@ -283,7 +282,7 @@ class StepJob(CommandLineJob):
             del self.generatefiles["listing"]
         for name in filter(None, (self.stdout, self.stderr)):  # which cwltool opens
             self.steps.fence.target(os.path.join(self.base_path_logs, name), self.base_path_logs)
-        shown = shlex.join(map(str, self.command_line)).replace(f"{self.steps.work}/", "").replace("\n", "\\n")
+        shown = local(shlex.join(map(str, self.command_line)), self.steps.work).replace("\n", "\\n")
         log.write(f"$ {shown}\n".encode(errors="replace"))
         if not self.command_line:
             raise WorkflowException("the tool has no command: neither baseCommand nor arguments say what to run")
@@ -310,7 +309,7 @@ class StepJob(CommandLineJob):
             tmp=Path(self.tmpdir),
             work=self.steps.work,
             network=bool(self.networkaccess),
-            image=image_of(image or {}),
+            image=reference(image or {}) or None,
         )
 
     def _ended(self, seconds: float) -> str:
@@ -349,9 +348,3 @@ def put(source: str, target: str) -> None:
         shutil.copytree(source, target, symlinks=True, copy_function=os.link)
     else:
         os.link(source, target)
-
-
-def image_of(requirement: Mapping[str, Any]) -> str | None:
-    """The image that a DockerRequirement names."""
-    name = requirement.get("dockerPull") or requirement.get("dockerImageId")
-    return str(name) if name else None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from geomill.jobstore import Result
-from geomill.jobstore.records import now
+from geomill.jobstore.records import now, timestamp
 
 EVENTS, LOGS = "events.jsonl", "logs"
 RETRIED = ".retried"  # in work/: what the job that this one retries had kept
@@ -77,8 +77,7 @@ class StepRecord:
             self._say("ended", outcome=outcome, seconds=round(time.monotonic() - begin, 3))
 
     def _say(self, event: str, **more: Any) -> None:
-        moment = now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self.note({"time": moment, "event": event, "step": STAGE_OUT, **more})
+        self.note({"time": timestamp(now()), "event": event, "step": STAGE_OUT, **more})
 
 
 def events(folder: Path) -> list[dict[str, Any]]:

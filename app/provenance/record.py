@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from geomill.app.engine.steps import LOGS, events, logs
 from geomill.app.exchange import inputs, strictjson
 from geomill.app.exchange.values import Given, Reference, Several, Value
 from geomill.jobstore import Job, JobStore, Result, Status, StatusInfo
+from geomill.jobstore.records import timestamp
 from geomill.processes.packages import recorded
 
 from .secrets import cut, cut_all
@@ -109,9 +110,7 @@ def sha256(file: Result) -> str | None:
 
 def time(moment: datetime | None) -> str | None:
     """A time in UTC, as 2026-01-31T12:00:00.123Z."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if moment is None else timestamp(moment)
 
 
 def _cleaned(given: Given, home: str) -> Given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from marshmallow import fields
@@ -11,15 +11,14 @@ from marshmallow.validate import OneOf, Range
 from geomill.app import links
 from geomill.app.schemas import core
 from geomill.jobstore import Status
+from geomill.jobstore.records import timestamp
 
 
 class Timestamp(fields.DateTime):
     """A time in UTC, as 2026-01-31T12:00:00.123Z. RFC 3339"""
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_: Any) -> str | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return None if value is None else timestamp(value)
 
 
 class StatusInfoSchema(core.Document):

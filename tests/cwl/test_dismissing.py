@@ -17,6 +17,7 @@ from support.waiting import until
 
 from geomill.app.config import Settings
 from geomill.app.engine import isolation
+from geomill.app.engine.steps import events
 from geomill.jobstore import Status
 
 WILD = """
@@ -88,6 +89,7 @@ def begun(mill: Mill, process: str, step: str) -> str:
     job_id = mill.submit(process)
     log = mill.store.folder(job_id) / "logs" / f"{step}.log"
     until(lambda: log.exists() and b"ready" in log.read_bytes(), 20)
+    until(lambda: step in [event["step"] for event in events(mill.store.folder(job_id))])  # the supervisor has heard so
     return job_id
 
 
@@ -124,7 +126,7 @@ def test_nothing_is_left_of_a_step_whose_supervisor_was_killed(mill: Mill) -> No
         ended = mill.ended(job_id)
         assert (ended.status, ended.cause) == (Status.FAILED, "lost")
         steps = mill.call("GET", f"/jobs/{job_id}/events").json()["steps"]
-        assert "running" not in [each["status"] for each in steps]  # that it began may not have been heard of any more
+        assert [each["status"] for each in steps if each["id"] == "second"] == ["failed"]
         until(lambda: not at_work(job_id))
         until(lambda: not (mill.store.folder(job_id) / "work").exists())
 
