@@ -10,7 +10,7 @@ has_venv = $(shell $(python) -c 'import ensurepip, venv' 2>/dev/null && echo yes
 package = $(shell $(python) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-cwl install serve test lint types bench clean
+.PHONY: help demo demo-cwl install serve test lint types bench chaos soak clean
 
 help:
 	@echo "make demo      show it: a server, a satellite scene, a water mask"
@@ -21,6 +21,8 @@ help:
 	@echo "make lint      check the style"
 	@echo "make types     check the types"
 	@echo "make bench     measure"
+	@echo "make chaos     kill a server at random, for minutes, and prove that nothing is lost"
+	@echo "make soak      keep it at half load, for MINUTES=20, and prove that nothing of it grows"
 	@echo "make clean     remove what these commands made"
 
 demo: .venv/installed
@@ -35,7 +37,7 @@ serve: .venv/installed
 	@$(BIN)/geomill serve $(ARGS)
 
 test: .venv/tools
-	@$(BIN)/pytest --numprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/pytest --numprocesses 6 --dist loadfile $(ARGS)
 
 lint: .venv/tools
 	@$(BIN)/ruff check .
@@ -49,6 +51,12 @@ types: .venv/tools
 bench: .venv/tools
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+chaos: .venv/tools
+	@cd tests && ../$(BIN)/python -m chaos $(ARGS)
+
+soak: .venv/tools
+	@cd tests && ../$(BIN)/python -m chaos.soak --minutes $(or $(MINUTES),20) $(ARGS)
+
 clean:
 	@rm -rf .venv build dist geomill.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find app jobstore processes tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
@@ -60,11 +68,11 @@ clean:
 
 .venv/installed: setup.cfg pyproject.toml | .venv/pyvenv.cfg
 	@echo "Installing Geomill and its libraries into .venv; this takes a minute, once."
-	@$(PIP) --editable '.[geo,cwl]'
+	@$(PIP) --editable '.[geo,cwl,oidc]'
 	@echo "Installed. Next: make demo, or $(BIN)/geomill serve"
 	@touch $@
 
 .venv/tools: .venv/installed
 	@echo "Installing what the tests need."
-	@$(PIP) --editable '.[geo,cwl,test]'
+	@$(PIP) --editable '.[geo,cwl,oidc,test]'
 	@touch $@

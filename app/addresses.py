@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 PREFIX = "/ogc-api"
 TENANT = "geomill.tenant"  # in the environ: the tenant that the address names, if it can be one or not
 RECEIVED_HOST = "geomill.received_host"  # in the environ: the Host header as it came, whatever replaced it since
-_HOST = re.compile(r"([\w.~-]+|\[[0-9a-fA-F:.]+\])(:\d{0,5})?", re.ASCII)  # RFC 3986, 3.2.2, without what no server has
+# RFC 3986, 3.2.2, without what no server has; labels as in RFC 1035, 2.3.4, longer ones break whoever encodes them
+_HOST = re.compile(r"([\w~-]{1,63}(\.[\w~-]{1,63})*\.?|\[[0-9a-fA-F:.]+\])(:\d{0,5})?", re.ASCII)
+_WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*)")
 _PREFIXED = re.compile(rf"(?:/(?P<tenant>[^/]+))?{PREFIX}(?P<path>/.*)?")
 # where other servers keep the logs of a job's steps, and so clients look for them
 _STEP_LOG = re.compile(r"(?:/(?P<tenant>[^/]+))?/temp/[^/]+-(?P<job>[0-9a-f-]{36})/(?P<name>[^/]+\.log)")
@@ -32,6 +34,8 @@ class Addresses:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         environ[RECEIVED_HOST] = environ.get("werkzeug.proxy_fix.orig", environ).get("HTTP_HOST") or ""
+        if whole := _WHOLE.match(environ.get("RAW_URI", "")):  # its host is what counts. RFC 9112, 3.2.2
+            environ[RECEIVED_HOST] = environ["HTTP_HOST"] = whole["host"]
         if self.public:
             environ["wsgi.url_scheme"], environ["HTTP_HOST"] = self.public.scheme, self.public.netloc
             environ["SCRIPT_NAME"] = self.public.path
@@ -59,6 +63,20 @@ def resolve(path: str) -> tuple[str, str, str]:
     if "job" in parts:
         return tenant, prefix and prefix + PREFIX, f"/jobs/{parts['job']}/logs/{parts['name']}"
     return tenant, prefix + PREFIX, parts["path"] or "/"
+
+
+def of_tenant(url: str, tenant: str) -> str:
+    """The landing page of a tenant, below that of a server, or where that is one of this tenant already.
+
+    Raises ValueError when it is another's.
+    """
+    root = url.rstrip("/")
+    named = root.removesuffix(PREFIX).rpartition("/")[2] if root.endswith(PREFIX) else ""
+    if named == tenant:
+        return root
+    if is_name(named) and urlsplit(root).path != PREFIX:
+        raise ValueError(f"{url} is the address of tenant {named!r}, not of {tenant!r}")
+    return f"{root.removesuffix(PREFIX)}/{tenant}{PREFIX}"
 
 
 def is_host(header: str) -> bool:

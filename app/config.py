@@ -17,23 +17,31 @@ from typing import Any
 
 from geomill.app.setting_kinds import (
     ALLOW,
+    ANONYMOUS,
+    BUCKET,
     BYTES,
     FILE,
     FLAG,
     FOLDER,
     FOLDERS,
     ISOLATION,
+    KEPT,
+    PROXY,
+    ROLES,
     SECONDS,
+    SHARE,
     SOME_SECONDS,
     TENANTS,
     TEXT,
+    VISIBILITY,
     WEB_ADDRESS,
     Kind,
     integer,
 )
 
 PREFIX = "GEOMILL_"
-NOT_SETTINGS = ("GEOMILL_CONFIG", "GEOMILL_SERVER")  # where geomill.toml lies; the server that client commands talk to
+# where geomill.toml lies; the server that client commands talk to, and the token that they show it
+NOT_SETTINGS = ("GEOMILL_CONFIG", "GEOMILL_SERVER", "GEOMILL_TOKEN")
 MAX_RUNTIME_DIR = 80  # bytes: leaves 19 for the name of a socket in it, whose path has to stay under 100
 
 
@@ -58,13 +66,17 @@ def _physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def _most_of_memory() -> int:
+    return _physical_memory() * 4 // 5
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings. Settings.load() reads them; one made by hand needs home and runtime_dir alone."""
 
     home: Path = _setting(FOLDER, "Where jobs are kept, on a local disk.")
     runtime_dir: Path = _setting(FOLDER, "Where sockets, locks and the index are kept, on this host; a short path.")
-    host: str = _web_setting(TEXT, "Address to listen on; only a loopback one allows changes.", default="127.0.0.1")
+    host: str = _web_setting(TEXT, "Address to listen on; any but a loopback one needs tokens.", default="127.0.0.1")
     port: int = _web_setting(integer(0, 65535), "Port to listen on; 0 takes a free one.", default=8080)
     workers: int = _web_setting(integer(1), "Web worker processes.", default=2)
     threads: int = _web_setting(integer(2), "Threads of a worker; half may wait for synchronous jobs.", default=32)
@@ -73,27 +85,66 @@ class Settings:
     title: str = _web_setting(TEXT, "Name on the landing page.", default="Geomill")
     description: str = _web_setting(TEXT, "Text on the landing page.", default="Geospatial processes, run as jobs.")
     sync_wait: float = _web_setting(SECONDS, "Longest wait for a synchronous job.", default=60.0)
+    stop_wait: float = _web_setting(
+        SOME_SECONDS, "Longest time for requests to end when the server stops, half of it for jobs.", default=30.0
+    )
     max_body: int = _web_setting(BYTES, "Largest request body.", default=10_000_000)
     tenants: tuple[str, ...] = _web_setting(TENANTS, "Tenants, each served at /<tenant>/ogc-api.", default=())
+    anonymous: str = _web_setting(ANONYMOUS, "What who shows no token may, once there is one.", default="reader")
+    jobs_visibility: str = _web_setting(VISIBILITY, "Whose jobs a caller sees; an admin sees all.", default="own")
+    session_time: float = _web_setting(SOME_SECONDS, "How long a browser stays logged in.", default=43200.0)
+    audit: Path | None = _web_setting(FILE, "Audit log, if not identity/audit.jsonl in the home.", default=None)
+    oidc_issuer: str | None = _web_setting(WEB_ADDRESS, "OpenID Connect issuer whose tokens count.", default=None)
+    oidc_audience: str | None = _web_setting(TEXT, "What its tokens call this server.", default=None)
+    oidc_keys: str | None = _web_setting(WEB_ADDRESS, "Its keys, if it does not say where they are.", default=None)
+    oidc_name_claim: str = _web_setting(TEXT, "Claim with the name of a caller.", default="sub")
+    oidc_role_claim: str = _web_setting(TEXT, "Claim with the roles of a caller.", default="roles")
+    oidc_roles: tuple[str, ...] = _web_setting(ROLES, "What the claim's values are here, if not roles.", default=())
+    oidc_tenant_claim: str | None = _web_setting(TEXT, "Claim with the tenants of a caller.", default=None)
     processes: tuple[Path, ...] = _setting(FOLDERS, "Folders of process files, beside the shipped ones.", default=())
     max_running: int = _setting(integer(1), "Jobs that run at the same time.", default_factory=_processors)
     max_queued: int = _setting(integer(1), "Accepted jobs that may wait; more are refused.", default=10_000)
+    max_queued_per_caller: int = _web_setting(
+        integer(1), "Accepted jobs of one caller that may wait; more are refused.", default=2000
+    )
+    max_running_per_caller: int = _setting(
+        integer(0), "Jobs of one caller that run at the same time; 0 for as many as of all.", default=0
+    )
     min_free_bytes: int = _setting(BYTES, "Free disk space below which no job is accepted.", default=256 * 1024**2)
     min_free_inodes: int = _setting(integer(0), "Free inodes below which no job is accepted.", default=1000)
+    keep: float = _setting(KEPT, "How long a finished job is kept; 0 or never: for ever.", default=2592000.0)
+    keep_disk: float = _setting(SHARE, "Share of the disk in use above which jobs expire, oldest first.", default=0.8)
+    keep_status: float = _setting(KEPT, "How long the status of an expired job is kept.", default=31536000.0)
     time_limit: float = _setting(SOME_SECONDS, "Longest run of a job, unless its process says less.", default=86400.0)
     grace: float = _setting(SECONDS, "Time between asking a dismissed job to stop and killing it.", default=2.0)
     workflow_cpus: int = _setting(
         integer(1), "Processors that the steps of one workflow share.", default_factory=_processors
     )
     memory: int = _setting(BYTES, "Memory that all running jobs share.", default_factory=_physical_memory)
+    memory_limit: int = _setting(BYTES, "Memory of a job; 0 for as much as all share.", default_factory=_most_of_memory)
+    cpu_limit: float = _setting(SECONDS, "Processor time of a job; 0 for any.", default=0.0)
+    max_work: int = _setting(BYTES, "Size of a job's working directory; 0 for any.", default=50 * 1000**3)
+    max_work_files: int = _setting(integer(0), "Files in a job's working directory; 0 for any.", default=1_000_000)
+    max_files: int = _setting(integer(16), "Files that a process of a job may have open.", default=4096)
     max_fetch: int = _setting(BYTES, "Largest input fetched by reference.", default=2 * 1024**3)
-    allow: tuple[str, ...] = _setting(ALLOW, "Private hosts and local files that inputs may come from.", default=())
+    allow: tuple[str, ...] = _setting(ALLOW, "Private hosts, and local files, that jobs may reach.", default=())
+    max_traffic: int = _setting(BYTES, "What one job may send and receive over the network.", default=100 * 1000**3)
+    upstream_proxy: str | None = _setting(
+        PROXY, "Proxy by which everything but what `allow` lists is reached.", default=None, repr=False
+    )
+    publish_to: str | None = _setting(
+        BUCKET, "Where in an object store outputs are copied to, with S3 keys of the tenant.", default=None
+    )
+    publish_url: str | None = _setting(
+        WEB_ADDRESS, "Web address at which others find what is copied there, for links.", default=None
+    )
     job_user: str | None = _setting(TEXT, "User that jobs run as when the server runs as root.", default=None)
+    outputs_group: str | None = _setting(TEXT, "Group of this host that may read the results of jobs.", default=None)
     images: Path | None = _setting(FILE, "Image map: what stands for the images of packages here.", default=None)
     isolation: str = _setting(ISOLATION, "Whether tools of deployed packages must be sandboxed.", default="sandbox")
     pull_images: bool = _setting(FLAG, "Let podman or docker fetch images of deployed packages.", default=False)
-    max_output: int = _setting(BYTES, "Largest file that a tool of a deployed package may write.", default=10 * 1000**3)
-    max_processes: int = _setting(integer(1), "Processes and threads of one tool of a deployed package.", default=2048)
+    max_output: int = _setting(BYTES, "Size of a job's results, and of a file of a tool.", default=10 * 1000**3)
+    max_processes: int = _setting(integer(1), "Processes and threads of a job, and of a tool in it.", default=2048)
     describe_limit: float = _setting(SOME_SECONDS, "Longest time to load and describe a process file.", default=10.0)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -101,13 +152,21 @@ class Settings:
     def load(cls, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
         """Settings from overrides (options of a command; None is not given), environ, geomill.toml and the defaults.
 
-        environ: os.environ when left out. Raises SettingsError for an unknown name or a malformed value.
+        environ: os.environ when left out. Raises SettingsError for all unknown names and malformed values at once.
         """
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
         sources: dict[str, str] = {}
-        for name, value, source, base in _given(environ, overrides or {}):
-            values[name], sources[name] = _read(name, value, source, base), source
+        mistakes = []
+        for said, value, source, base in _given(environ, overrides or {}):
+            try:
+                name = _known_name(said, source)
+                if value != "" or not source.startswith(PREFIX):
+                    values[name], sources[name] = _read(name, value, source, base), source
+            except SettingsError as error:
+                mistakes.append(str(error))
+        if mistakes:  # who mends one wants to know of the others
+            raise SettingsError("; ".join(mistakes))
         # one folder has one runtime directory, whatever links lead to it
         values["home"] = Path(os.path.realpath(values.get("home") or _default_home(environ)))
         values.setdefault("runtime_dir", _default_runtime_dir(environ, values["home"]))
@@ -137,7 +196,12 @@ class Settings:
         """What to_json wrote."""
         given = json.loads(text)
         sources = given.pop("sources")
-        values = {name: _read(name, value, "json", Path("/")) for name, value in given.items() if value is not None}
+        names = {each.name for each in known()}  # an older server may start a newer dispatcher: it is replaced at once
+        values = {
+            name: _read(name, value, "json", Path("/"))
+            for name, value in given.items()
+            if value is not None and name in names
+        }
         return cls(**values, sources=sources)
 
     def prepare_runtime_dir(self) -> Path:
@@ -181,28 +245,56 @@ class Settings:
                 raise SettingsError(f"job_user: {self.job_user} cannot enter {folder}, so his jobs could not run")
 
 
+    def check_outputs_group(self) -> None:
+        """Raises SettingsError for an outputs_group that does not exist, or that results cannot be given to."""
+        if self.outputs_group is None:
+            return
+        gid = self.outputs_gid()
+        if gid is None:
+            raise SettingsError(f"outputs_group: there is no group {self.outputs_group!r} on this host")
+        if os.geteuid() != 0 and gid not in (os.getegid(), *os.getgroups()):
+            raise SettingsError(f"outputs_group: this user is no member of {self.outputs_group}, so gives it nothing")
+        found = self.home.stat() if self.home.exists() else None
+        if found and not found.st_mode & (stat.S_IXGRP if found.st_gid == gid else stat.S_IXOTH):
+            raise SettingsError(f"outputs_group: {self.outputs_group} cannot enter {self.home}; chmod 711 it")
+
+    def outputs_gid(self) -> int | None:
+        """The id of outputs_group; None where there is none."""
+        import grp
+
+        try:
+            return grp.getgrnam(self.outputs_group).gr_gid if self.outputs_group is not None else None
+        except KeyError:
+            return None
+
+
 def known() -> list[Field[Any]]:
     """The settings, in order; metadata holds kind, unit, help and web (only web workers read it)."""
     return [each for each in fields(Settings) if each.metadata]
 
 
 def _given(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, Path]]:
-    """(name, value, where it was said, folder its relative paths start from), the strongest last."""
+    """(name as it was said, value, where that was, folder its relative paths start from), the strongest last.
+
+    An empty variable has the value "".
+    """
     here = Path.cwd()
-    chosen = environ.get("GEOMILL_CONFIG")
-    file = here / (os.path.expanduser(chosen) if chosen else "geomill.toml")
-    if chosen or file.exists():
+    if file := settings_file(environ):
         for name, value in _toml(file).items():
-            yield _known_name(name, "geomill.toml"), value, "geomill.toml", file.parent
+            yield name, value, "geomill.toml", file.parent
     for variable, text in sorted(environ.items()):
         if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
-            name = _known_name(variable.removeprefix(PREFIX), variable)
-            if text.strip():
-                yield name, text, variable, here
+            yield variable.removeprefix(PREFIX), text if text.strip() else "", variable, here
     for option, value in overrides.items():
         if value is not None and value != ():
-            source = "--" + option.replace("_", "-")
-            yield _known_name(option, source), value, source, here
+            yield option, value, "--" + option.replace("_", "-"), here
+
+
+def settings_file(environ: Mapping[str, str] | None = None) -> Path | None:
+    """The geomill.toml that settings are read from, if any."""
+    chosen = (os.environ if environ is None else environ).get("GEOMILL_CONFIG")
+    file = Path.cwd() / (os.path.expanduser(chosen) if chosen else "geomill.toml")
+    return file if chosen or file.exists() else None
 
 
 def _toml(file: Path) -> dict[str, Any]:
@@ -233,7 +325,8 @@ def _read(name: str, value: Any, source: str, base: Path) -> Any:
     try:
         return kind.parse(value, base)
     except (ValueError, TypeError, KeyError) as error:
-        raise SettingsError(f"{_label(name, source)}: expected {kind.expected}, found {value!r}") from error
+        found = "something else" if kind.secret else repr(value)
+        raise SettingsError(f"{_label(name, source)}: expected {kind.expected}, found {found}") from error
 
 
 def _label(name: str, source: str) -> str:

@@ -19,6 +19,7 @@ from geomill.app.sandbox import NoIsolation, Sandbox
 from geomill.jobstore.records import now, timestamp
 from geomill.processes.deployed import Deployed, Version
 from geomill.processes.description import valid_id
+from geomill.processes.packages import PASSABLE
 from geomill.processes.records import Process
 
 PATIENCE = 30.0  # seconds to fetch a document, while its client waits
@@ -52,7 +53,7 @@ def plan(
     if package.image is not None:
         return _of_image(package, replaced)
     folder = settings.home / "packages"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
     document = package.document if package.document is not None else _fetched(str(package.href), guard, folder)
     named = replaced or package.description.get("id")
     found = validate(document, w, named, settings.describe_limit, folder)

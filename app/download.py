@@ -1,62 +1,67 @@
-"""HTTP as the guard needs it: one GET, to given addresses, as a stream that neither stalls nor lasts for ever.
+"""HTTP as the guard needs it: one request, to given addresses, as a stream that neither stalls nor lasts for ever.
 
-No proxies, no cookies, no redirects, no credentials; a certificate must be valid for the host's name.
+No cookies, no redirects, no proxy but a given one; a certificate must be valid for the host's name.
 """
 
 from __future__ import annotations
 
-import socket
 import ssl
-import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 
+from .egress import connecting
+from .egress.connecting import CONNECT, STALL, Timed, left
+from .egress.upstream import Upstream
 from .guard import CHUNK, PORTS, Target, Unreachable
 
-CONNECT = 10.0  # seconds for a connection, and again for its encryption
-STALL = 60.0  # seconds without a byte
-ADDRESSES = 4  # of one host that are tried
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "geomill", "Connection": "close"}
 
 
-class _Socket(socket.socket):
-    """A socket that knows when to give up."""
-
-    deadline: float
-
-    def recv_into(self, *args: Any, **named: Any) -> int:
-        """Receive, within what is left of the time."""
-        self.settimeout(_left(self.deadline, STALL))
-        return super().recv_into(*args, **named)
-
-
 class _SecureSocket(ssl.SSLSocket):
-    """The same, encrypted."""
+    """A socket that knows when to give up, encrypted."""
 
     deadline: float
 
     def recv_into(self, *args: Any, **named: Any) -> int:
         """Receive, within what is left of the time."""
-        self.settimeout(_left(self.deadline, STALL))
+        self.settimeout(left(self.deadline, STALL))
         return super().recv_into(*args, **named)
 
 
 @contextmanager
-def get(target: Target, addresses: Sequence[str], deadline: float) -> Iterator[HTTPResponse]:
-    """The response to a GET, its body not yet read. Raises Unreachable."""
+def send(
+    method: str,
+    target: Target,
+    way: Sequence[str] | Upstream,
+    deadline: float,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+) -> Iterator[HTTPResponse]:
+    """The response to a request, its body not yet read. way: addresses, or a proxy; headers: besides ours.
+
+    Raises Refused, Unreachable.
+    """
     connection = HTTPConnection(target.host, target.port)
     connection.default_port, connection.auto_open = PORTS[target.scheme], 0
+    path, proxied = target.path, {}
+    if isinstance(way, Upstream) and target.scheme == "http":
+        path, proxied = f"http://{target.authority}{path}", way.headers()
     try:
         try:
-            connection.sock = _connect(target, addresses, deadline)
-            connection.request("GET", target.path, headers=HEADERS)
+            connection.sock = _connect(target, way, deadline)
+            connection.sock.settimeout(left(deadline, STALL))  # for what is sent, all of it
+            connection.request(method, path, body or None, {**HEADERS, **headers, **proxied})
             response = connection.getresponse()
+        except Unreachable:
+            raise
         except (OSError, HTTPException) as error:
             raise Unreachable(f"{target.host}:{target.port} does not answer: {_reason(error)}.") from error
         with response:
+            if isinstance(way, Upstream):
+                connecting.heed(way, response.getheader(connecting.STATUS))
             yield response
     finally:
         connection.close()
@@ -70,29 +75,25 @@ def content(response: HTTPResponse, host: str) -> Iterator[bytes]:
         raise Unreachable(f"{host} broke off its answer: {_reason(error)}.") from error
 
 
-def _connect(target: Target, addresses: Sequence[str], deadline: float) -> socket.socket:
-    """A connection to the first of the addresses that takes one."""
-    failure: OSError = OSError("it has no address")
-    for address in addresses[:ADDRESSES]:
-        plain = _Socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-        plain.deadline = deadline
-        try:
-            plain.settimeout(_left(deadline, CONNECT))
-            plain.connect((address, target.port))
-            return _encrypted(plain, target.host) if target.scheme == "https" else plain
-        except OSError as error:
-            plain.close()
-            failure = error
-        except BaseException:
-            plain.close()
-            raise
-    raise failure
+def _connect(target: Target, way: Sequence[str] | Upstream, deadline: float) -> Timed | ssl.SSLSocket:
+    """A connection to the target; to the proxy, where that shall do the rest."""
+
+    def ready(plain: Timed) -> Timed | ssl.SSLSocket:
+        if target.scheme == "http":
+            return plain
+        if isinstance(way, Upstream) and connecting.tunnel(plain, way, target):
+            raise OSError("it speaks before it is asked")
+        return _encrypted(plain, target.host)
+
+    if isinstance(way, Upstream):
+        return connecting.reach_proxy(way, deadline, ready)
+    return connecting.dial(way, target.port, deadline, ready)
 
 
-def _encrypted(plain: _Socket, host: str) -> ssl.SSLSocket:
+def _encrypted(plain: Timed, host: str) -> ssl.SSLSocket:
     context = ssl.create_default_context()
     context.sslsocket_class = _SecureSocket
-    plain.settimeout(_left(plain.deadline, CONNECT))
+    plain.settimeout(left(plain.deadline, CONNECT))
     secure = context.wrap_socket(plain, server_hostname=host)
     assert isinstance(secure, _SecureSocket)
     secure.deadline = plain.deadline
@@ -121,19 +122,8 @@ def _decoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         raise HTTPException("its gzip data is incomplete")
 
 
-def _left(deadline: float, most: float) -> float:
-    """Seconds until the deadline, but no more than `most`."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("it took too long")
-    return min(left, most)
-
-
 def _reason(error: BaseException) -> str:
     """What went wrong, as a clause."""
-    if isinstance(error, TimeoutError):
-        return str(error) if "too long" in str(error) else "it is too slow"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not valid: {error.verify_message}"
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return text[:1].lower() + text[1:].rstrip(".")
+    return connecting.reason(error)

@@ -6,25 +6,30 @@ Code raises a plain exception that knows no HTTP; its text becomes `detail`.
 from __future__ import annotations
 
 import errno
+import sqlite3
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, Response, current_app, g, jsonify, request
+from flask import Flask, Response, current_app, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, PreconditionFailed, RequestEntityTooLarge
 
-from geomill.app import links, security
+from geomill.app import links, loglines, security
 from geomill.app.cwl.document import InvalidPackage, Unsupported, WorkflowNotFound
 from geomill.app.engine.steps import NoSuchLog
 from geomill.app.exchange import InvalidRequest, NotAcceptable
 from geomill.app.exchange.package import UnsupportedMediaType
 from geomill.app.guard import Refused
-from geomill.app.negotiation import JSON, PROBLEM, accepted
+from geomill.app.identity.callers import ChangesRefused, Forbidden, Unauthenticated
+from geomill.app.inlining import TooMuchAtOnce
+from geomill.app.negotiation import HTML, JSON, PROBLEM, accepted, chosen
 from geomill.app.sandbox import NoIsolation
 from geomill.app.tenant_names import NoSuchTenant
 from geomill.jobstore import (
     BadCursor,
     IdempotencyConflict,
+    JobCorrupt,
+    JobExpired,
     JobFailed,
     NoSuchJob,
     NoSuchOutput,
@@ -34,10 +39,16 @@ from geomill.jobstore import (
     StatusChanged,
     StoreBusy,
     StoreFull,
+    TooManyJobs,
+    UnderMaintenance,
 )
+from geomill.jobstore.home import HomeGone
 from geomill.processes import BadInput
 from geomill.processes.deployed import DuplicatedProcess, NoSuchVersion
-from geomill.processes.registry import NoSuchProcess
+from geomill.processes.records import CorruptProcess, NoSuchProcess
+
+if TYPE_CHECKING:
+    from geomill.app.server import Geomill
 
 PART_1 = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
 PART_2 = "http://www.opengis.net/def/exceptions/ogcapi-processes-2/1.0/"
@@ -63,6 +74,10 @@ class NotExecutable(Exception):
     """A process that can be deployed here, but not run."""
 
 
+class EncodedBody(Exception):
+    """A body that would have to be unpacked before it could be read."""
+
+
 class ServerBusy(Exception):
     """As many requests wait for synchronous jobs as may wait; the process cannot be executed otherwise."""
 
@@ -84,13 +99,36 @@ FAILED = Problem(500, "process-failed", "Process failed", "The process itself fa
 BAD_INPUT = Problem(400, "bad-input", "Bad input", "An input is missing, unknown, or not as the process describes it.")
 LOST = Problem(503, "job-lost", "Job lost", "The host or the program that ran the job went away before it ended.")
 TOO_LATE = Problem(504, "time-limit", "Time limit exceeded", "The job ran longer than it may and was stopped.")
+LIMITS = {  # of a job, by the cause that each is
+    "cpu-limit": Problem(500, "cpu-limit", "Processor time used up", "The job used more processor time than it may."),
+    "out-of-memory": Problem(500, "out-of-memory", "Out of memory", "The job wanted more memory than it may have."),
+    "process-limit": Problem(500, "process-limit", "Too many processes", "The job started more processes than it may."),
+    "file-limit": Problem(500, "file-limit", "Too many open files", "The job opened more files than it may."),
+    "work-limit": Problem(
+        500, "work-limit", "Working directory full", "The job put more into its working directory than it may."
+    ),
+    "output-limit": Problem(500, "output-limit", "Results too large", "The job gave larger results than it may."),
+}
 DISK_FULL = Problem(503, "disk-full", "Disk full", "The disk filled up while the job ran.")
+CORRUPT = Problem(
+    503, "job-corrupt", "Job corrupt", "A file of the job cannot be read; what is left is kept until it is deleted."
+)
+UNAVAILABLE = Problem(
+    503, "home-unavailable", "Home unavailable", "The disk with the jobs cannot be used now; nothing was changed."
+)
+OF_THE_DISK = {  # errors that say so
+    *(errno.EROFS, errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.ENOTCONN, errno.ENOTDIR),
+    *(errno.EACCES, errno.EPERM),
+}
 STALE = Problem(412, "precondition-failed", "Precondition failed", "The job has changed since its status was read.")
 UNWANTED = Problem(406, "not-acceptable", "Not acceptable", "There is no media type here that the client accepts.")
 NOT_EXECUTABLE = Problem(
     422, "not-executable", "Not executable", "The package is understood, but this server cannot run what it asks for."
 )
+LONGEST = 2000  # characters of a detail
+_of_full_disks = loglines.Seldom()
 BUSY = Problem(503, "busy", "Server busy", "The server cannot take this request now; it says when to try again.")
+AGAIN = {BUSY.type: 2, UNAVAILABLE.type: 30}  # seconds until the host may have room again, the disk be back
 
 PROBLEMS: dict[type[Exception], Problem] = {
     NoSuchProcess: Problem(404, PART_1 + "no-such-process", "No such process"),
@@ -104,6 +142,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     ),  # fmt: skip
     ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
     ResultNotAvailable: Problem(404, PART_1 + "result-not-available", "Results not available"),
+    JobExpired: Problem(
+        410, "job-expired", "Job expired", "The job ended long ago, or the disk was nearly full; its status is left."
+    ),
     NoSuchOutput: Problem(400, PART_1 + "no-such-output", "No such output"),
     DuplicatedProcess: Problem(409, PART_2 + "duplicated-process", "Duplicated process"),
     ImmutableProcess: Problem(403, PART_2 + "immutable-process", "Immutable process"),
@@ -115,8 +156,17 @@ PROBLEMS: dict[type[Exception], Problem] = {
     Unsupported: NOT_EXECUTABLE,
     NotExecutable: NOT_EXECUTABLE,
     NoIsolation: NOT_EXECUTABLE,
+    HomeGone: UNAVAILABLE,
+    JobCorrupt: CORRUPT,
+    CorruptProcess: Problem(
+        503, "process-corrupt", "Process corrupt",
+        "What was kept of the process cannot be read; replacing or undeploying it mends that.",
+    ),
     InvalidQuery: INVALID_QUERY,
     BadCursor: INVALID_QUERY,
+    EncodedBody: Problem(
+        415, "encoded-body", "Encoded body", "A body is sent as it is: what is packed small may be large, or endless."
+    ),
     InvalidRequest: Problem(400, "invalid-request", "Invalid request", "The body is not what this resource takes."),
     BadInput: BAD_INPUT,
     Refused: BAD_INPUT,
@@ -124,10 +174,17 @@ PROBLEMS: dict[type[Exception], Problem] = {
     IdempotencyConflict: Problem(
         422, "idempotency-conflict", "Idempotency-Key in use", "The Idempotency-Key came before with another request."
     ),
+    TooManyJobs: Problem(
+        429, "too-many-jobs", "Too many jobs", "As many jobs of one caller wait as may; it says when to try again."
+    ),
     QueueFull: BUSY,
     ServerBusy: BUSY,
     StoreBusy: BUSY,
+    TooMuchAtOnce: BUSY,
     StoreFull: Problem(507, "store-full", "Store full", "Too little disk space is left to accept anything."),
+    UnderMaintenance: Problem(
+        503, "maintenance", "Under maintenance", "The server accepts nothing new for now; what runs goes on."
+    ),
     StatusChanged: STALE,
     PreconditionFailed: STALE,
     security.ForeignHost: Problem(
@@ -136,7 +193,11 @@ PROBLEMS: dict[type[Exception], Problem] = {
     security.ForeignOrigin: Problem(
         403, "foreign-origin", "Foreign origin", "A web page of another site may read from this server, not change it."
     ),
-    security.ChangesRefused: Problem(
+    Unauthenticated: Problem(
+        401, "unauthenticated", "Unauthenticated", "This is not for everybody: show a token that is good for it."
+    ),
+    Forbidden: Problem(403, "forbidden", "Forbidden", "The server knows who asks, and that he may not."),
+    ChangesRefused: Problem(
         403, "changes-refused", "Changes refused", "A server open to a network changes nothing without credentials."
     ),
 }
@@ -147,6 +208,8 @@ FAILURES = {  # by StatusInfo.cause
     "rebooted": LOST,
     "terminated": LOST,
     "disk-full": DISK_FULL,
+    "corrupt": CORRUPT,
+    **LIMITS,
 }
 UNEXPECTED = Problem(500, "server-error", "Server error", "Something failed that should not; the server's log has it.")
 PLAIN = {  # what the web framework finds, by status
@@ -175,12 +238,28 @@ def problem_of(error: Exception) -> Problem:
         return FAILURES.get(error.status_info.cause or "", FAILED)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return PROBLEMS[StoreFull]
+    if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+        return UNAVAILABLE
+    home = cast("Geomill", current_app).tenants.default.jobs  # the request may have no tenant, or not yet
+    if isinstance(error, OSError | NoSuchProcess | NoSuchTenant) and not home.is_there():
+        return UNAVAILABLE  # it is not the process that is not there
+    if _exhausted(error):
+        return BUSY
     for kind in type(error).__mro__:
         if kind in PROBLEMS:
             return PROBLEMS[kind]
     if isinstance(error, HTTPException) and error.code:
         return PLAIN.get(error.code) or _unnamed(error.code)
     return UNEXPECTED
+
+
+def _exhausted(error: Exception) -> bool:
+    """Whether the host has no more of something that comes back: descriptors, processes, threads, memory."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN) or isinstance(error, MemoryError):
+        return True
+    no_file = isinstance(error, sqlite3.OperationalError) and "unable to open" in str(error)
+    return no_file or str(error) == "can't start new thread"
 
 
 def init_app(app: Flask) -> None:
@@ -191,16 +270,28 @@ def init_app(app: Flask) -> None:
 def answer(error: Exception) -> Response:
     """An exception as a problem document. exception.yaml, RFC 9457"""
     problem = problem_of(error)
+    if problem is BUSY and _exhausted(error):
+        current_app.logger.error("the host is exhausted at %s %s: %s", request.method, request.path, error)
     if problem is UNEXPECTED:
         current_app.logger.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
-    response = jsonify(document(problem, error))
-    response.status_code, response.mimetype = problem.status, _media_type()
+    elif problem in (PROBLEMS[StoreFull], DISK_FULL):
+        _of_full_disks.say(current_app.logger, "no room at %s %s: %s", request.method, request.path, error)
+    elif problem is UNAVAILABLE:
+        current_app.logger.error("the home cannot be used at %s %s: %s", request.method, request.path, error)
+    if type(error) is Unauthenticated and request.method in security.READS and chosen(request, (JSON, HTML)) == HTML:
+        response = _way_in(str(error))
+    else:
+        response = jsonify(document(problem, error))
+        response.mimetype = _media_type()
+    response.status_code = problem.status
     if isinstance(error, HTTPException):  # 405 says what is allowed, 416 how long the file is
         begun = error.get_response().headers
         response.headers.extend({name: begun[name] for name in ("Allow", "Content-Range") if name in begun})
     if process_id := getattr(error, "process_id", None) if problem.status in (403, 409) else None:
         response.headers["Location"] = links.to("processes.show", process_id=process_id)
-    if retry_after := getattr(error, "retry_after", None):
+    if challenge := getattr(error, "challenge", None):
+        response.headers["WWW-Authenticate"] = challenge
+    if retry_after := getattr(error, "retry_after", AGAIN.get(problem.type)):
         response.headers["Retry-After"] = str(retry_after)
     return response
 
@@ -212,7 +303,7 @@ def document(problem: Problem, error: Exception) -> dict[str, Any]:
         "type": uri(problem),
         "title": problem.title,
         "status": problem.status,
-        "detail": _detail(problem, error),
+        "detail": _short(_detail(problem, error)),
         "instance": links.to("jobs.show", job_id=job_id) if job_id else None,
     }
     return {key: value for key, value in members.items() if value is not None}
@@ -224,7 +315,7 @@ def uri(problem: Problem) -> str:
 
 
 def _detail(problem: Problem, error: Exception) -> str:
-    if problem is UNEXPECTED:
+    if problem in (UNEXPECTED, UNAVAILABLE) or (problem is BUSY and not hasattr(error, "retry_after")):
         return problem.text
     if isinstance(error, MethodNotAllowed):
         methods = " and ".join(sorted(error.valid_methods or ()))
@@ -238,9 +329,20 @@ def _detail(problem: Problem, error: Exception) -> str:
     return str(error) or problem.text or problem.title
 
 
+def _short(text: str) -> str:
+    """A text that may repeat what was sent, however long that was."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
 def _unnamed(status: int) -> Problem:
     """What the web framework finds and no row names. about:blank: RFC 9457, 4.2.1"""
     return Problem(status, "about:blank", HTTPStatus(status).phrase)
+
+
+def _way_in(text: str) -> Response:
+    """A page for who may not see another one yet."""
+    page = render_template("unauthenticated.html", text=text, login=links.to("login.show", next=links.here()))
+    return Response(page, headers={**security.PAGE, "Cache-Control": "no-store", "Vary": "Accept"})
 
 
 def _media_type() -> str:

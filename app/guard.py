@@ -13,12 +13,13 @@ import secrets
 import socket
 import stat
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
+from .egress.upstream import Upstream
 from .exchange.media_types import extension
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SETTING = "GEOMILL_ALLOW"
 PORTS = {"http": 80, "https": 443}
+FIRST_FREE_PORT = 1024  # below it are mail, shells and files; the web has its two
 REDIRECTS = 5
 LONGEST_HREF = 8192  # characters
 CHUNK = 2**18  # bytes
@@ -35,6 +37,15 @@ _LABELS = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63})*", re
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.ASCII)
 _SUFFIX = re.compile(r"(\.tar)?\.[A-Za-z0-9]{1,8}$", re.ASCII)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# not globally reachable, which ipaddress knows in part, and in part of its versions. Source: the IANA registries of
+# special-purpose addresses; but instances of clouds ask 192.0.0.192 who they are, and 168.63.129.16, which is in none
+_SPECIAL = [
+    ipaddress.ip_network(each)
+    for each in (
+        *("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"),
+        *("64:ff9b:1::/48", "100::/63", "2001::/23", "3fff::/20", "5f00::/16"),
+    )
+]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -66,6 +77,41 @@ class Target:
     path: str
     literal: Address | None
 
+    @property
+    def authority(self) -> str:
+        """Host and port, as a proxy is asked for them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Access:
+    """What requests say of who we are, and where addresses lead that are none of the web: nothing, nowhere."""
+
+    def read(self) -> None:
+        """Learn what there is to say, while there is the right to."""
+
+    def check(self, href: str) -> str:
+        """The web address of one that may be fetched, or of what lies below it. Raises Refused."""
+        return href
+
+    def address(self, href: str) -> str:
+        """The web address of one that is to be fetched. Raises Refused."""
+        return href
+
+    def headers(self, target: Target) -> Mapping[str, str]:
+        """What a GET of this address, as it was checked, says besides. Raises Refused."""
+        return {}
+
+    def trouble(self, target: Target, response: HTTPResponse) -> str:
+        """What an answer means that is not what was asked for, as the end of a sentence."""
+        return f"it answered {response.status} {phrase(response.status)}".strip()
+
+
+def phrase(status: int) -> str:
+    """What a status is called; not what a server calls it, who may repeat what it heard."""
+    from http import HTTPStatus
+
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
+
 
 def resolve(host: str, port: int) -> list[str]:
     """The addresses of a host."""
@@ -78,19 +124,28 @@ class Guard:
 
     allow: what may be fetched besides public addresses: "host", "host:port", "*.example.org", "file:///data/".
     max_bytes: largest file. timeout: seconds for one fetch, redirects included. resolve: names to addresses.
+    upstream: the proxy by which to reach whatever is not listed, or everything if it guards.
+    access: asked for every address that is connected to, so that what it says goes to no other.
     """
 
     allow: Collection[str] = ()
     max_bytes: int = 2 * 2**30
     timeout: float = 3600.0
+    upstream: Upstream | None = None
     resolve: Callable[[str, int], Iterable[str]] = field(default=resolve, repr=False)
+    access: Access = field(default=Access(), repr=False)
 
     def check(self, href: str) -> None:
         """Refuse what can be refused without looking a name up. Raises Refused."""
         if _is_file(href):
             self._directories(href)
         else:
-            self._target(href)
+            self.target(self.access.check(href))
+
+    def reached(self, url: str) -> tuple[Target, list[str] | Upstream]:
+        """A web address in its parts, and the addresses to connect to, or the proxy. Raises Refused, Unreachable."""
+        target = self.target(url)
+        return target, self.way(target)
 
     def fetch(self, href: str, directory: Path, media_type: str | None = None) -> Fetched:
         """Put what an address gives into a new file of `directory`; media_type: instead of what the server says.
@@ -103,17 +158,23 @@ class Guard:
         from . import download  # http.client and ssl: not for those who only check
 
         deadline = time.monotonic() + self.timeout
+        url = self.access.address(href)
+        on_web = url == href  # an object store moves nothing, it only says that one is wrong about where it is
         for _ in range(REDIRECTS + 1):
-            target = self._target(href)
-            with download.get(target, self._addresses(target), deadline) as response:
-                moved = response.getheader("Location") if response.status in (301, 302, 303, 307, 308) else None
+            target, way = self.reached(url)
+            with download.send("GET", target, way, deadline, self.access.headers(target)) as response:
+                moves = on_web and response.status in (301, 302, 303, 307, 308)
+                moved = response.getheader("Location") if moves else None
                 if moved is None:
+                    if response.status != 200:
+                        raise Unreachable(f"{shown(href)} cannot be fetched: {self.access.trouble(target, response)}")
                     return self._save(response, download.content(response, target.host), href, directory, media_type)
                 # headers arrive as Latin-1 whatever they were
-                href = urljoin(href, quote(moved.strip().encode("latin-1"), safe="!\"#$%&'()*+,/:;<=>?@[\\]^_`{|}~"))
+                url = urljoin(url, quote(moved.strip().encode("latin-1"), safe="!\"#$%&'()*+,/:;<=>?@[\\]^_`{|}~"))
+                href = url
         raise Refused(f"{shown(href)} is refused: more than {REDIRECTS} redirects led there.")
 
-    def _target(self, href: str) -> Target:
+    def target(self, href: str) -> Target:
         """The parts of an address whose syntax and host are beyond doubt. Raises Refused."""
         if len(href) > LONGEST_HREF or re.search(r"[\x00-\x20\x7f\\]", href):
             raise Refused(
@@ -122,7 +183,7 @@ class Guard:
         try:
             parts = urlsplit(href)
             port = PORTS[parts.scheme] if parts.port is None else parts.port
-            host, literal = _host(parts.netloc, parts.hostname or "")
+            host, literal = parse_host(parts.netloc, parts.hostname or "")
         except KeyError:
             raise Refused(f"{shown(href)} is refused: only http and https addresses are fetched.") from None
         except ValueError as error:
@@ -132,21 +193,31 @@ class Guard:
         local = host == "localhost" or host.endswith(".localhost") or (literal is not None and not is_public(literal))
         if local and not self._listed(host, port):
             raise _not_public(href, host)
+        if port < FIRST_FREE_PORT and port not in PORTS.values() and not self._listed(host, port):
+            raise Refused(f"{shown(href)} is refused: port {port} is not of the web. List it in {SETTING} to allow it.")
         query = f"?{_quoted(parts.query)}" if parts.query else ""
         return Target(parts.scheme, host, port, _quoted(parts.path or "/") + query, literal)
 
-    def _addresses(self, target: Target) -> list[str]:
-        """The addresses to connect to. Raises Refused when none is allowed, Unreachable when there is none."""
+    def way(self, target: Target) -> list[str] | Upstream:
+        """The addresses to connect to, or the proxy that leads there.
+
+        Raises Refused when no address is allowed, Unreachable when there is none.
+        """
+        if self.upstream and self.upstream.guards:
+            return self.upstream
+        listed = self._listed(target.host, target.port)
         try:
             found = [str(target.literal)] if target.literal else list(self.resolve(target.host, target.port))
         except (OSError, UnicodeError) as error:
+            if self.upstream and not listed:  # a name that the proxy alone may know
+                return self.upstream
             raise Unreachable(f"The host {target.host} is not known: {error}.") from error
-        if self._listed(target.host, target.port):
+        if listed:
             return found
         public = [address for address in found if "%" not in address and is_public(ipaddress.ip_address(address))]
-        if found and not public:
+        if found and (not public or (self.upstream and len(public) < len(found))):  # which of them the proxy would take
             raise _not_public(f"{target.scheme}://{target.host}", target.host)
-        return public
+        return self.upstream or public
 
     def _listed(self, host: str, port: int) -> bool:
         """Whether the settings allow a host, wherever it is."""
@@ -158,10 +229,6 @@ class Guard:
     def _save(
         self, response: HTTPResponse, chunks: Iterator[bytes], href: str, directory: Path, media_type: str | None
     ) -> Fetched:
-        if response.status != 200:
-            raise Unreachable(
-                f"{shown(href)} cannot be fetched: it answered {response.status} {response.reason}".strip()
-            )
         if (response.length or 0) > self.max_bytes:
             raise self._too_large(href)
         sent = (response.getheader("Content-Type") or "").strip()
@@ -194,6 +261,8 @@ class Guard:
             real = os.path.realpath(unquote(parts.path))
         except ValueError as error:  # a null character
             raise Refused(f"{shown(href)} is refused: {error}.") from None
+        except OSError as error:  # a link that not even root may follow
+            raise Refused(f"{shown(href)} is refused: {error.strerror}.") from None
         if parts.netloc not in ("", "localhost") or not _inside(real, listed):
             raise Refused(f"{shown(href)} is refused: its directory is not listed in {SETTING}, as file:///directory/.")
         return listed
@@ -223,6 +292,8 @@ def is_public(address: Address) -> bool:
             return is_public(inner)
         if address.is_site_local:
             return False
+    if any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
@@ -235,7 +306,7 @@ def shown(href: str) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def _host(netloc: str, host: str) -> tuple[str, Address | None]:
+def parse_host(netloc: str, host: str) -> tuple[str, Address | None]:
     """A host in lower case without its final dot, and the address it may be. Raises ValueError for doubtful forms."""
     host = host.lower().removesuffix(".")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import request, url_for
 
@@ -24,6 +24,12 @@ def to(endpoint: str, **values: Any) -> str:
     return url_for(endpoint, _external=True, **values)
 
 
+def here() -> str:
+    """The path and query that this request was for, as a browser calls them."""
+    query = quote(request.query_string, safe="=&%+:/?,;@!$'()*~")
+    return quote(f"{request.root_path}{request.path}") + (f"?{query}" if query else "")
+
+
 def link(href: str, rel: str, title: str, media_type: str = JSON) -> Link:
     """One link. link.yaml"""
     return {"href": href, "rel": rel, "type": media_type, "title": title}
@@ -33,6 +39,7 @@ def of_landing() -> list[Link]:
     """Where everything is. /req/core/landingpage-success"""
     return [
         link(to("landing.show"), "self", "This document"),
+        link(to("landing.show", f="html"), "alternate", "This document as a page", HTML),
         link(to("definition.show"), "service-desc", "The API definition", OPENAPI),
         link(to("definition.show", f="html"), "service-doc", "The API definition as a page", HTML),
         link(to("conformance.show"), OGC + "conformance", "The conformance classes met"),
@@ -61,6 +68,8 @@ def of_job(status: StatusInfo) -> list[Link]:
     job_id = status.job_id
     here = to("jobs.show", job_id=job_id)
     links = [link(here, "self", "The status of the job"), link(here, "monitor", "The status of the job")]
+    if status.expired:
+        return [*links, up_to_jobs()]
     if status.status is Status.SUCCESSFUL:
         links.append(link(to("results.show", job_id=job_id), OGC + "results", "The results of the job"))
     if status.status is Status.FAILED:

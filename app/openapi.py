@@ -14,6 +14,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 
 from geomill.app import errors, operations
+from geomill.app.identity.roles import PUBLIC, Role, needed
 from geomill.app.negotiation import ANY, HTML, JSON, PROBLEM
 from geomill.app.operations import Answer, Operation
 from geomill.app.schemas import ExceptionSchema
@@ -49,17 +50,27 @@ RESPONSE_HEADERS = {
     "Next-Offset": "Where to go on reading, in bytes.",
     "Content-Disposition": "The name of the file.",
     "Content-Range": "Which bytes these are.",
+    "WWW-Authenticate": "How to say who asks. RFC 6750, 3",
 }
 EVERYWHERE = (400, 405, 406, 421, 500)  # problems that any operation can answer
 CHANGES = (403,)  # and what any change can
+NOT_FOR_EVERYBODY = (401, 403)  # and what all but the public ones can
+SECURITY_SCHEMES: dict[str, Json] = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A token of the server, or of its issuer."},
+    "session": {"type": "apiKey", "in": "cookie", "name": "geomill", "description": "Of a browser, by `/login`."},
+    "password": {"type": "http", "scheme": "basic", "description": "The same token as a password, under any name."},
+}
 UNCHANGED = Answer("The client has this already.", media_types=(), headers=("ETag",))
 PROBLEM_STATUSES = sorted({problem.status for problem in errors.everything()} | {*EVERYWHERE})
-HEADERS_OF_PROBLEMS = {405: ("Allow",), 409: ("Location",), 416: ("Content-Range",), 503: ("Retry-After",)}
+HEADERS_OF_PROBLEMS = {
+    401: ("WWW-Authenticate",), 405: ("Allow",), 409: ("Location",), 416: ("Content-Range",),
+    429: ("Retry-After",), 503: ("Retry-After",),
+}  # fmt: skip
 
 
 @lru_cache(maxsize=4)
-def document(app: Geomill, root: str) -> Json:
-    """The definition of the API, as served below root."""
+def document(app: Geomill, root: str, anonymous: Role = Role.ADMIN) -> Json:
+    """The definition of the API, as served below root. anonymous: what who shows nothing may."""
     spec = APISpec(
         title=app.settings.title,
         version=version("geomill"),
@@ -73,8 +84,13 @@ def document(app: Geomill, root: str) -> Json:
         spec.components.header(name, {"description": text, "schema": TEXT_SCHEMA})
     for status in PROBLEM_STATUSES:
         spec.components.response(_name(status), _problem(status))
+    for name, scheme in SECURITY_SCHEMES.items():
+        spec.components.security_scheme(name, scheme)
     for path, methods in paths(app).items():
-        spec.path(path, operations={method: _operation(path, method, each) for method, each in methods.items()})
+        described = {method: _operation(path, method, each) for method, each in methods.items()}
+        for method, each in methods.items():
+            described[method]["security"] = _security(each, anonymous)
+        spec.path(path, operations=described)
     return {"openapi": OPENAPI_VERSION, **spec.to_dict()}
 
 
@@ -83,7 +99,7 @@ def paths(app: Flask) -> dict[str, dict[str, Operation]]:
     found: dict[str, dict[str, Operation]] = {}
     for rule in app.url_map.iter_rules():
         documented = operations.of(app, rule.endpoint)
-        if documented:
+        if documented and documented.documented:
             path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: f"{{{PARAMETERS[part[1]][0]}}}", rule.rule)
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 found.setdefault(path, {})[method.lower()] = documented
@@ -92,6 +108,7 @@ def paths(app: Flask) -> dict[str, dict[str, Operation]]:
 
 def _operation(path: str, method: str, documented: Operation) -> Json:
     problems = {*EVERYWHERE, *documented.problems, *(CHANGES if method != "get" else ())}
+    problems |= set() if needed(documented.id) == PUBLIC else {*NOT_FOR_EVERYBODY}
     problems -= {406} if documented.offers == (ANY,) else set()
     answers = {**documented.answers, **({304: UNCHANGED} if method == "get" and not documented.streams else {})}
     described: Json = {
@@ -110,6 +127,14 @@ def _operation(path: str, method: str, documented: Operation) -> Json:
         content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _security(documented: Operation, anonymous: Role) -> list[Json]:
+    """How to say who asks; first that nobody need say, where it is so. OpenAPI 3.0.3, security requirement"""
+    right = needed(documented.id)
+    if right == PUBLIC:
+        return []
+    return [*([{}] if anonymous >= right.role else []), *({name: []} for name in SECURITY_SCHEMES)]
 
 
 def _parameters(path: str, documented: Operation) -> list[Json]:
@@ -151,7 +176,10 @@ def _problem(status: int) -> Json:
     return {
         "description": HTTPStatus(status).phrase,
         **_headers(HEADERS_OF_PROBLEMS.get(status, ())),
-        "content": {media_type: {"schema": "Exception"} for media_type in (JSON, PROBLEM)},
+        "content": {
+            **{media_type: {"schema": "Exception"} for media_type in (JSON, PROBLEM)},
+            **({HTML: {"schema": TEXT_SCHEMA}} if status == 401 else {}),
+        },
     }
 
 

@@ -12,6 +12,7 @@ from marshmallow import Schema
 from werkzeug.exceptions import NotAcceptable
 
 from geomill.app import negotiation
+from geomill.app.identity.roles import ADMINISTER, Right, needed
 from geomill.app.negotiation import ANY, JSON
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -37,7 +38,7 @@ class Operation:
     (ANY,) where there is one thing, which is given whatever the client accepts.
 
     body: of a request in JSON; takes: the media types of a request whose body is a document of its own;
-    streams: its answers are written as they are read, and have no ETag.
+    streams: its answers are written as they are read, and have no ETag; documented: in the API definition.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Operation:
     takes: tuple[str, ...] = ()
     offers: tuple[str, ...] = (JSON,)
     streams: bool = False
+    documented: bool = True
 
 
 def operation(
@@ -72,6 +74,12 @@ def _summary(view: Callable[..., Any]) -> str:
 def of(app: Flask, endpoint: str | None) -> Operation | None:
     """The operation of a view, if it has one."""
     return getattr(app.view_functions.get(endpoint or ""), "operation", None)
+
+
+def right(app: Flask, endpoint: str) -> Right:
+    """The right that a view needs; one that is no operation is for admins."""
+    current = of(app, endpoint)
+    return needed(current.id) if current else ADMINISTER
 
 
 def init_app(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Who may ask for what while nobody has to log in: a loopback server serves this host and no foreign web page."""
+"""What no web page and no foreign name may bring about, whoever asks: a loopback server serves this host alone."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 READS = {"GET", "HEAD"}
 EXPOSED = "location, link, preference-applied, etag, next-offset, content-disposition"
 NOTHING_LOADED = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'"
-PAGE = {"Content-Security-Policy": NOTHING_LOADED}  # for what our templates wrote
-SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'"}  # for what a user or a process wrote
+# by no-referrer browsers would call the origin of a form of ours "null"
+OURS_ALONE = {"Referrer-Policy": "same-origin"}
+PAGE = {"Content-Security-Policy": NOTHING_LOADED, **OURS_ALONE}  # for what our templates wrote
+FORM = {**PAGE, "Content-Security-Policy": NOTHING_LOADED.replace("form-action 'none'", "form-action 'self'")}
+SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'", **OURS_ALONE}  # for what a user or a process wrote
 
 
 class ForeignHost(Exception):
@@ -32,10 +35,6 @@ class ForeignOrigin(Exception):
     """A web page of another site asks for a change."""
 
 
-class ChangesRefused(Exception):
-    """The server is open to a network and knows nobody."""
-
-
 def init_app(app: Geomill) -> None:
     """Check every request before anything else, and say in every answer what web pages may read."""
     app.before_request(lambda: check(app.settings))
@@ -43,23 +42,41 @@ def init_app(app: Geomill) -> None:
 
 
 def check(settings: Settings) -> None:
-    """Raises BadRequest, ForeignHost, ForeignOrigin or ChangesRefused."""
+    """Raises BadRequest, ForeignHost or ForeignOrigin."""
     host = request.environ[RECEIVED_HOST]
+    if not host and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+        raise BadRequest("A request says which host it is for.")  # RFC 9112, 3.2
     if host and not is_host(host):
         raise BadRequest("The Host header is malformed; it must be a name or an address, perhaps with a port.")
-    if not is_local(settings):
-        if request.method in CHANGES:
-            raise ChangesRefused("This server listens beyond the loopback interface and knows no users: it only reads.")
-        return
-    if host and not is_loopback(host_name(host)) and host_name(host) != urlsplit(settings.public_url or "").hostname:
+    ours = is_loopback(host_name(host)) or host_name(host) == urlsplit(settings.public_url or "").hostname
+    if host and not ours and _came_from_here(settings):
         raise ForeignHost(f"Host {host!r} is not a loopback name; set a public URL to serve under this name.")
     origin = request.headers.get("Origin")
     if request.method in CHANGES and origin is not None and origin not in own_origins(settings):
         raise ForeignOrigin(f"A page of {origin} may not change anything here.")
+    if request.method in CHANGES and request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise ForeignOrigin("A page of another site may not change anything here.")
+
+
+def refuse_foreign(settings: Settings) -> None:
+    """Let a change pass only if a browser says that it comes from a page of ours. Raises ForeignOrigin."""
+    if request.headers.get("Sec-Fetch-Site") == "same-origin" or request.headers.get("Origin") in own_origins(settings):
+        return
+    raise ForeignOrigin("With a session, changes come from pages of this server alone; other programs show a token.")
 
 
 def is_local(settings: Settings) -> bool:
     """Whether the server serves this host alone, and the request came from it."""
+    return for_this_host(settings) and _came_from_here(settings)
+
+
+def for_this_host(settings: Settings) -> bool:
+    """Whether nobody else is meant to reach the server: its address is loopback, and no proxy in front offers it."""
+    public = urlsplit(settings.public_url or "").hostname
+    return is_loopback(settings.host) and not settings.trust_proxy and (public is None or is_loopback(public))
+
+
+def _came_from_here(settings: Settings) -> bool:
     return is_loopback(settings.host) and is_loopback(local_address(request.environ))
 
 
@@ -105,6 +122,6 @@ def add_headers(response: Response) -> Response:
     if request.method == "OPTIONS":
         response.headers.remove("Content-Type")  # there is no content
         response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(READS))
-        response.headers["Access-Control-Allow-Headers"] = "accept, prefer, if-none-match, range"
+        response.headers["Access-Control-Allow-Headers"] = "accept, authorization, prefer, if-none-match, range"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

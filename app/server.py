@@ -11,11 +11,17 @@ import flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from geomill import processes
-from geomill.app import errors, operations, security, tenancy
+from geomill.app import errors, loglines, operations, security, tenancy
+from geomill.app.access import Watched, open_guard
 from geomill.app.addresses import Addresses
 from geomill.app.config import Settings
+from geomill.app.credentials import FILE as CREDENTIALS
 from geomill.app.engine.client import Engine
 from geomill.app.guard import Guard
+from geomill.app.identity import access, auditing, owners
+from geomill.app.identity.access import Identity
+from geomill.app.identity.audit import Audit, path_of
+from geomill.app.inlining import Inlining
 from geomill.app.sandbox import Sandbox
 from geomill.app.tenancy import Tenant, Tenants
 from geomill.jobstore import JobStore
@@ -26,20 +32,26 @@ class Geomill(flask.Flask):
     """An OGC API - Processes server over one home.
 
     jobs, engine, processes: of the tenant that the request names; outside of requests, of the default tenant.
+    inlining: what answers hold of files at the moment;
     waiting: held by each request that waits for a synchronous job; half of the threads stay free for other requests.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Open the home and wire the parts; nothing is started."""
         super().__init__("geomill.app", static_folder=None, instance_path=os.path.abspath(settings.home))
+        loglines.init_app()
         self.settings = settings
         self.tenants = Tenants(settings, open_registry(settings))
         self.sandbox = Sandbox(settings)  # a mistake in the image map is found now
-        self.guard = Guard(settings.allow, settings.max_fetch)
+        self.identity = Identity(settings)
+        self.audit = Audit(path_of(settings))
+        self.credentials = Watched()
         self.waiting = threading.BoundedSemaphore(max(1, settings.threads // 2))
+        self.inlining = Inlining()
         self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body
-        for part in (security, operations, tenancy, errors):
+        self.config["KEEP"] = settings.keep
+        for part in (auditing, security, access, operations, tenancy, owners, errors):
             part.init_app(self)
         self._register()
         self.wsgi_app = Addresses(self.wsgi_app, settings.public_url)  # type: ignore[method-assign]
@@ -63,6 +75,12 @@ class Geomill(flask.Flask):
         return self._tenant.processes
 
     @property
+    def guard(self) -> Guard:
+        """What fetches, with the credentials that the tenant has now."""
+        self.credentials.look(self.settings.home / self.jobs.tenant / CREDENTIALS)
+        return open_guard(self.settings, self.jobs.tenant)
+
+    @property
     def _tenant(self) -> Tenant:
         return cast(Tenant, flask.g.tenant) if flask.has_request_context() else self.tenants.default
 
@@ -77,8 +95,22 @@ class Geomill(flask.Flask):
 def open_registry(settings: Settings) -> Registry:
     """The processes that the settings name: the shipped ones, then those of each folder. None is deployed there."""
     folders = [Folder(Path(processes.__file__).parent), *map(Folder, settings.processes)]
-    defaults = Limits(seconds=settings.time_limit, grace=settings.grace)
-    return Registry(folders, settings.home / "packages", settings.describe_limit, defaults)
+    return Registry(folders, settings.home / "packages", settings.describe_limit, limits_of_jobs(settings))
+
+
+def limits_of_jobs(settings: Settings) -> Limits:
+    """What any job may use."""
+    return Limits(
+        seconds=settings.time_limit,
+        grace=settings.grace,
+        cpu_seconds=settings.cpu_limit,
+        memory_limit=min(settings.memory_limit or settings.memory, settings.memory),
+        processes=settings.max_processes,
+        files=settings.max_files,
+        work=settings.max_work,
+        work_files=settings.max_work_files,
+        output=settings.max_output,
+    )
 
 
 current_app = cast(Geomill, flask.current_app)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from geomill.app import tenant_names
+from geomill.app.egress.upstream import Upstream
 
-SIZES = {f"{prefix}b": 1000.0**power for power, prefix in enumerate(("", "k", "m", "g", "t"))}
-SIZES |= {f"{prefix}ib": 1024.0**power for power, prefix in enumerate("kmgt", 1)}
+_DECIMAL = {f"{prefix}b": 1000.0**power for power, prefix in enumerate(("", "k", "m", "g", "t"))}
+SIZES = _DECIMAL | {f"{prefix}ib": 1024.0**power for power, prefix in enumerate("kmgt", 1)}
 DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SPELLED = {unit.lower(): unit for unit in ("B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")}
 FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -21,12 +23,22 @@ FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": 
 class Kind:
     """parse(value, base) reads text or a TOML value, base being where relative paths start.
 
-    It raises ValueError, TypeError or KeyError for what is not as expected says.
+    It raises ValueError, TypeError or KeyError for what is not as expected says. secret: it may hold a password.
+    written: a value as parse takes it, if not as Python writes it.
     """
 
     expected: str
     parse: Callable[[Any, Path], Any]
     unit: str = ""
+    secret: bool = False
+    written: Callable[[Any], str] | None = None
+
+    def shown(self, value: Any) -> str:
+        """A value as people may see it, and as geomill.toml takes it, but for what is longer than they want to read."""
+        if self.written and value is not None:
+            return self.written(value)
+        text = ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
+        return re.sub(r"//.*@", "//...@", text) if self.secret else text
 
 
 def _number(value: Any, units: Mapping[str, float]) -> float:
@@ -43,6 +55,14 @@ def _number(value: Any, units: Mapping[str, float]) -> float:
     return number
 
 
+def _with_unit(number: float, units: Mapping[str, float], about: Mapping[str, float]) -> str:
+    """A number in the largest unit that it is whole in, if that is readable; else about, in one of these."""
+    fitting = [unit for unit, size in units.items() if size <= (number or 1)] or [min(units, key=units.__getitem__)]
+    whole = [unit for unit in fitting if number % units[unit] == 0 and number < 10_000 * units[unit]]
+    unit = max(whole or [each for each in fitting if each in about], key=units.__getitem__)
+    return f"{number / units[unit]:{'g' if whole else '.3g'}} {_SPELLED.get(unit, unit)}"
+
+
 def _whole(number: float, least: int = 0, most: int | None = None) -> int:
     if number != int(number) or number < least or (most is not None and number > most):
         raise ValueError(number)
@@ -53,6 +73,21 @@ def _above_zero(number: float) -> float:
     if number <= 0:
         raise ValueError(number)
     return number
+
+
+def _kept(value: Any, base: Path) -> float:
+    return 0.0 if value == "never" else _number(value, DURATIONS)
+
+
+def _share(value: Any, base: Path) -> float:
+    """A share of a whole, from 0 to 1; never: 0."""
+    if value == "never":
+        return 0.0
+    percent = isinstance(value, str) and value.strip().endswith("%")
+    share = _number(value.strip()[:-1], {}) / 100 if percent else _number(value, {})
+    if share > 1:
+        raise ValueError(value)
+    return share
 
 
 def _text(value: Any, base: Path) -> str:
@@ -91,10 +126,30 @@ def _tenants(value: Any, base: Path) -> tuple[str, ...]:
     return names
 
 
+def _roles(value: Any, base: Path) -> tuple[str, ...]:
+    entries = tuple(_text(entry, base) for entry in _many(value, ","))
+    if not all(re.fullmatch(r"[^=].*=(reader|executor|deployer|admin)", entry) for entry in entries):
+        raise ValueError(value)
+    return entries
+
+
 def _web_address(value: Any, base: Path) -> str:
     text = _text(value, base)
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", text):
         raise ValueError(value)
+    return text.rstrip("/")
+
+
+def _proxy(value: Any, base: Path) -> str:
+    text = _text(value, base)
+    Upstream.of(text)
+    return text
+
+
+def _bucket(value: Any, base: Path) -> str:
+    text = _text(value, base)
+    if not re.fullmatch(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,254}(/[A-Za-z0-9._~-]+)*/?", text) or "/." in text:
+        raise ValueError(text)
     return text.rstrip("/")
 
 
@@ -112,6 +167,8 @@ def _one_of(*words: str) -> Kind:
 TEXT = Kind("text", _text)
 FILE = Kind("a file", _path)
 ISOLATION = _one_of("sandbox", "none")
+ANONYMOUS = _one_of("none", "reader", "executor")
+VISIBILITY = _one_of("own", "all")
 FLAG = Kind("true or false", _flag)
 FOLDER = Kind("a folder", _path)
 FOLDERS = Kind(
@@ -122,15 +179,29 @@ ALLOW = Kind('hosts ("example.org", "*.example.org", "localhost:9000") or file p
 TENANTS = Kind(
     f"names of {tenant_names.EXPECTED}, but for {', '.join(sorted(tenant_names.RESERVED))}", _tenants
 )
+ROLES = Kind('roles of values, such as "geomill-users=executor"', _roles)
+BUCKET = Kind('a bucket, and a prefix in it ("s3://bucket/prefix")', _bucket)
 WEB_ADDRESS = Kind("an http or https address without a query", _web_address)
+PROXY = Kind("an address such as http://user:password@proxy.example.org:3128", _proxy, secret=True)
 SECONDS = Kind(
-    'seconds, or a duration such as "30 s", "5 min" or "2 h"', lambda value, base: _number(value, DURATIONS), unit="s"
+    'seconds, or a duration such as "30 s", "5 min" or "2 h"', lambda value, base: _number(value, DURATIONS), unit="s",
+    written=lambda value: _with_unit(value, DURATIONS, DURATIONS),
 )
 BYTES = Kind(
-    'bytes, or a size such as "512 MB" or "2 GiB"', lambda value, base: _whole(_number(value, SIZES)), unit="bytes"
+    'bytes, or a size such as "512 MB" or "2 GiB"', lambda value, base: _whole(_number(value, SIZES)), unit="bytes",
+    written=lambda value: _with_unit(value, SIZES, _DECIMAL),
+)
+KEPT = Kind(
+    'seconds, or a duration such as "30 d", or "never"', _kept, unit="s",
+    written=lambda value: _with_unit(value, DURATIONS, DURATIONS) if value else "never",
+)
+SHARE = Kind(
+    'a share such as 0.8 or "80 %", or "never"', _share,
+    written=lambda value: f"{100 * value:g} %" if value else "never",
 )
 SOME_SECONDS = Kind(
     'seconds above 0, or a duration such as "30 s", "5 min" or "2 h"',
     lambda value, base: _above_zero(_number(value, DURATIONS)),
     unit="s",
+    written=lambda value: _with_unit(value, DURATIONS, DURATIONS),
 )

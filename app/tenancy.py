@@ -12,14 +12,15 @@ from geomill.app import security, tenant_names
 from geomill.app.addresses import TENANT
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
-from geomill.app.tenant_names import DEFAULT, NoSuchTenant
+from geomill.app.identity.roles import Role
+from geomill.app.tenant_names import DEFAULT, DEPLOYED, NoSuchTenant
 from geomill.jobstore import JobStore
 from geomill.processes.registry import Registry
 
 if TYPE_CHECKING:
     from geomill.app.server import Geomill
 
-DEPLOYED = "processes"  # in the folder of a tenant
+ANYWHERE = ("problems.show", "login.show", "login.begin", "login.end")  # of a server, whatever its tenants
 MAKING = {"POST", "PUT"}  # what makes a tenant, where that is allowed
 
 
@@ -54,8 +55,8 @@ class Tenants:
             tenant_names.check(name)
             if not make and not tenant_names.exists(self.settings.home, name, self.settings.tenants):
                 raise NoSuchTenant(
-                    f"There is no tenant {name!r}. Name it in the setting `tenants`; a server that listens on a "
-                    f"loopback address also makes it at the first POST or PUT below /{name}/ogc-api."
+                    f"There is no tenant {name!r}. Name it in the setting `tenants`; a server for this host alone "
+                    f"whose setting names none also makes it at the first POST or PUT below /{name}/ogc-api."
                 )
             with self._opening:
                 if name not in self._open:
@@ -67,8 +68,10 @@ def init_app(app: Geomill) -> None:
     """Find the tenant of every request, after what else could refuse it: nothing is made for a refused one."""
 
     def find() -> None:
-        if request.endpoint != "problems.show":  # what a problem means is told where there is no tenant, too
-            make = request.method in MAKING and request.endpoint is not None and security.is_local(app.settings)
+        if request.endpoint not in ANYWHERE:
+            anywhere = g.caller.role is Role.ADMIN and g.caller.tenants is None
+            local = request.endpoint is not None and security.is_local(app.settings) and not app.settings.tenants
+            make = request.method in MAKING and local and anywhere
             g.tenant = app.tenants.get(request.environ[TENANT], make=make)
 
     app.before_request(find)

@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 DEFAULT = "default"  # whose address is / and /ogc-api
+DEPLOYED = "processes"  # in the folder of a tenant
 LONGEST = 40  # characters, each of one byte
-OF_VIEWS = frozenset({"api", "conformance", "jobs", "ogc-api", "problems", "processes"})  # what paths begin with
+# what paths begin with
+OF_VIEWS = frozenset({"api", "conformance", "jobs", "login", "logout", "ogc-api", "problems", "processes"})
 RESERVED = OF_VIEWS | {
-    *("images", "keys", "locks", "logs", "packages", "runtime", "tenants"),  # of the home and the runtime directory
-    *("admin", "health", "login", "logout", "metrics", "rest", "stac", "static", "temp", "ui", "users", "wps"),
+    # of the home and the runtime directory
+    *("identity", "images", "keys", "locks", "logs", "maintenance", "packages", "runtime", "tenants"),
+    *("admin", "health", "metrics", "rest", "stac", "static", "temp", "ui", "users", "wps"),
 }
 _NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST - 1}}}", re.ASCII)
 EXPECTED = f'at most {LONGEST} lower case letters, digits, "-" and "_", first a letter or digit'

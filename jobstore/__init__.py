@@ -3,11 +3,16 @@
 Standard library and filelock only; knows no HTTP. The one door to a status is `JobStore`.
 """
 
+from .admission import Admission
+from .index import Filters
+from .listing import Page
 from .records import Job, Limits, Result, StatusInfo
 from .status import (
     BadCursor,
     IdempotencyConflict,
     InvalidTransition,
+    JobCorrupt,
+    JobExpired,
     JobFailed,
     NoSuchJob,
     NoSuchOutput,
@@ -18,8 +23,10 @@ from .status import (
     StatusChanged,
     StoreBusy,
     StoreFull,
+    TooManyJobs,
+    UnderMaintenance,
 )
-from .store import Admission, Filters, JobStore, Page
+from .store import JobStore
 
 __all__ = [
     "Admission",
@@ -28,6 +35,8 @@ __all__ = [
     "IdempotencyConflict",
     "InvalidTransition",
     "Job",
+    "JobCorrupt",
+    "JobExpired",
     "JobFailed",
     "JobStore",
     "Limits",
@@ -43,4 +52,6 @@ __all__ = [
     "StatusInfo",
     "StoreBusy",
     "StoreFull",
+    "TooManyJobs",
+    "UnderMaintenance",
 ]

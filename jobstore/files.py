@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 OWNER_ONLY = 0o600
+UMASK = 0o066  # of a server: whatever it makes is its own, and its folders can be passed where jobs are another user's
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises FileNotFoundError, or ValueError when it is torn."""
     with open(path, "rb") as file:
-        return json.loads(file.read())
+        content = file.read()
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def write_json(path: Path, content: Any, *, durable: bool) -> None:
@@ -31,8 +36,11 @@ def write_bytes(path: Path, content: bytes, *, durable: bool) -> None:
     try:
         create(sibling, content, durable=durable)
         os.replace(sibling, path)
-    except BaseException:
-        sibling.unlink(missing_ok=True)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename == str(sibling):
+            error.filename = str(path)
+        with suppress(OSError):
+            sibling.unlink(missing_ok=True)
         raise
 
 
@@ -45,6 +53,9 @@ def create(path: Path, content: bytes, *, durable: bool) -> None:
             view = view[os.write(descriptor, view) :]
         if durable:
             os.fsync(descriptor)
+    except OSError as error:
+        error.filename = str(path)  # which one of a descriptor does not say
+        raise
     finally:
         os.close(descriptor)
 

@@ -29,19 +29,25 @@ PRAGMA journal_mode=WAL;
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, created REAL NOT NULL, process TEXT NOT NULL, owner TEXT NOT NULL, status TEXT NOT NULL,
-    started REAL, finished REAL, updated REAL NOT NULL) WITHOUT ROWID;
+    started REAL, finished REAL, updated REAL NOT NULL, expired REAL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS newest ON jobs (created, id);
-CREATE INDEX IF NOT EXISTS by_status ON jobs (status, created, id);
+CREATE INDEX IF NOT EXISTS by_status ON jobs (status, created, id, owner);
 CREATE INDEX IF NOT EXISTS by_process ON jobs (process, created, id);
+CREATE INDEX IF NOT EXISTS by_owner ON jobs (owner, created, id);
+CREATE INDEX IF NOT EXISTS by_end ON jobs (expired, finished) WHERE finished IS NOT NULL;
 CREATE TABLE IF NOT EXISTS boot (boot_id TEXT NOT NULL);
 COMMIT;
 """
 # an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time
 _PUT = """
-INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO jobs (id, created, process, owner, status, started, finished, updated, expired)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET status=excluded.status, started=excluded.started, finished=excluded.finished,
-    updated=excluded.updated WHERE excluded.updated >= jobs.updated
+    updated=excluded.updated, expired=excluded.expired WHERE excluded.updated >= jobs.updated
 """
+# {} are conditions of ours: what somebody asks for comes in as parameters, always
+_NEWEST = "SELECT * FROM (SELECT created, id FROM jobs WHERE {} ORDER BY created DESC, id DESC LIMIT ?)"
+
 _BUSY_SECONDS = 0.25
 _MOST_OPEN = 4  # indexes that a thread keeps open, of two descriptors each: a server has many threads and tenants
 _opened = threading.local()
@@ -51,7 +57,10 @@ _BATCH = 500  # rows of a transaction when it is made anew: others wait for abou
 
 @dataclass(frozen=True)
 class Filters:
-    """Which jobs a list shows. Durations in seconds, bounds inclusive. Source: /req/job-list, 1.0 and 2.0."""
+    """Which jobs a list shows. Durations in seconds, bounds inclusive; owner: None for everybody.
+
+    Source: /req/job-list, 1.0 and 2.0.
+    """
 
     process_ids: tuple[str, ...] = ()
     statuses: tuple[Status, ...] = ()
@@ -60,6 +69,7 @@ class Filters:
     min_duration: float | None = None
     max_duration: float | None = None
     types: tuple[str, ...] = ()
+    owner: str | None = None
 
 
 class Index:
@@ -91,8 +101,7 @@ class Index:
         parts, arguments = [], []
         for text, given in _branches(filters):
             conditions = " AND ".join([*text, *where]) or "1"
-            newest = f"SELECT created, id FROM jobs WHERE {conditions} ORDER BY created DESC, id DESC LIMIT ?"
-            parts.append(f"SELECT * FROM ({newest})")
+            parts.append(_NEWEST.format(conditions))
             arguments += [*given, *values, limit]
         query = " UNION ALL ".join(parts) + " ORDER BY created DESC, id DESC LIMIT ?"
         return self._read(query, [*arguments, limit])
@@ -102,16 +111,36 @@ class Index:
         query = "SELECT id, owner FROM jobs WHERE status = ? ORDER BY created, id"
         return self._read(query, (status.value,))
 
+    def ended(self, before: float, after: tuple[float, str], limit: int) -> list[tuple[float, str]]:
+        """(finished, id) of jobs that ended before a time and have not expired, oldest first, after one of them.
+
+        Raises sqlite3.Error.
+        """
+        query = (
+            "SELECT finished, id FROM jobs WHERE expired IS NULL AND finished < ? AND (finished, id) > (?, ?)"
+            " ORDER BY finished, id LIMIT ?"
+        )
+        return self._read(query, (before, *after, limit))
+
+    def expired(self, before: float, limit: int) -> list[str]:
+        """The ids of jobs that expired before a time. Raises sqlite3.Error."""
+        query = "SELECT id FROM jobs WHERE expired < ? AND finished IS NOT NULL ORDER BY expired LIMIT ?"
+        return [job_id for (job_id,) in self._read(query, (before, limit))]
+
     def knows(self, job_id: str) -> bool:
         """Whether a job is in it. Raises sqlite3.Error."""
         return bool(self._read("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
 
-    def holds_more_than(self, count: int, status: Status) -> bool:
-        """Whether more than `count` jobs are in this state; False when the index cannot tell."""
+    def waiting(self, owner: str, most: int) -> tuple[int, int]:
+        """How many jobs wait, and how many of them are this owner's; `most` are counted, none where it cannot tell."""
+        query = (
+            "SELECT count(*), total(owner = ?) FROM (SELECT owner FROM jobs WHERE status = 'accepted' LIMIT ?)"
+        )
         try:
-            return bool(self._read("SELECT 1 FROM jobs WHERE status = ? LIMIT 1 OFFSET ?", (status.value, count)))
+            ((of_all, of_owner),) = self._read(query, (owner, most))
         except sqlite3.Error:
-            return False
+            return 0, 0
+        return of_all, int(of_owner)
 
     def sound(self, boot_id: str) -> bool:
         """Whether it can be believed: there, of this boot, and nothing failed to be written or read."""
@@ -152,7 +181,7 @@ class Index:
             return list(self._connection().execute(query, values))
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                self._doubt()
+                self.doubt()
             raise
 
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -166,9 +195,10 @@ class Index:
             with connection:
                 connection.executemany(statement, rows)
         except sqlite3.Error:
-            self._doubt()
+            self.doubt()
 
-    def _doubt(self) -> None:
+    def doubt(self) -> None:
+        """Have it made anew by whoever looks next."""
         with suppress(OSError):
             self._stale.touch()
 
@@ -247,14 +277,16 @@ class Unindexed(Index):
 def _branches(filters: Filters) -> list[tuple[list[str], list[str]]]:
     """One ordered walk (conditions, values) for each wanted status and process: `IN` would sort the whole table.
 
-    Only where there would be too many for one statement it is one walk through all jobs, newest first.
+    Only where there would be too many for one statement it is one walk through all jobs, newest first; and where they
+    are those of one owner, through his.
     """
     statuses = list(dict.fromkeys(status.value for status in filters.statuses))
     processes = list(dict.fromkeys(filters.process_ids))
-    if len(statuses or [0]) * len(processes or [0]) > _MOST_BRANCHES:
+    if filters.owner is not None or len(statuses or [0]) * len(processes or [0]) > _MOST_BRANCHES:
         wanted = [("status", statuses), ("process", processes)]
         text = [f"+{column} IN ({', '.join('?' * len(names))})" for column, names in wanted if names]
-        return [(text, [*statuses, *processes])]
+        of_owner = ([], []) if filters.owner is None else (["owner = ?"], [filters.owner])
+        return [([*of_owner[0], *text], [*of_owner[1], *statuses, *processes])]
     branches: list[tuple[list[str], list[str]]] = [([], [])]
     for column, names in (("status", statuses), ("process", processes)):
         if names:
@@ -290,7 +322,7 @@ def _conditions(
 def _row(info: StatusInfo) -> tuple[object, ...]:
     updated = info.updated or info.created
     begun = (info.job_id, info.created.timestamp(), info.process_id, info.owner, info.status.value)
-    return (*begun, _seconds(info.started), _seconds(info.finished), updated.timestamp())
+    return (*begun, _seconds(info.started), _seconds(info.finished), updated.timestamp(), _seconds(info.expired))
 
 
 def _seconds(time: datetime | None) -> float | None:

@@ -1,6 +1,6 @@
 """The locks of a store, files in the runtime directory of this host: what may be written by one at a time.
 
-A job's own lock, which says whether it has a supervisor, is none of these: see store.LOCK.
+A job's own lock, which says whether it has a supervisor, is none of these: see folders.LOCK.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from . import files
 from .status import StoreBusy
 
 LOOK_EVERY = 0.002  # seconds between two tries to get a lock
@@ -53,18 +54,32 @@ class Locks:
                     time.sleep(LOOK_EVERY)
             yield
 
-    def key(self, name: str) -> AbstractContextManager[Any]:
-        """The lock that an idempotency key is looked up and set under."""
-        return self._lock(f"key-{name[:2]}", -1)
+    @contextmanager
+    def key(self, name: str) -> Iterator[None]:
+        """Hold the lock that an idempotency key is looked up and set under. Raises StoreBusy as above."""
+        lock = self._lock(f"key-{name[:2]}", self.patience)
+        try:
+            lock.__enter__()
+        except TimeoutError:
+            words = "is being looked up by a process that does not go on; try again"
+            raise StoreBusy(f"the Idempotency-Key {words}") from None
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
 
     def index(self, tenant: str, seconds: float) -> AbstractContextManager[Any]:
         """The lock that a tenant's index is made anew under. Raises TimeoutError when it is held for longer."""
         return self._lock(f"index-{tenant}", seconds)
 
+    def retention(self, seconds: float) -> AbstractContextManager[Any]:
+        """The lock that one removes what is due under. Raises TimeoutError when it is held for longer."""
+        return self._lock("retention", seconds)
+
     def _lock(self, name: str, seconds: float) -> AbstractContextManager[Any]:
         from filelock import FileLock  # its hook is called at every fork, and jobs need none
 
-        return FileLock(self.path(name), timeout=seconds)
+        return FileLock(self.path(name), timeout=seconds, mode=files.OWNER_ONLY)
 
     def _make(self) -> None:
         self.runtime.mkdir(parents=True, exist_ok=True, mode=0o700)

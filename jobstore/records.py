@@ -7,25 +7,41 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from .status import Status
 
 Json = Any
+SHA2_256 = "1220"  # how a multihash of this kind begins
 Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a job may use. seconds: wall clock; grace: seconds between asking to end and killing; memory: bytes."""
+    """What a job may use; 0 is as much as there is.
+
+    seconds: wall clock; grace: seconds between asking to end and killing; cpus, memory (bytes), max_running: what it is
+    planned by; cpu_seconds, memory_limit (bytes), processes, work (bytes), work_files: of all its processes together;
+    output: bytes of its results; files: that one process may have open;
+    network: "proxy", or "host" for all of the host's.
+    """
 
     seconds: float = 86400.0
     grace: float = 2.0
     cpus: float = 1.0
     memory: int = 0
     max_running: int | None = None
+    cpu_seconds: float = 0.0
+    memory_limit: int = 0
+    processes: int = 0
+    files: int = 0
+    work: int = 0
+    work_files: int = 0
+    output: int = 0
+    network: str = "proxy"
 
 
 @dataclass(frozen=True)
@@ -62,8 +78,10 @@ class StatusInfo:
     """status.json: where a job stands, replaced whole at every change. Source: statusInfo.yaml.
 
     progress: percent. pid, start_time (clock ticks since boot) and boot_id name the supervisor beyond doubt.
-    cause: why it failed: exception, exit, signal, time-limit, bad-input, lost, rebooted, disk-full, result, terminated.
+    cause: why it failed: exception, exit, signal, bad-input, lost, rebooted, disk-full, result, terminated, corrupt,
+    publish, or a limit: time-limit, cpu-limit, out-of-memory, process-limit, file-limit, work-limit, output-limit.
     durable: False while a synchronous client still waits, whose answer makes the promise; retry_of: as in Job.
+    pinned: it never expires; expired: when all but its status was given up; expired_for: why, AGE or DISK.
     """
 
     job_id: str
@@ -83,6 +101,9 @@ class StatusInfo:
     dismissing: bool = False
     durable: bool = True
     retry_of: str | None = None
+    pinned: bool = False
+    expired: datetime | None = None
+    expired_for: str | None = None
 
     @property
     def etag(self) -> str:
@@ -96,6 +117,7 @@ class Result:
 
     file: its path from outputs/; media_type: what the bare value is served as; size: bytes of the file;
     checksum: of the file, a multihash in hexadecimal (sha2-256); secondary: what belongs beside the file;
+    href: of a copy of the file that others can have;
     folder: its path from outputs/, listing: the files in it, value: the STAC items in it as a FeatureCollection, if
     there are any, with addresses from the folder.
     """
@@ -110,6 +132,17 @@ class Result:
     members: Mapping[str, Result] | None = None
     folder: str | None = None
     listing: tuple[Result, ...] | None = None
+    href: str | None = None
+
+    def placed(self, hrefs: Mapping[str, str]) -> Result:
+        """The same with the addresses of copies. hrefs: by the paths of the files."""
+        found: dict[str, Any] = {"href": hrefs.get(self.file)} if self.file is not None else {}
+        for name in ("secondary", "items", "listing"):
+            if (inner := getattr(self, name)) is not None:
+                found[name] = tuple(each.placed(hrefs) for each in inner)
+        if self.members is not None:
+            found["members"] = {name: each.placed(hrefs) for name, each in self.members.items()}
+        return replace(self, **found)
 
     def files(self) -> Iterator[Result]:
         """Every file in it."""
@@ -156,36 +189,75 @@ def load_status(data: Mapping[str, Json]) -> StatusInfo:
     return _made(StatusInfo, {**known, "status": Status(known.get("status", "accepted"))})
 
 
+def load_results(data: Json) -> dict[str, Result]:
+    """results.json as records. Raises ValueError for what is none."""
+    try:
+        return _each_of("results.json", data)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
 def load_result(data: Mapping[str, Json]) -> Result:
     """A member of results.json as a record. Raises ValueError for what is none."""
     known = _known(Result, data)
     for name in ("items", "listing", "secondary"):
         if name in known:
-            known[name] = tuple(load_result(item) for item in known[name])
+            numbered = dict(enumerate(known[name])) if isinstance(known[name], list) else known[name]
+            known[name] = tuple(_each_of(name, numbered).values())
     if "members" in known:
-        known["members"] = {name: load_result(member) for name, member in known["members"].items()}
+        known["members"] = _each_of("members", known["members"])
     return _made(Result, known)
 
 
-_TIMES = {"created", "updated", "started", "finished"}
+def _each_of(name: str, members: Json) -> dict[Any, Result]:
+    if not isinstance(members, dict):
+        raise ValueError(f"{name} is of type {type(members).__name__}")
+    return {key: load_result(member) for key, member in members.items()}
+
+
+_TIMES = {"created", "updated", "started", "finished", "expired"}
 
 
 def _made(record: type[Record], members: dict[str, Json]) -> Record:
+    kinds = _kinds(record)
+    for name, value in members.items():
+        if not isinstance(value, kinds[name]):
+            raise ValueError(f"this is no {record.__name__}: {name} is of type {type(value).__name__}")
     try:
         return record(**members)
     except TypeError as error:  # a member is missing
         raise ValueError(f"this is no {record.__name__}: {error}") from error
 
 
+_kinds_of: dict[type[Any], dict[str, tuple[type, ...]]] = {}
+
+
+def _kinds(record: type[Any]) -> dict[str, tuple[type, ...]]:
+    """The types that each member of a record may have."""
+    if record not in _kinds_of:
+        kinds = {}
+        for name, hint in get_type_hints(record).items():
+            types = [get_origin(each) or each for each in (get_args(hint) if isinstance(hint, UnionType) else (hint,))]
+            types += [int] if float in types else []
+            kinds[name] = tuple(object if each is Any else each for each in types)
+        _kinds_of[record] = kinds
+    return _kinds_of[record]
+
+
 def _known(record: type[Any], data: Mapping[str, Json]) -> dict[str, Json]:
     if not isinstance(data, dict):
         raise ValueError(f"this is no {record.__name__}, but of type {type(data).__name__}")
-    names = {item.name for item in fields(record)}
+    names = _kinds(record)
     return {
-        name: datetime.fromisoformat(str(value)) if name in _TIMES else value
-        for name, value in data.items()
-        if name in names
+        name: _moment(value) if name in _TIMES else value for name, value in data.items() if name in names
     }
+
+
+def _moment(value: Json) -> datetime:
+    try:
+        return datetime.fromisoformat(str(value)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"there is no time {value}") from None
 
 
 def _plain(value: Json) -> Json:

@@ -48,6 +48,13 @@ class InvalidTransition(Exception):
         self.current = current
 
 
+class JobCorrupt(ValueError):
+    """A file of the job cannot be read, or is not what it was: JobCorrupt(job_id, what is wrong with which file)."""
+
+    def __str__(self) -> str:
+        return f"Job {self.args[0]}: {self.args[1]}."
+
+
 class StatusChanged(Exception):
     """The job is no longer in the state that the caller named."""
 
@@ -58,6 +65,21 @@ class ResultNotReady(Exception):
 
 class ResultNotAvailable(Exception):
     """The job has ended, and there are no results to be had."""
+
+
+AGE, DISK = "age", "disk"  # why a job expires
+_WHY = {AGE: "it had ended longer ago than jobs are kept", DISK: "the disk was nearly full"}
+
+
+class JobExpired(Exception):
+    """What was asked for went when the job expired; only its status is left: JobExpired(status_info)."""
+
+    def __init__(self, status_info: StatusInfo) -> None:
+        why = _WHY.get(status_info.expired_for or "", "it was to make room")
+        when = status_info.expired.isoformat(" ", "seconds") if status_info.expired else "before"
+        gone = "its results, logs and request are gone, its status stays"
+        super().__init__(f"Job {status_info.job_id} expired on {when}, for {why}: {gone}.")
+        self.status_info = status_info
 
 
 class NoSuchOutput(LookupError):
@@ -84,10 +106,28 @@ class QueueFull(Exception):
         self.retry_after = retry_after
 
 
+class TooManyJobs(Exception):
+    """As many jobs of one caller wait as may wait; `retry_after` in seconds."""
+
+    def __init__(self, limit: int, retry_after: int = 30) -> None:
+        super().__init__(f"{limit} of your jobs are waiting already; try again in about {retry_after} s")
+        self.retry_after = retry_after
+
+
 class StoreBusy(Exception):
     """A lock that is held for milliseconds was not to be had for seconds; `retry_after` in seconds."""
 
     retry_after = 1
+
+
+class UnderMaintenance(Exception):
+    """The operator takes nothing new for now; UnderMaintenance(message), `retry_after` in seconds."""
+
+    retry_after = 60
+
+    def __str__(self) -> str:
+        words = "The server is under maintenance: it accepts nothing new; jobs that run go on."
+        return " ".join(filter(None, (words, self.args[0])))
 
 
 class StoreFull(Exception):

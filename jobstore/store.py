@@ -9,236 +9,174 @@
 
 from __future__ import annotations
 
-import base64
-import builtins
 import copy
-import hashlib
-import json
-import os
-import re
-import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import files, records
+from . import files, folders, keys, listing, lost, moves, records, torn
+from .admission import Admission
+from .alive import boot_id
+from .home import HomeGone
 from .index import Filters, Index, Unindexed
+from .listing import Page
 from .locks import Locks
 from .records import Job, Result, StatusInfo
 from .status import (
-    MOVES,
-    BadCursor,
     IdempotencyConflict,
     InvalidTransition,
+    JobCorrupt,
+    JobExpired,
     JobFailed,
     NoSuchJob,
-    QueueFull,
     ResultNotAvailable,
     ResultNotReady,
     Status,
-    StatusChanged,
-    StoreBusy,
-    StoreFull,
 )
 
-__all__ = ["Admission", "Filters", "JobStore", "Page"]
-
-_JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PATIENCE_OF_READERS = 0.2  # seconds
-_TRIES = 4
-LOCK = "job.json"  # held by a supervisor for life: it is never replaced, and a file for that alone costs an inode a job
-_NEW, _OLD = ".new-", ".old-"
-FINISHED, KEPT = ".steps", "kept"  # in work/: which steps are finished, and so worth keeping when the job fails
-ABANDONED = 3600.0  # seconds after which a job that is not yet whole is not going to be
-PASSABLE = 0o711  # a job that runs as another user can reach its work/, and list nothing on the way
-
-
-@dataclass(frozen=True)
-class Admission:
-    """When a new job is refused. max_queued: jobs waiting; min_free: bytes and inodes left on the home's disk."""
-
-    max_queued: int = 10_000
-    min_free_bytes: int = 0
-    min_free_inodes: int = 0
-
-
-@dataclass(frozen=True)
-class Page:
-    """Part of a job list; `next` continues it and stays right while jobs arrive."""
-
-    jobs: list[StatusInfo]
-    next: str | None
 
 
 class JobStore:
     """The jobs of one tenant of one home."""
 
     def __init__(
-        self, home: Path, runtime: Path, tenant: str = "default", admission: Admission | None = None
+        self,
+        home: Path,
+        runtime: Path,
+        tenant: str = "default",
+        admission: Admission | None = None,
+        *,
+        make: bool = True,
     ) -> None:
-        """home: where jobs live; runtime: a folder on this host, for what is derived or only locks."""
+        """home: where jobs live; runtime: a folder on this host, for what is derived or only locks.
+
+        make: the folders that are not there.
+        """
         self.home, self.runtime = home, runtime
         self.admission = admission or Admission()
-        self._belong_to(tenant, Index)
-        for folder in (self._keys, self.jobs):
-            folder.mkdir(parents=True, exist_ok=True, mode=PASSABLE)
         self.locks = Locks(runtime)
+        self._belong_to(tenant, Index)
+        for folder in (self.jobs.parent, self.keys.folder, self.jobs) if make else ():
+            folder.mkdir(parents=True, exist_ok=True, mode=folders.PASSABLE)
 
     # ---- reading: no lock, one file
 
     def status(self, job_id: str) -> StatusInfo:
         """Where a job stands; one that has lost its supervisor is failed. Raises NoSuchJob."""
         info = self.read_status(job_id)
-        if info.status is Status.RUNNING and self.lost(info):
-            with suppress(StoreBusy):  # readers do not wait long for writers; the dispatcher will say so
-                info = self.fail_lost(info, patience=_PATIENCE_OF_READERS)
-                self.clear(job_id, keep=True)  # now that nobody else finds it running and lost
+        if info.status is Status.RUNNING and lost.is_lost(self, info):
+            info = lost.seen(self, info, _PATIENCE_OF_READERS)
         return info
 
     def read_status(self, job_id: str) -> StatusInfo:
-        """What status.json says, whether or not it is still so. Raises NoSuchJob, and ValueError when it is torn."""
+        """What status.json says, whether or not it is still so; torn.py says it when that is torn. Raises NoSuchJob."""
+        folder = self.folder(job_id)
         try:
-            return records.load_status(files.read_json(self.folder(job_id) / "status.json"))
-        except (FileNotFoundError, NotADirectoryError):
-            raise NoSuchJob(job_id) from None
+            return folders.read_status(folder)
+        except NotADirectoryError:
+            raise self._absent(job_id) from None
+        except torn.UNREADABLE as error:
+            if not folder.is_dir():
+                raise self._absent(job_id) from None
+            return torn.standing(folder, error, boot_id() if self.has_supervisor(job_id) else None)
+
+    def has_supervisor(self, job_id: str) -> bool:
+        """Whether somebody holds a job's lock."""
+        return files.is_locked(self.folder(job_id) / folders.LOCK)
 
     def job(self, job_id: str) -> Job:
-        """What was asked. Raises NoSuchJob."""
-        try:
-            return records.load_job(files.read_json(self.folder(job_id) / "job.json"))
-        except (FileNotFoundError, NotADirectoryError):
-            raise NoSuchJob(job_id) from None
+        """What was asked. Raises NoSuchJob, JobCorrupt."""
+        with self._reading(job_id, "job.json") as folder:
+            return folders.read_job(folder)
 
     def request(self, job_id: str) -> bytes:
-        """The execute request as received. Raises NoSuchJob."""
-        try:
-            return (self.folder(job_id) / "request.json").read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            raise NoSuchJob(job_id) from None
+        """The execute request as received. Raises NoSuchJob, JobExpired, JobCorrupt when it is not that."""
+        self.check_kept(job_id)
+        digest = self.job(job_id).request_digest
+        with self._reading(job_id, "request.json") as folder:
+            return folders.read_request(folder, digest)
 
     def results(self, job_id: str) -> dict[str, Result]:
-        """The outputs by id. Raises NoSuchJob, ResultNotReady, ResultNotAvailable, JobFailed."""
+        """The outputs by id. Raises NoSuchJob, ResultNotReady, ResultNotAvailable, JobFailed, JobCorrupt."""
         info = self.status(job_id)
+        if info.expired:
+            raise JobExpired(info)
         if not info.status.final:
             raise ResultNotReady(f"job {job_id} is {info.status.value}; ask again when it is successful")
         if info.status is Status.FAILED:
             raise JobFailed(info)
         if info.status is Status.DISMISSED:
             raise ResultNotAvailable(f"job {job_id} was dismissed")
-        try:
-            content = files.read_json(self.folder(job_id) / "results.json")
-        except FileNotFoundError:
-            raise NoSuchJob(job_id) from None
-        return {name: records.load_result(member) for name, member in content.items()}
+        with self._reading(job_id, "results.json") as folder:
+            results = records.load_results(files.read_json(folder / "results.json"))
+        if not info.durable and info.boot_id != boot_id():  # nobody was promised that they came to the disk in time
+            for file in (each for result in results.values() for each in result.files()):
+                if not folders.is_published(folder, file):
+                    raise JobCorrupt(job_id, f"its file {file.file} is not what was published")
+        return results
 
     def output(self, job_id: str, name: str) -> Path:
-        """A published file. name: as in Result.file."""
-        inside = [part for part in name.split("/") if part not in ("", ".", "..")]
-        return self.folder(job_id).joinpath("outputs", *inside)
+        """A published file, or where one is missing. name: as in Result.file. Raises JobCorrupt for anything else."""
+        return folders.output(self.folder(job_id), name)
 
     def log(self, job_id: str) -> Path:
-        """What the job printed; the file is missing when that was nothing. Raises NoSuchJob."""
-        folder = self.folder(job_id)
-        if not folder.is_dir():
-            raise NoSuchJob(job_id)
-        return folder / "log"
+        """What the job printed; the file is missing when that was nothing. Raises NoSuchJob, JobExpired."""
+        self.check_kept(job_id)
+        return self.folder(job_id) / "log"
+
+    def check_kept(self, job_id: str) -> StatusInfo:
+        """What status.json says of a job of which there is more than that. Raises NoSuchJob, JobExpired."""
+        info = self.read_status(job_id)
+        if info.expired:
+            raise JobExpired(info)
+        return info
 
     def list(self, filters: Filters, limit: int, after: str | None = None) -> Page:
         """Jobs newest first. after: the `next` of the page before. Raises BadCursor for one that is not."""
-        if filters.types and "process" not in filters.types:
-            return Page([], None)
-        begin = _decode(after) if after else None
-        try:
-            rows = self._rows(filters, limit + 1, begin)
-        except sqlite3.Error:  # now it is known to be corrupt
-            rows = self._rows(filters, limit + 1, begin)
-        jobs = []
-        for _, job_id in rows[:limit]:
-            try:
-                info = self.status(job_id)
-            except NoSuchJob:
-                self.index.delete(job_id)
-                continue
-            except (ValueError, OSError):  # one that is torn harms no other; fsck names it
-                continue
-            if not filters.statuses or info.status in filters.statuses:
-                jobs.append(info)
-        return Page(jobs, _encode(rows[limit - 1]) if len(rows) > limit else None)
+        return listing.page(self, filters, limit, after)
 
     def folder(self, job_id: str) -> Path:
         """Where a job with this id would be. Raises NoSuchJob for what cannot be an id."""
-        if not _JOB_ID.fullmatch(job_id):
-            raise NoSuchJob(job_id)
-        return self.jobs / job_id[:7] / job_id
+        return folders.place(self.jobs, job_id)
 
     def walk(self) -> Iterator[str]:
         """The ids of all jobs in the folders, oldest shard first."""
-        for shard in sorted(os.listdir(self.jobs)):
-            with suppress(FileNotFoundError, NotADirectoryError):
-                for name in os.listdir(self.jobs / shard):
-                    if _JOB_ID.fullmatch(name):
-                        yield name
-
-    def clear(self, job_id: str, *, keep: bool) -> None:
-        """Remove the scratch of a job that has ended. keep: not where finished steps would spare a retry their time."""
-        work = self.folder(job_id) / "work"
-        with suppress(OSError):
-            if keep and (work / FINISHED).stat().st_size:
-                work.rename(work.with_name(KEPT))
-        try:
-            os.rmdir(work)  # most leave nothing
-        except FileNotFoundError:
-            pass
-        except OSError:
-            files.remove_tree(work)
+        return folders.walk(self.jobs)
 
     # ---- a job appears and disappears whole
 
     def create(self, job: Job, request: bytes, *, durable: bool = True) -> StatusInfo:
         """Accept a job. With a key that was used before: the job of that time, if its request was the same.
 
-        durable: on disk when this returns, in three fsyncs. Raises QueueFull, StoreFull, IdempotencyConflict.
+        durable: on disk when this returns, in three fsyncs.
+        Raises QueueFull, TooManyJobs, StoreFull, IdempotencyConflict.
         """
         if job.key is None:
             return self._create(job, request, durable)
-        name = hashlib.sha256(f"{job.owner}\0{job.key}".encode()).hexdigest()
-        with self.locks.key(name):
-            known = self._job_of_key(name)
+        name = keys.name_of(job.owner, job.key)
+        with self.keys.held(name):
+            known = self.keys.job_of(name)
             if known is None:
-                (self._keys / name).unlink(missing_ok=True)
-                os.symlink(job.job_id, self._keys / name)
+                self.keys.lead_to(job.job_id, name)
                 return self._create(job, request, durable)
-        if known.request_digest != job.request_digest or known.process_id != job.process_id:
-            raise IdempotencyConflict(f"Idempotency-Key {job.key!r} was used for another request: job {known.job_id}")
-        return self.status(known.job_id)
+        with suppress(JobCorrupt):  # it may have been this request: a second job would be worse
+            asked = self.job(known)
+            if asked.request_digest != job.request_digest or asked.process_id != job.process_id:
+                # without the job's id, which is what leads to a job of nobody in particular
+                raise IdempotencyConflict(f"Idempotency-Key {job.key!r} was used for another request.")
+        return self.status(known)
 
     def _create(self, job: Job, request: bytes, durable: bool) -> StatusInfo:
-        self.check_room()
-        if self.index.holds_more_than(self.admission.max_queued - 1, Status.ACCEPTED):
-            raise QueueFull(self.admission.max_queued)
-        folder = self.folder(job.job_id)
-        building = folder.with_name(_NEW + job.job_id)
+        self.admission.check_room(self.home)
+        self.admission.check_queue(self.index, job.owner)
         info = StatusInfo(
             job.job_id, job.process_id, job.owner, job.created,
             updated=job.created, durable=durable, retry_of=job.retry_of,
         )  # fmt: skip
-        while True:
-            try:
-                os.mkdir(building, PASSABLE)
-                break
-            except FileNotFoundError:  # the first job of a shard, or the last one was removed this moment
-                folder.parent.mkdir(exist_ok=True, mode=PASSABLE)
-        files.create(building / "request.json", request, durable=durable)
-        # one file under two names until the first move, so that one fsync serves both
-        content = json.dumps({**records.dump(job), **records.dump(info)}, separators=(",", ":")).encode()
-        files.create(building / "job.json", content, durable=durable)
-        os.link(building / "job.json", building / "status.json")
-        os.rename(building, folder)
-        if durable:
-            files.sync(folder.parent)
+        folders.appear(self.folder(job.job_id), job, info, request)
         self.index.put(info)
         return info
 
@@ -247,9 +185,8 @@ class JobStore:
         folder = self.folder(job_id)
         with self._moving(job_id):
             info = replace(self.read_status(job_id), durable=True)
-            self._sync_content(job_id)
-            files.write_json(folder / "status.json", records.dump(info), durable=True)
-            files.sync(folder)
+            folders.sync_content(folder)
+            folders.write_status(folder, info, durable=True)
             files.sync(folder.parent)
         return info
 
@@ -261,16 +198,16 @@ class JobStore:
         folder = self.folder(job_id)
         with self._moving(job_id):
             info = self.read_status(job_id)
-            if match is not None and info.etag != match:
-                raise StatusChanged(f"job {job_id} is {info.status.value} now")
+            moves.check_match(info, match)
             if not info.status.final:
                 raise InvalidTransition(info, Status.DISMISSED)
-            key, owner = self.job(job_id).key, info.owner
-            gone = folder.with_name(_OLD + job_id)
-            os.rename(folder, gone)
+            key = None
+            with suppress(JobCorrupt):  # its key leads nowhere then, and may be used again
+                key = self.job(job_id).key
+            gone = folders.disappear(folder)
         self.index.delete(job_id)
         if key is not None:
-            self._forget_key(hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest(), job_id)
+            self.keys.forget(keys.name_of(info.owner, key), job_id)
         files.remove_tree(gone)
         with suppress(OSError):
             folder.parent.rmdir()
@@ -278,12 +215,7 @@ class JobStore:
 
     def collect(self) -> None:
         """Remove what a crash left of jobs that were being removed, or made, at that time."""
-        for shard in self.jobs.iterdir():
-            with suppress(OSError):
-                for path in shard.iterdir():
-                    left = path.name.startswith(_NEW) and time.time() - path.stat().st_mtime > ABANDONED
-                    if left or path.name.startswith(_OLD):
-                        files.remove_tree(path)
+        folders.collect(self.jobs)
 
     # ---- the state machine
 
@@ -296,18 +228,12 @@ class JobStore:
         patience: seconds to wait for who writes it, if not as usual.
         Raises NoSuchJob, StoreBusy, and InvalidTransition for the loser of a race.
         """
+        folder = self.folder(job_id)
         with self._moving(job_id, patience):
-            info = self.read_status(job_id)
-            if to not in MOVES[info.status]:
-                raise InvalidTransition(info, to)
-            if info.dismissing and to.final and to is not Status.DISMISSED:
-                to, changes = Status.DISMISSED, {"message": "dismissed"}
-            moment = records.now()
-            changes.setdefault("finished", moment if to.final else None)
-            info = replace(info, status=to, updated=moment, **changes)
+            info = moves.moved(self.read_status(job_id), to, changes)
             if info.durable and not settled:
-                self._sync_content(job_id)
-            self._write_status(info, durable=info.durable and to.final)
+                folders.sync_content(folder)
+            folders.write_status(folder, info, durable=info.durable and info.status.final)
         self.index.put(info)
         return info
 
@@ -315,9 +241,9 @@ class JobStore:
         """Note how far a running job is; nothing for one that is not running."""
         with self._moving(job_id):
             info = self.read_status(job_id)
-            if info.status is Status.RUNNING and not info.dismissing:
-                changed = replace(info, progress=progress, message=message, updated=records.now())
-                self._write_status(changed, durable=False)
+            changed = moves.reported(info, progress, message)
+            if changed is not info:
+                folders.write_status(self.folder(job_id), changed, durable=False)
 
     def ask_dismissal(self, job_id: str, match: str | None = None) -> StatusInfo:
         """Dismiss an accepted job; mark a running one, whose supervisor then ends it.
@@ -326,57 +252,42 @@ class JobStore:
         """
         with self._moving(job_id):
             info = self.read_status(job_id)
-            if match is not None and info.etag != match:
-                raise StatusChanged(f"job {job_id} is {info.status.value} now")
-            moment = records.now()
-            if info.status is Status.ACCEPTED:
-                info = replace(
-                    info, status=Status.DISMISSED, updated=moment, finished=moment, message="dismissed before it began"
-                )
-                self._write_status(info, durable=info.durable)
-                self.index.put(info)
-            elif info.status is Status.RUNNING and not info.dismissing:
-                info = replace(info, dismissing=True, updated=moment, message="being dismissed")
-                self._write_status(info, durable=False)
+            moves.check_match(info, match)
+            changed = moves.asked_to_end(info)
+            if changed is not info:
+                folders.write_status(self.folder(job_id), changed, durable=changed.durable and changed.status.final)
+                if changed.status.final:
+                    self.index.put(changed)
+        return changed
+
+    def pin(self, job_id: str, pinned: bool) -> StatusInfo:
+        """Keep a job from expiring, or let it; on disk when this returns. Raises NoSuchJob, JobExpired, StoreBusy."""
+        with self._moving(job_id):
+            info = self.check_kept(job_id)
+            if info.pinned != pinned and info.cause != torn.CORRUPT:  # a torn one never expires, and stays as it is
+                info = replace(info, pinned=pinned)
+                folders.write_status(self.folder(job_id), info, durable=True)
         return info
 
-    # ---- liveness
+    def expire(self, job_id: str, why: str) -> StatusInfo:
+        """Give up all of a finished job but its status; one that is pinned, torn or not yet left stays as it is.
 
-    def lost(self, info: StatusInfo) -> bool:
-        """Whether a job that says running has no supervisor any more."""
-        return info.boot_id != boot_id() or not self.has_supervisor(info.job_id)
+        The status says so first, on disk: what a crash leaves after that is removed the next time.
+        why: AGE or DISK. Raises NoSuchJob, StoreBusy.
+        """
+        folder = self.folder(job_id)
+        with self._moving(job_id):
+            info = self.read_status(job_id)
+            if not moves.may_expire(info) or self.has_supervisor(job_id):
+                return info
+            if info.expired is None:
+                info = moves.expired(info, why)
+                folders.write_status(folder, info, durable=True)
+        folders.give_up(folder)
+        self.index.put(info)  # now there is nothing left to do
+        return info
 
-    def has_supervisor(self, job_id: str) -> bool:
-        """Whether somebody holds a job's lock."""
-        return files.is_locked(self.folder(job_id) / LOCK)
-
-    def fail_lost(self, info: StatusInfo, patience: float | None = None) -> StatusInfo:
-        """Fail a job whose supervisor is gone, unless it ended properly in the meantime. Raises StoreBusy."""
-        rebooted = info.boot_id != boot_id()
-        message = "the host was restarted while the job ran" if rebooted else "the job's supervisor was lost"
-        try:
-            cause = "rebooted" if rebooted else "lost"
-            return self.move(info.job_id, Status.FAILED, patience=patience, cause=cause, message=message)
-        except InvalidTransition as race:
-            return race.current
-
-    # ---- the index is derived
-
-    def repair_index(self) -> None:
-        """Make the index anew when it cannot be believed. One does it, the others wait a little."""
-        if self.index.sound(boot_id()):
-            return
-        with suppress(TimeoutError), self.locks.index(self.tenant, 5):
-            if not self.index.sound(boot_id()):
-                self.index.rebuild(self._all(), boot_id())
-
-    def _catch_up(self) -> None:
-        """Note what the dispatcher has not noted yet: jobs that ended this moment, or while there was none."""
-        for job_id, _ in self.index.ids(Status.RUNNING):
-            with suppress(NoSuchJob, ValueError, OSError):
-                info = self.status(job_id)
-                if info.status is not Status.RUNNING:
-                    self.index.put(info)
+    # ---- the same for others
 
     def unindexed(self) -> JobStore:
         """The same store for a supervisor, which leaves the index to the dispatcher."""
@@ -393,91 +304,43 @@ class JobStore:
         store._belong_to(tenant, type(self.index))
         return store
 
-    def _all(self) -> Iterator[StatusInfo]:
-        for job_id in self.walk():
-            with suppress(NoSuchJob, ValueError, OSError):
-                yield self.read_status(job_id)
-
-    # ---- inside
-
     def _belong_to(self, tenant: str, kind: type[Index]) -> None:
         """Name what is one tenant's own."""
         self.tenant = tenant
         self.jobs = self.home / tenant / "jobs"
-        self._keys = self.home / tenant / "keys"
+        self.keys = keys.Keys(self.home / tenant / "keys", self.jobs, self.locks)
         self.index = kind(self.runtime / f"{tenant}.sqlite")
 
-    def _rows(self, filters: Filters, limit: int, after: tuple[float, str] | None) -> builtins.list[tuple[float, str]]:
-        for _ in range(_TRIES):  # until what was believed is what was read
-            incarnation = self.index.incarnation
-            self.repair_index()
-            self._catch_up()
-            rows = self.index.page(filters, limit, after, time.time())
-            if self.index.incarnation == incarnation:
-                break
-        return rows
-
-    def _write_status(self, info: StatusInfo, *, durable: bool) -> None:
-        folder = self.folder(info.job_id)
-        files.write_json(folder / "status.json", records.dump(info), durable=durable)
-        if durable:
-            files.sync(folder)
-
-    def _sync_content(self, job_id: str) -> None:
-        """Bring to disk what a job consists of, but for its status."""
-        folder = self.folder(job_id)
-        for name in ("job.json", "request.json", "results.json"):
-            with suppress(FileNotFoundError):
-                files.sync(folder / name)
-        if (folder / "outputs").is_dir():
-            for place, _, names in os.walk(folder / "outputs", topdown=False):
-                for name in (*names, "."):
-                    files.sync(Path(place, name))
+    # ---- inside
 
     def _moving(self, job_id: str, patience: float | None = None) -> AbstractContextManager[None]:
         """The lock that a job is moved under. Raises NoSuchJob for what cannot be an id, StoreBusy."""
         return self.locks.moving(self.folder(job_id).name, patience)
 
-    def check_room(self) -> None:
-        """Raise StoreFull where too little is left on the home's disk to begin anything."""
-        limits = self.admission
-        disk = os.statvfs(self.home)
-        if disk.f_bavail * disk.f_frsize < limits.min_free_bytes:
-            raise StoreFull(f"less than {limits.min_free_bytes} bytes are free where jobs are kept")
-        if disk.f_files and disk.f_favail < limits.min_free_inodes:
-            raise StoreFull(f"fewer than {limits.min_free_inodes} inodes are free where jobs are kept")
-
-    def _job_of_key(self, name: str) -> Job | None:
+    @contextmanager
+    def _reading(self, job_id: str, name: str) -> Iterator[Path]:
+        """A job's folder, while this file in it is read. Raises NoSuchJob, and JobCorrupt for a missing or torn one."""
+        folder = self.folder(job_id)
         try:
-            return self.job(os.readlink(self._keys / name))
-        except (FileNotFoundError, NoSuchJob):
-            return None
+            yield folder
+        except NotADirectoryError:
+            raise self._absent(job_id) from None
+        except torn.UNREADABLE as error:
+            if not folder.is_dir():
+                raise self._absent(job_id) from None
+            self.check_kept(job_id)  # it may have expired this moment
+            raise JobCorrupt(job_id, torn.what_is(folder / name, error)) from error
 
-    def _forget_key(self, name: str, job_id: str) -> None:
-        with self.locks.key(name), suppress(FileNotFoundError):
-            if os.readlink(self._keys / name) == job_id:
-                (self._keys / name).unlink()
+    def _absent(self, job_id: str) -> NoSuchJob:
+        """What to raise for a job that is not there. Raises HomeGone when nothing is."""
+        if not self.is_there():
+            raise HomeGone(self.home)
+        return NoSuchJob(job_id)
 
+    def is_there(self) -> bool:
+        """Whether the home is: its disk may be gone, and come back."""
+        return self.jobs.is_dir()
 
-def boot_id() -> str:
-    """Names this boot of this host."""
-    global _boot_id
-    if _boot_id is None:
-        _boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return _boot_id
-
-
-_boot_id: str | None = None
-
-
-def _encode(row: tuple[float, str]) -> str:
-    return base64.urlsafe_b64encode(f"{row[0]!r} {row[1]}".encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> tuple[float, str]:
-    try:
-        created, job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
-        return float(created), job_id
-    except ValueError:
-        raise BadCursor(f"cursor: {cursor!r} is none that this server gave") from None
-
+    def is_gone(self, job_id: str) -> bool:
+        """Whether a job was removed, and not the home with it."""
+        return not self.folder(job_id).exists() and self.is_there()

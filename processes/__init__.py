@@ -18,6 +18,8 @@ CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 MARK = "geomill_process"  # the attribute that makes a function a process
 JOB_CONTROL = ("sync-execute", "async-execute", "dismiss")
 TEMPLATES = (None, "base", "geo")
+NETWORKS = ("proxy", "host")
+COUNTS = ("max_processes", "max_files", "max_work_files")
 UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 UNITS.update({"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40})
 
@@ -108,6 +110,13 @@ class Declaration(NamedTuple):
     memory: str | int | None = None
     max_running: int | None = None
     time_limit: float | None = None
+    network: str = "proxy"
+    cpu_limit: float | None = None
+    max_processes: int | None = None
+    max_files: int | None = None
+    max_work: str | int | None = None
+    max_work_files: int | None = None
+    max_output: str | int | None = None
     job_control: Sequence[str] = JOB_CONTROL
     description: Mapping[str, Any] | None = None
 
@@ -127,6 +136,13 @@ def process(
     memory: str | int | None = ...,
     max_running: int | None = ...,
     time_limit: float | None = ...,
+    network: str = ...,
+    cpu_limit: float | None = ...,
+    max_processes: int | None = ...,
+    max_files: int | None = ...,
+    max_work: str | int | None = ...,
+    max_work_files: int | None = ...,
+    max_output: str | int | None = ...,
     job_control: Sequence[str] = ...,
     description: Mapping[str, Any] | None = ...,
 ) -> Callable[[F], F]: ...
@@ -135,7 +151,12 @@ def process(function: Any = None, /, **declared: Any) -> Any:
 
     id: the function's name with "-" for "_" by default. title: the docstring's first line by default.
     template: what the job is forked from, "base" or "geo" (numpy, rasterio, shapely loaded); default: by the imports.
-    cpus: processors of a job. memory: "2 GB" or bytes. max_running: jobs at a time. time_limit: seconds.
+    cpus: processors of a job. max_running: jobs at a time.
+    What a job may use, within what the server allows: memory: "2 GB" or bytes, which it is planned by, too;
+    time_limit: seconds; cpu_limit: seconds of processor time; max_processes: processes and threads; max_files: open in
+    one process; max_work, max_work_files: "2 GB" or bytes, and files, in its working directory; max_output: "2 GB" or
+    bytes of its results.
+    network: "proxy", http and https by the server's rules alone, or "host", for a database or anything else.
     description: members of the OGC process description that replace the derived ones; with `inputs` among them the
     function may take everything in one parameter `inputs`, or in **keywords.
     """
@@ -149,26 +170,34 @@ def process(function: Any = None, /, **declared: Any) -> Any:
 
 
 def _checked(told: Declaration) -> Declaration:
-    """The declaration with its memory in bytes. Raises ValueError for what no process can have."""
+    """The declaration with its sizes in bytes. Raises ValueError for what no process can have."""
     if told.template not in TEMPLATES:
         raise ValueError(f"template={told.template!r} is not 'base' or 'geo'")
     if not told.job_control or not set(told.job_control) <= set(JOB_CONTROL):
         raise ValueError(f"job_control={told.job_control!r} is not some of {', '.join(JOB_CONTROL)}")
-    for name in ("cpus", "max_running", "time_limit"):
+    if told.network not in NETWORKS:
+        raise ValueError(f"network={told.network!r} is not 'proxy' or 'host'")
+    for name in ("cpus", "max_running", "time_limit", "cpu_limit", *COUNTS):
         value = getattr(told, name)
-        if value is not None and not (isinstance(value, (int, float)) and value > 0):
+        if value is not None and not (isinstance(value, (int, float)) and 0 < value < float("inf")):
             raise ValueError(f"{name}={value!r} is not a number above 0")
+        if name in COUNTS and value is not None and value != int(value):
+            raise ValueError(f"{name}={value!r} is not a whole number")
     for name in ("keywords", "job_control"):
         if isinstance(getattr(told, name), str):
             raise ValueError(f"{name}={getattr(told, name)!r} is one text: write a list")
-    return told._replace(memory=_bytes(told.memory))
+    return told._replace(
+        memory=_bytes("memory", told.memory),
+        max_work=_bytes("max_work", told.max_work),
+        max_output=_bytes("max_output", told.max_output),
+    )
 
 
-def _bytes(size: str | int | None) -> int | None:
+def _bytes(name: str, size: str | int | None) -> int | None:
     """Bytes of a size such as "512 MB" or "2 GiB"."""
     if size is None or (isinstance(size, int) and size > 0):
         return size
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]i?B|B)", str(size).strip())
     if match is None or match[2] not in UNITS or not float(match[1]):
-        raise ValueError(f"memory={size!r} is not a size such as '512 MB' or '2 GiB'")
+        raise ValueError(f"{name}={size!r} is not a size such as '512 MB' or '2 GiB'")
     return int(float(match[1]) * UNITS[match[2]])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -91,9 +92,42 @@ def explain(error: BaseException) -> dict[str, str]:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
         said = f": {error.code}" if isinstance(error.code, str) else ""
         return {"cause": "exit", "message": readable(f"ended with exit code {code}{said}")}
+    if isinstance(error, MemoryError):
+        _make_room()
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return {"cause": "disk-full", "message": f"no space is left: {error}"}
-    return {"cause": "exception", "message": readable(traceback.format_exception_only(type(error), error)[-1].strip())}
+    said = readable(traceback.format_exception_only(type(error), error)[-1].strip())
+    return {"cause": _limit(error) or "exception", "message": said}
+
+
+def _limit(error: BaseException) -> str | None:
+    """The cause of a failure by a limit, if it is one."""
+    if isinstance(error, MemoryError):
+        return "out-of-memory"
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EMFILE:
+        return "file-limit"
+    if number == errno.EFBIG:
+        return "work-limit"
+    full = number == errno.EAGAIN or str(error) == "can't start new thread"
+    return "process-limit" if full and not _can_fork() else None
+
+
+def _make_room() -> None:
+    """Take what memory there is left for last words."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+def _can_fork() -> bool:
+    try:
+        pid = os.fork()
+    except OSError:
+        return False
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return True
 
 
 def readable(text: str) -> str:

@@ -11,21 +11,26 @@ from __future__ import annotations
 import builtins
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geomill.processes.packages import replace, sync
-from geomill.processes.records import Limits, NoSuchProcess, Process
+from geomill.processes.packages import PASSABLE, recorded, replace, sync
+from geomill.processes.records import CorruptProcess, Limits, NoSuchProcess, Process
 
 DOCUMENT, RECEIVED, RECORD = "document.cwl", "received", "process.json"
 _SUFFIX = ".json"
+TORN = ".torn"  # added to the name of what cannot be read, when it is replaced
+MOST_VERSIONS = 100  # of a process; those before are forgotten
+REMEDY = "replace it with PUT, or undeploy it with DELETE"
 
 
 class DuplicatedProcess(ValueError):
@@ -63,30 +68,46 @@ class Deployed:
     def list(self) -> builtins.list[Process]:
         """All of them, by id."""
         found = []
-        with contextlib.suppress(FileNotFoundError):
-            for name in sorted(os.listdir(self.folder)):
-                if name.endswith(_SUFFIX) and not name.startswith("."):
-                    # undeployed this moment, or harmed: that is no harm to the others
-                    with contextlib.suppress(NoSuchProcess, ValueError, KeyError, TypeError, OSError):
-                        found.append(self.get(name.removesuffix(_SUFFIX)))
+        for process_id in self.ids():
+            # undeployed this moment, or harmed: that is no harm to the others
+            with contextlib.suppress(NoSuchProcess, CorruptProcess, OSError):
+                found.append(self.get(process_id))
         return found
 
+    def ids(self) -> builtins.list[str]:
+        """Their ids, in order, and those of harmed ones."""
+        try:
+            names = sorted(os.listdir(self.folder))
+        except FileNotFoundError:
+            return []
+        return [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX) and not name.startswith(".")]
+
     def get(self, process_id: str) -> Process:
-        """The process with an id. Raises NoSuchProcess."""
+        """The process with an id. Raises NoSuchProcess, CorruptProcess."""
         return self._process(process_id, self.versions(process_id)[-1])
 
     def versions(self, process_id: str) -> builtins.list[Version]:
-        """What it was and is, oldest first. Raises NoSuchProcess."""
+        """What it was and is, oldest first; at least one. Raises NoSuchProcess, CorruptProcess."""
         try:
-            kept = json.loads(self._file(process_id).read_bytes())
-        except (FileNotFoundError, OSError):  # the latter: a name that no file can have
+            content = self._file(process_id).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
             raise NoSuchProcess(process_id) from None
-        return [Version(**version) for version in kept["versions"]]
+        except OSError as error:
+            if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
+                raise NoSuchProcess(process_id) from None
+            raise
+        try:
+            return _versions(content)
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise CorruptProcess(process_id, f"its record is torn; {REMEDY}") from error
 
-    def received(self, version: Version) -> tuple[bytes, str]:
-        """What a version was deployed with, byte for byte, and its media type."""
+    def received(self, process_id: str, version: Version) -> tuple[bytes, str]:
+        """What a version was deployed with, byte for byte, and its media type. Raises CorruptProcess."""
         folder = self.packages / version.package
-        return (folder / RECEIVED).read_bytes(), str(json.loads((folder / RECORD).read_bytes())["media_type"])
+        try:
+            return (folder / RECEIVED).read_bytes(), str(json.loads((folder / RECORD).read_bytes())["media_type"])
+        except (FileNotFoundError, ValueError, LookupError, TypeError) as error:
+            raise CorruptProcess(process_id, f"its package {version.package} is missing or torn; {REMEDY}") from error
 
     def deploy(self, process_id: str, version: Version) -> Process:
         """A new process; durable when this returns. Raises DuplicatedProcess."""
@@ -97,17 +118,28 @@ class Deployed:
         return self._process(process_id, version)
 
     def replace(self, process_id: str, version: Version) -> Process:
-        """Another package for a process, whose running jobs keep theirs. Raises NoSuchProcess."""
+        """Another package for a process, whose running jobs keep theirs. Raises NoSuchProcess.
+
+        What cannot be read of it is kept beside the new record, and its versions begin anew.
+        """
         with self._changing():
-            self._write(process_id, [*self.versions(process_id), version])
+            try:
+                before = self.versions(process_id)
+            except CorruptProcess:
+                before, file = [], self._file(process_id)
+                replace(file.with_name(file.name + TORN), file.read_bytes(), durable=True)
+            self._write(process_id, [*before, version][-MOST_VERSIONS:])
         return self._process(process_id, version)
 
     def undeploy(self, process_id: str) -> None:
         """Take a process away; its jobs stay as they are. Raises NoSuchProcess."""
         with self._changing():
+            with contextlib.suppress(CorruptProcess, FileNotFoundError):
+                for version in self.versions(process_id):  # a request may have found it this moment
+                    os.utime(self.packages / version.package)
             try:
                 self._file(process_id).unlink()
-            except OSError:
+            except FileNotFoundError:
                 raise NoSuchProcess(process_id) from None
             sync(self.folder)
 
@@ -117,20 +149,29 @@ class Deployed:
         received: what came; document: the CWL in it; record: {"media_type", "processes": [what describing it gave]}.
         """
         told = json.dumps(record, sort_keys=True).encode()
-        digest = hashlib.sha256(b"\0".join((received, document or b"", told))).hexdigest()
-        if not (self.packages / digest).exists():
-            self.packages.mkdir(mode=0o700, parents=True, exist_ok=True)
+        digest = _digest(received, document, told)
+        self.packages.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
+        with keeping(self.packages):
+            self._keep(digest, received, document, told)
+        sync(self.packages)  # whoever made it may not have come to that
+        return digest
+
+    def _keep(self, digest: str, received: bytes, document: bytes | None, told: bytes) -> None:
+        if is_whole(self.packages / digest):
+            os.utime(self.packages / digest)  # who removes what nothing needs leaves it for a day
+        else:
             building = Path(tempfile.mkdtemp(prefix=".new-", dir=self.packages))
             for name, content in ((RECEIVED, received), (DOCUMENT, document), (RECORD, told)):
                 if content is not None:
                     _create(building / name, content)
             sync(building)
+            if (self.packages / digest).exists():  # and harmed
+                aside = building.name.replace(".new-", f"{TORN}-{digest[:12]}-")
+                (self.packages / digest).rename(building.with_name(aside))
             try:
                 building.rename(self.packages / digest)
             except OSError:  # somebody else was faster
                 shutil.rmtree(building)
-            sync(self.packages)
-        return digest
 
     # ---- inside
 
@@ -155,14 +196,16 @@ class Deployed:
         )
 
     def _process(self, process_id: str, version: Version) -> Process:
-        return self.process(process_id, self._record(version)["description"], version.runner, version)
+        try:
+            return self.process(process_id, self._record(version)["description"], version.runner, version)
+        except CorruptProcess as error:
+            raise CorruptProcess(process_id, f"{error.args[1]}; {REMEDY}") from None
 
     def _record(self, version: Version) -> dict[str, Any]:
         """What describing a version gave; it never changes."""
         key = version.package, version.entry
         if key not in self._records:
-            kept = json.loads((self.packages / version.package / RECORD).read_bytes())
-            self._records[key] = next(each for each in kept["processes"] if each["function"] == version.entry)
+            self._records[key] = recorded(self.packages, version.package, RECORD, version.entry)
         return self._records[key]
 
     def _file(self, process_id: str) -> Path:
@@ -176,12 +219,44 @@ class Deployed:
         from filelock import FileLock  # its hook is called at every fork, and jobs need none
 
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(self.folder / ".lock"):
+        with FileLock(self.folder / ".lock", mode=0o600):
             yield
 
     def _write(self, process_id: str, versions: builtins.list[Version]) -> None:
         content = json.dumps({"id": process_id, "versions": [dataclasses.asdict(each) for each in versions]})
         replace(self._file(process_id), content.encode(), durable=True)
+
+
+def keeping(folder: Path) -> AbstractContextManager[Any]:
+    """The lock that something is kept in a folder of contents under, and removed."""
+    from filelock import FileLock  # its hook is called at every fork, and jobs need none
+
+    return FileLock(folder / ".lock-keeping", mode=0o600)  # which nobody else can hold
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a package holds what it was named after."""
+    try:
+        document = (folder / DOCUMENT).read_bytes() if (folder / DOCUMENT).exists() else None
+        parts = (folder / RECEIVED).read_bytes(), document, (folder / RECORD).read_bytes()
+    except FileNotFoundError:
+        return False
+    return _digest(*parts) == folder.name
+
+
+def _digest(received: bytes, document: bytes | None, told: bytes) -> str:
+    return hashlib.sha256(b"\0".join((received, document or b"", told))).hexdigest()
+
+
+def _versions(content: bytes) -> list[Version]:
+    """The versions in a process's file. Raises what reading anything else raises."""
+    versions = [Version(**version) for version in json.loads(content)["versions"]]
+    for member in (value for version in versions for value in vars(version).values()):
+        if not isinstance(member, str):
+            raise TypeError("a member of a version is no text")
+    if not versions or any("/" in version.package or version.package.startswith(".") for version in versions):
+        raise ValueError("there is no version, or one without a package")
+    return versions
 
 
 def _create(path: Path, content: bytes) -> None:

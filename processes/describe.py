@@ -54,7 +54,7 @@ def load_source(source: bytes, path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
-        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
+        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102  the operator's
     except BaseException:
         sys.modules.pop(spec.name, None)
         raise

@@ -65,6 +65,13 @@ class Described(TypedDict):
     memory: int | None
     max_running: int | None
     time_limit: float | None
+    network: str
+    cpu_limit: float | None
+    max_processes: int | None
+    max_files: int | None
+    max_work: int | None
+    max_work_files: int | None
+    max_output: int | None
 
 
 def describe(function: Callable[..., Any]) -> Described:
@@ -75,9 +82,16 @@ def describe(function: Callable[..., Any]) -> Described:
         function=function.__name__,
         template=told.template,
         cpus=float(told.cpus),
-        memory=typing.cast("int | None", told.memory),
+        memory=typing.cast("int | None", told.memory),  # in bytes by now, as every size
         max_running=told.max_running,
         time_limit=told.time_limit,
+        network=told.network,
+        cpu_limit=told.cpu_limit,
+        max_processes=told.max_processes,
+        max_files=told.max_files,
+        max_work=typing.cast("int | None", told.max_work),
+        max_work_files=told.max_work_files,
+        max_output=typing.cast("int | None", told.max_output),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,12 +17,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from geomill.processes.records import CorruptProcess
+
 HERE = Path(__file__).parent
 # what an interpreter needs to import, describe and call processes
 LIBRARY = ("__init__.py", "hints.py", "values.py", "description.py", "describe.py", "call.py")
 CODE = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in LIBRARY)).hexdigest()
+PASSABLE = 0o711  # jobs of another user find their library in there, and list nothing on the way
 SPARE = 10.0  # seconds beyond the limit for starting, ending and sweeping
 MOST = 16 * 2**20  # bytes of a description that are read
+UNWRITABLE = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 KEPT_VARIABLES = {"HOME", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER"}
 KEPT_PREFIXES = ("GDAL_", "LC_", "PROJ_")
 
@@ -43,6 +48,7 @@ class Packages:
     def __init__(self, root: Path, limit: float) -> None:
         """root: the folder, made when needed; limit: seconds that describing a file may take."""
         self.root, self.limit = root, limit
+        self._aside: dict[Path, Record] = {}  # by where they would be: what cannot be written now
 
     def path(self, digest: str) -> Path:
         """Where the content with a digest is kept."""
@@ -51,18 +57,30 @@ class Packages:
     def keep(self, content: bytes) -> str:
         """Keep a content and give its digest; durable when this returns. Raises OSError."""
         digest = hashlib.sha256(content).hexdigest()
-        if not self.path(digest).exists():
-            self.path(digest).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace(self.path(digest), content, durable=True)
+        path = self.path(digest)
+        if not path.exists() or path.read_bytes() != content:
+            self.root.mkdir(mode=PASSABLE, exist_ok=True)  # and not what is above it: that was there, and may come back
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            replace(path, content, durable=True)
         return digest
 
     def recall(self, digest: str, interpreter: str | None, path: Path) -> Record | None:
         """What describing a content gave before, if it was."""
+        place = self._record(digest, interpreter, path)
         try:
-            record = json.loads(self._record(digest, interpreter, path).read_bytes())
+            record = json.loads(place.read_bytes())
         except (FileNotFoundError, ValueError):
-            return None
+            return self._recall_aside(place)
         return cast(Record, record) if isinstance(record, dict) else None
+
+    def _recall_aside(self, place: Path) -> Record | None:
+        """What is known and not written; it is, once that can be done again."""
+        record = self._aside.get(place)
+        if record is not None:
+            with contextlib.suppress(OSError):
+                replace(place, json.dumps(record).encode(), durable=False)
+                self._aside.pop(place, None)
+        return record
 
     def describe(self, digest: str, interpreter: str | None, path: Path, siblings: int, older: float) -> Record:
         """Describe a content as the file at `path`; whoever else does it at the same time is waited for.
@@ -72,7 +90,7 @@ class Packages:
         from filelock import FileLock, Timeout  # its hook is called at every fork, and jobs need none
 
         try:
-            with FileLock(self.root / f".lock-{digest[:2]}", timeout=2 * (self.limit + SPARE)):
+            with FileLock(self.root / f".lock-{digest[:2]}", timeout=2 * (self.limit + SPARE), mode=0o600):
                 known = self.recall(digest, interpreter, path)
                 if known is not None and known.get("when", 0) > older:
                     return known
@@ -81,8 +99,24 @@ class Packages:
                 replace(self._record(digest, interpreter, path), json.dumps(record).encode(), durable=False)
                 return record
         except (OSError, ValueError, Timeout) as error:  # the middle one: a null in a path
+            if is_unwritable(error):
+                return self._describe_aside(digest, interpreter, path, siblings)
             problem = f"could not be described: {getattr(error, 'strerror', None) or error}"
             return Record(error=problem, missing=True, when=time.time(), siblings=siblings)
+
+    def _describe_aside(self, digest: str, interpreter: str | None, path: Path, siblings: int) -> Record:
+        """The same, where nothing can be written beside the contents."""
+        try:
+            with tempfile.TemporaryDirectory(prefix="geomill-") as folder:
+                elsewhere = Packages(Path(folder), self.limit)
+                if elsewhere.keep(path.read_bytes()) != digest:
+                    raise OSError("it has changed meanwhile")
+                record = elsewhere._describe(digest, interpreter, path)
+        except OSError as error:
+            record = Record(error=f"could not be described: {error.strerror or error}", missing=True)
+        record["when"], record["siblings"] = time.time(), siblings
+        self._aside[self._record(digest, interpreter, path)] = record
+        return record
 
     def library(self) -> Path:
         """A folder for the PYTHONPATH of a foreign interpreter: `geomill.processes` as authors use it, nothing else."""
@@ -92,7 +126,8 @@ class Packages:
             (made / "geomill" / "processes").mkdir(parents=True)
             for name in LIBRARY:
                 shutil.copyfile(HERE / name, made / "geomill" / "processes" / name)
-            made.chmod(0o755)
+            for each in (made, *made.rglob("*")):  # whatever the umask: jobs read it as another user
+                each.chmod(0o755 if each.is_dir() else 0o644)
             try:
                 made.rename(tree)
             except OSError:  # somebody else made it
@@ -117,6 +152,11 @@ class Packages:
             script = self.library() / "geomill" / "processes" / "describe.py"
         command = [interpreter or sys.executable, str(script), str(self.path(digest)), str(path)]
         return _last(isolated(command, self.limit, environment, self.root))
+
+
+def is_unwritable(error: Exception) -> bool:
+    """Whether a disk takes nothing now."""
+    return isinstance(error, OSError) and error.errno in UNWRITABLE
 
 
 def kept_environment() -> dict[str, str]:
@@ -159,9 +199,16 @@ def described(root: Path, package: str, record: str, entry: str) -> dict[str, An
 
 
 def recorded(root: Path, package: str, record: str, entry: str) -> dict[str, Any]:
-    """All that is kept of a process, the description among it. Takes the same."""
-    processes: list[dict[str, Any]] = json.loads((root / package / record).read_bytes())["processes"]
-    return next(each for each in processes if each["function"] == entry)
+    """All that is kept of a process, the description among it. Takes the same. Raises CorruptProcess."""
+    try:
+        processes: list[dict[str, Any]] = json.loads((root / package / record).read_bytes())["processes"]
+        found = next(each for each in processes if each["function"] == entry)
+        found["description"]["inputs"], found["description"]["outputs"]
+        return found
+    except FileNotFoundError:
+        raise CorruptProcess(entry, f"{record} of its package {package} is missing") from None
+    except (ValueError, LookupError, TypeError, StopIteration, RecursionError) as error:
+        raise CorruptProcess(entry, f"{record} of its package {package} is torn") from error
 
 
 def _last(printed: bytes) -> Record:

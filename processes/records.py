@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,49 @@ class NoSuchProcess(LookupError):
         return f"There is no process {self.process_id!r}.{meant}"
 
 
+class CorruptProcess(Exception):
+    """What was kept of a process cannot be read: CorruptProcess(id, what is wrong)."""
+
+    def __str__(self) -> str:
+        return f"Process {self.args[0]!r} cannot be used: {self.args[1]}."
+# what an author and a client call a limit, and the member of Limits that it is
+LIMITS = {
+    "time_limit": "seconds",
+    "cpu_limit": "cpu_seconds",
+    "memory": "memory_limit",
+    "max_processes": "processes",
+    "max_files": "files",
+    "max_work": "work",
+    "max_work_files": "work_files",
+    "max_output": "output",
+}
+
+
 @dataclass(frozen=True)
 class Limits:
-    """What a job may use: seconds of time, seconds to end in, processors, bytes of memory (0: any), jobs at a time."""
+    """What a job may use, as in the job store; 0 is as much as there is."""
 
     seconds: float = 86400.0
     grace: float = 2.0
     cpus: float = 1.0
     memory: int = 0
     max_running: int | None = None
+    cpu_seconds: float = 0.0
+    memory_limit: int = 0
+    processes: int = 0
+    files: int = 0
+    work: int = 0
+    work_files: int = 0
+    output: int = 0
+    network: str = "proxy"
+
+    def lowered(self, asked: Mapping[str, float | None]) -> Limits:
+        """These limits, each as low as it is or as asked, by name; None and 0 ask nothing."""
+        found = dict(vars(self))
+        for name, number in asked.items():
+            found[name] = min(filter(None, (found[name], number)), default=0)
+        found["memory"] = min(found["memory"], found["memory_limit"] or found["memory"])
+        return Limits(**found)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import copy
 import dataclasses
+import hashlib
 import logging
 import os
 import re
@@ -22,10 +23,10 @@ from typing import Any
 
 from geomill.processes.deployed import Deployed
 from geomill.processes.folders import Broken, Folder, Folders, Found
-from geomill.processes.packages import SPARE, Packages, Record
-from geomill.processes.records import Limits, NoSuchProcess, Process
+from geomill.processes.packages import SPARE, Packages, Record, is_unwritable
+from geomill.processes.records import LIMITS, CorruptProcess, Limits, NoSuchProcess, Process
 
-__all__ = ["Broken", "Folder", "Limits", "NoSuchProcess", "Process", "Registry"]
+__all__ = ["Broken", "CorruptProcess", "Folder", "Limits", "NoSuchProcess", "Process", "Registry"]
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,10 @@ class Registry:
         return self._survey()[1]
 
     def get(self, process_id: str) -> Process:
-        """The process with an id; new files are waited for only if it is not among the others. Raises NoSuchProcess."""
+        """The process with an id; new files are waited for only if it is not among the others.
+
+        Raises NoSuchProcess, and CorruptProcess for one that was deployed and harmed.
+        """
         with contextlib.suppress(NoSuchProcess):
             return self.deployed.get(process_id)
         return self._in_folders(process_id)
@@ -143,9 +147,9 @@ class Registry:
 
     def _process(self, file: Found, known: _Known, described: dict[str, Any]) -> Process:
         description = described["description"]
-        said = {name: described[name] for name in ("cpus", "memory", "max_running") if described[name] is not None}
-        if described["time_limit"] is not None:
-            said["seconds"] = float(described["time_limit"])
+        names = ("cpus", "memory", "max_running", "network")
+        said = {name: described[name] for name in names if described[name] is not None}
+        limits = dataclasses.replace(self._defaults, **said)
         return Process(
             id=description["id"],
             version=description["version"],
@@ -158,7 +162,7 @@ class Registry:
             template=None if known.interpreter else described["template"],
             interpreter=known.interpreter,
             mutable=False,
-            limits=dataclasses.replace(self._defaults, **said),
+            limits=limits.lowered({name: described.get(told) for told, name in LIMITS.items()}),
         )
 
     def _known(self, file: Found) -> _Known | None:
@@ -167,21 +171,30 @@ class Registry:
         if known and known.settled and (known.signature, known.offered) == (file.signature, file.interpreter):
             return known
         read = time.time_ns()
-        interpreter, digest, record = file.interpreter, "", None
+        interpreter, digest, record, kept = file.interpreter, "", None, False
         try:
             content = file.path.read_bytes()
             if named := NAMED.match(content):
                 interpreter = str(file.path.parent / named[1].decode(errors="replace").strip("\"'"))
-            digest = self._packages.keep(content)
+            digest, kept = self._keep(content)
             record = self._packages.recall(digest, interpreter, file.path)
         except FileNotFoundError:
             return None
         except OSError as error:
             record = Record(error=f"{type(error).__name__}: {error.strerror}", siblings=file.siblings)
-        settled = read - max(file.signature[:2]) > SETTLED and bool(digest)
+        settled = kept and read - max(file.signature[:2]) > SETTLED
         known = _Known(file.signature, file.interpreter, settled, digest, interpreter, record)
         self._memo[file.path] = known
         return known
+
+    def _keep(self, content: bytes) -> tuple[str, bool]:
+        """The digest of a content, and whether it is kept: a disk that takes nothing now hides no process."""
+        try:
+            return self._packages.keep(content), True
+        except OSError as error:
+            if not is_unwritable(error):
+                raise
+            return hashlib.sha256(content).hexdigest(), False
 
     def _describe_new(self, found: Sequence[Found]) -> set[concurrent.futures.Future[None]]:
         """Begin to describe what is due, and give what is worth waiting for: not an error looked at once more."""

@@ -17,6 +17,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support import leaks  # noqa: E402
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long to look for what a power failure breaks, or an order of requests."""
+    parser.addoption("--cuts", type=int, default=0, help="seeds for each system call that the power fails at")
+    parser.addoption("--sequences", type=int, default=0, help="sequences of requests, each another one every time")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Sockets need short paths, and the folders that pytest makes have long ones."""

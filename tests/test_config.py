@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from geomill.app.config import Settings, SettingsError, known
+from geomill.app.setting_kinds import BYTES, KEPT, SECONDS, SHARE
 
 
 @pytest.fixture(autouse=True)
@@ -252,3 +253,63 @@ def test_a_job_user_exists_and_can_enter_the_home(user, mode, message):
         settings = Settings(home=closed / "home", runtime_dir=closed / "run", job_user=user)
         with pytest.raises(SettingsError, match=message) if message else nullcontext():
             settings.check_job_user()
+
+
+def test_all_mistakes_are_named_at_once(tmp_path):
+    (tmp_path / "geomill.toml").write_text('max_runing = 2\nkeep = "two weeks"\nport = 8081\n')
+    with pytest.raises(SettingsError) as found:
+        Settings.load({"GEOMILL_GRACE": "soon", "HOME": str(tmp_path)}, {"workers": "many"})
+    assert [text.partition(": expected")[0] for text in str(found.value).split("; ")] == [
+        "geomill.toml: max_runing", "geomill.toml: keep", "GEOMILL_GRACE", "--workers",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind, value, shown",
+    [
+        (BYTES, 10_000_000, "10 MB"),
+        (BYTES, 256 * 1024**2, "256 MiB"),
+        (BYTES, 20_221_208_166, "20.2 GB"),
+        (BYTES, 0, "0 B"),
+        (SECONDS, 43200.0, "12 h"),
+        (SECONDS, 0.25, "250 ms"),
+        (SECONDS, 90.0, "90 s"),
+        (KEPT, 2592000.0, "30 d"),
+        (KEPT, 0.0, "never"),
+        (SHARE, 0.8, "80 %"),
+    ],
+)
+def test_a_value_is_shown_as_it_may_be_written(kind, value, shown):
+    assert kind.shown(value) == shown
+    assert kind.parse(shown, Path("/")) == pytest.approx(value, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    "group, mode, message",
+    [
+        (None, 0o700, None),
+        ("daemon", 0o711, None),
+        ("daemon", 0o700, "^outputs_group: daemon cannot enter .*/home; chmod 711 it$"),
+        ("none-such", 0o711, "^outputs_group: there is no group 'none-such' on this host$"),
+    ],
+)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is a member of any group")
+def test_a_group_for_results_exists_and_can_enter_the_home(tmp_path, group, mode, message):
+    settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", outputs_group=group)
+    settings.check_outputs_group() if message is None else None  # the home is not there yet
+    settings.home.mkdir()
+    settings.home.chmod(mode)
+    with pytest.raises(SettingsError, match=message) if message else nullcontext():
+        settings.check_outputs_group()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_is_no_member_of_a_group_gives_it_nothing():
+    code = (
+        "from pathlib import Path; from geomill.app.config import Settings, SettingsError; import grp, os\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "try: Settings(home=Path('/none'), runtime_dir=Path('/none'), outputs_group='daemon').check_outputs_group()\n"
+        "except SettingsError as error: print(error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == "outputs_group: this user is no member of daemon, so gives it nothing\n"

@@ -26,7 +26,7 @@ from geomill.app.schemas import (
     ResultsQuery,
     StatusInfoSchema,
 )
-from geomill.jobstore import Status, store
+from geomill.jobstore import Status, StatusInfo, store
 from geomill.processes import Declaration
 from geomill.processes import __all__ as taught
 from geomill.processes.describe import functions
@@ -216,6 +216,13 @@ def test_every_status_and_its_members_are_on_the_page_about_the_api() -> None:
     assert [row[0].strip("`") for row in table(API, "| status | means |\n")] == [status.value for status in Status]
     told = [name for row in table(API, "| member of the status |") for name in names(row[0])]
     assert sorted(told) == sorted(field.data_key or name for name, field in StatusInfoSchema().fields.items())
+
+
+def test_every_cause_of_a_failure_is_on_the_page_about_operating() -> None:
+    told = [name for names_of, _ in table(OPERATING, "| `cause` | means |") for name in names(names_of)]
+    documented = re.sub(r"\s+", " ", StatusInfo.__doc__ or "").partition("cause: why it failed: ")[2].partition(".")[0]
+    assert sorted(told) == sorted(documented.replace("or a limit: ", "").split(", "))
+    assert {row[3].strip("`") for row in table(OPERATING, "| setting | option of a process |")} <= set(told)
 
 
 def test_every_type_of_error_is_on_the_page_about_the_api() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from geomill.app import download
+from geomill.app.egress import connecting
 from geomill.app.guard import Guard, Refused, Unreachable
 
 BOMB = gzip.compress(b"\0" * 10_000_000)
@@ -221,7 +221,7 @@ def test_a_slow_server_is_left_when_the_time_is_over(server: Any, tmp_path: Path
 
 
 def test_a_stalled_server_is_left_before_that(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "STALL", 0.2)
+    monkeypatch.setattr(connecting, "STALL", 0.2)
     with pytest.raises(Unreachable, match="too slow"):
         Guard(allow=[server.at]).fetch(f"http://{server.at}/silent", tmp_path)
 

@@ -30,6 +30,7 @@ REFUSED = [
     "file:///etc/passwd",
     "file:/etc/passwd",
     "FILE:///etc/passwd",
+    "file:///proc/1/root/etc/passwd",
     "file://example.org/etc/passwd",
     "http://",
     "http:///a",
@@ -53,6 +54,15 @@ REFUSED = [
     "http://172.16.0.1/",
     "http://192.168.1.1/",
     "http://100.64.0.1/",
+    "http://192.0.0.192/",
+    "http://192.0.0.8/",
+    "http://192.88.99.1/",
+    "http://168.63.129.16/",
+    "http://[2001:2::1]/",
+    "http://[64:ff9b:1::a00:1]/",
+    "http://[100::1]/",
+    "http://[3fff::1]/",
+    "http://[5f00::1]/",
     "http://169.254.169.254/latest/meta-data/",
     "http://224.0.0.1/",
     "http://255.255.255.255/",
@@ -184,8 +194,8 @@ def test_a_name_is_refused_for_where_it_leads(found: list[str], tmp_path: Path) 
 
 def test_of_several_addresses_only_public_ones_are_connected_to() -> None:
     guard = Guard(resolve=lambda host, port: ["127.0.0.1", "8.8.8.8"])
-    target = guard._target("http://mixed.example/a")
-    assert guard._addresses(target) == ["8.8.8.8"]
+    target = guard.target("http://mixed.example/a")
+    assert guard.way(target) == ["8.8.8.8"]
 
 
 @pytest.mark.parametrize("failure", [socket.gaierror(-2, "unknown"), UnicodeError("label too long")])

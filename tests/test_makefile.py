@@ -52,7 +52,7 @@ def test_all_that_the_list_names_is_there(checkout: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("target", ["install", "demo", "serve", "test", "lint", "types", "bench"])
+@pytest.mark.parametrize("target", ["install", "demo", "serve", "test", "lint", "types", "bench", "chaos", "soak"])
 def test_without_a_python_that_is_new_enough_make_says_so_in_one_line(checkout: Path, target: str) -> None:
     done = run(checkout, "make", target, python=TOO_OLD)
     assert (done.returncode, done.stdout) == (2, "")

@@ -7,8 +7,6 @@ import fcntl
 import json
 import os
 import shutil
-import site
-import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -18,16 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import mills
+from support import installs, mills
+from support.installs import run
 
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
-from geomill.app.engine.dispatcher import ELECTION
+from geomill.app.engine.runtime import ELECTION
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("app", "jobstore", "processes")
-PIP = ("-m", "pip", "--disable-pip-version-check")
-OFFLINE = ("--no-index", "--no-deps", "--quiet")
 
 WHERE = '''
 import geomill.app.engine.child
@@ -57,18 +54,13 @@ def greet(name: str) -> str:
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's folder without what git ignores."""
-    folder = tmp_path_factory.mktemp("clean") / "geomill"
-    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()]
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", *ignored))
-    return folder
+    return installs.clean_copy(tmp_path_factory.mktemp("clean") / "geomill")
 
 
 @pytest.fixture(scope="module")
 def wheel(copy: Path) -> Path:
     """The wheel built from it."""
-    run(sys.executable, *PIP, "wheel", *OFFLINE, "--no-build-isolation", "--wheel-dir", copy.parent, copy)
-    (built,) = copy.parent.glob("*.whl")
-    return built
+    return installs.build(copy, copy.parent)
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +72,8 @@ def names(wheel: Path) -> set[str]:
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a new environment that has the wheel, and the libraries of this one, but not our checkout."""
-    folder = tmp_path_factory.mktemp("installed") / "venv"
-    run(sys.executable, "-m", "venv", "--without-pip", folder)
-    python = folder / "bin" / "python"
-    run(sys.executable, *PIP, "--python", python, "install", *OFFLINE, wheel)
-    (libraries,) = folder.glob("lib/python*/site-packages")
-    # folders named in a .pth file are searched, their own .pth files (that of an editable install) are not read
-    (libraries / "libraries.pth").write_text("\n".join(site.getsitepackages()))
+    python = installs.environment(tmp_path_factory.mktemp("installed") / "venv")
+    installs.install(python, wheel)
     return python
 
 
@@ -232,10 +219,3 @@ def post(url: str, inputs: dict[str, str]) -> Any:
     with urllib.request.urlopen(request, timeout=30) as reply:
         content = reply.read().decode()
         return json.loads(content) if reply.headers.get_content_type() == "application/json" else content
-
-
-def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    """What a command prints; fails the test, with all it said, when it fails."""
-    done = subprocess.run([*map(str, command)], cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-    return done.stdout

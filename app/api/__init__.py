@@ -7,6 +7,7 @@ from geomill.app.api import (
     execution,
     jobs,
     landing,
+    login,
     logs,
     problems,
     processes,
@@ -17,6 +18,6 @@ from geomill.app.api import (
 
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, execution),
-    *(jobs, results, logs, steps, provenance, problems),
+    *(jobs, results, logs, steps, provenance, problems, login),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

@@ -6,11 +6,19 @@ from flask import request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 
+from geomill.app.errors import EncodedBody
 from geomill.app.server import current_app
 
 
 def whole_body() -> bytes:
-    """The whole body of the request. Raises RequestEntityTooLarge, and BadRequest for one that broke off."""
+    """The whole body of the request.
+
+    Raises RequestEntityTooLarge, EncodedBody, and BadRequest for one that broke off.
+    """
+    if (encoding := request.headers.get("Content-Encoding", "identity").strip().lower()) != "identity":
+        raise EncodedBody(f"Content-Encoding: {encoding[:40]!r} is not understood; send the body as it is.")
+    if (coding := request.headers.get("Transfer-Encoding", "chunked").strip().lower()) != "chunked":
+        raise EncodedBody(f"Transfer-Encoding: {coding[:40]!r} is not understood; send the body as it is or in chunks.")
     try:
         body = request.get_data()
     except (OSError, ClientDisconnected, ParseException) as error:

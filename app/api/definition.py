@@ -20,7 +20,7 @@ bp = Blueprint("definition", __name__)
 @operation("getAPI", {200: Answer("The API definition.")}, offers=(OPENAPI, JSON, HTML))
 def show() -> Any:
     """The API definition. /req/core/api-definition-op"""
-    document = openapi.document(current_app, links.to("landing.show"))
+    document = openapi.document(current_app, links.to("landing.show"), current_app.identity.nobody().role)
     if g.media_type == HTML:
         return Response(render_template("api.html", api=document), headers=PAGE)
     return Response(json.dumps(document, indent=1), content_type=g.media_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -26,7 +27,7 @@ from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
 from geomill.processes.deployed import DuplicatedProcess, NoSuchVersion, Version
-from geomill.processes.records import NoSuchProcess, Process
+from geomill.processes.records import CorruptProcess, NoSuchProcess
 
 bp = Blueprint("deployment", __name__)
 
@@ -39,7 +40,7 @@ CHANGED = Answer("It is done.", media_types=())
 @operation(
     "deploy",
     {200: DRY_RUN, 201: DEPLOYED},
-    problems=(409, 413, 415, 422, 507),
+    problems=(409, 413, 415, 422, 503, 507),
     query=DeployQuery,
     body=OgcPackageSchema,
     takes=ACCEPTED,
@@ -48,7 +49,7 @@ def deploy() -> Any:
     """Deploy a process. /req/deploy-replace-undeploy/deploy-post-op"""
     asked, media_type = read_query(DeployQuery), _media_type()
     package = read(whole_body(), media_type)
-    current_app.jobs.check_room()
+    current_app.jobs.admission.check_room(current_app.jobs.home)
     planned = deployment.plan(package, current_app.settings, current_app.guard, w=asked["w"])
     _refuse_taken(planned.process_id)  # before anything is written
     if asked["dry_run"]:
@@ -66,7 +67,7 @@ def deploy() -> Any:
 @operation(
     "replace",
     {200: DRY_RUN, 204: CHANGED},
-    problems=(404, 413, 415, 422, 507),
+    problems=(404, 413, 415, 422, 503, 507),
     query=DeployQuery,
     body=OgcPackageSchema,
     takes=ACCEPTED,
@@ -74,9 +75,9 @@ def deploy() -> Any:
 def replace(process_id: str) -> Any:
     """Replace a process; its jobs keep the package they have. /req/deploy-replace-undeploy/replace-put-op"""
     asked, media_type = read_query(DeployQuery), _media_type()
-    _mutable(process_id)
+    _refuse_immutable(process_id)
     package = read(whole_body(), media_type)
-    current_app.jobs.check_room()
+    current_app.jobs.admission.check_room(current_app.jobs.home)
     planned = deployment.plan(package, current_app.settings, current_app.guard, w=asked["w"], replaced=process_id)
     if asked["dry_run"]:
         return dump(DryRunSchema, _dry_run(planned))
@@ -87,10 +88,10 @@ def replace(process_id: str) -> Any:
 
 
 @bp.delete("/processes/<process_id>")
-@operation("undeploy", {204: CHANGED}, problems=(404,))
+@operation("undeploy", {204: CHANGED}, problems=(404, 503))
 def undeploy(process_id: str) -> Any:
     """Undeploy a process; its jobs stay. /req/deploy-replace-undeploy/undeploy-delete-op"""
-    _mutable(process_id)
+    _refuse_immutable(process_id)
     current_app.processes.deployed.undeploy(process_id)
     return _done()
 
@@ -99,26 +100,26 @@ def undeploy(process_id: str) -> Any:
 @operation(
     "getPackage",
     {200: Answer("The package as it was deployed.", media_types=(ANY,))},
-    problems=(403, 404),
+    problems=(403, 404, 503),
     query=PackageQuery,
     offers=(ANY,),
 )
 def package(process_id: str) -> Any:
     """The package of a process, byte for byte as it was deployed. /req/deploy-replace-undeploy/package-get-op"""
-    _mutable(process_id)
+    _refuse_immutable(process_id)
     deployed, digest = current_app.processes.deployed, read_query(PackageQuery)["package"]
     versions = [each for each in deployed.versions(process_id) if digest in (None, each.package)]
     if not versions:
         raise NoSuchVersion(f"Process {process_id!r} never had the package {digest!r}; its versions name those it had.")
-    content, media_type = deployed.received(versions[-1])
+    content, media_type = deployed.received(process_id, versions[-1])
     return Response(content, content_type=media_type, headers=SANDBOX)
 
 
 @bp.get("/processes/<process_id>/versions")
-@operation("getVersions", {200: Answer("The versions of a process.", VersionsSchema)}, problems=(403, 404))
+@operation("getVersions", {200: Answer("The versions of a process.", VersionsSchema)}, (403, 404, 503))
 def versions(process_id: str) -> Any:
     """What a process was and is, the latest version last."""
-    _mutable(process_id)
+    _refuse_immutable(process_id)
     kept = current_app.processes.deployed.versions(process_id)
     listed = [_version(process_id, version, current=version is kept[-1]) for version in kept]
     process = links.link(links.to("processes.show", process_id=process_id), "up", "The description of the process")
@@ -130,21 +131,18 @@ def _media_type() -> str:
     return check_type(request.headers.get("Content-Type"))
 
 
-def _mutable(process_id: str) -> Process:
-    """A process that clients may change. Raises ImmutableProcess, NoSuchProcess."""
-    process = current_app.processes.get(process_id)
-    if not process.mutable:
-        raise ImmutableProcess(process_id)
-    return process
+def _refuse_immutable(process_id: str) -> None:
+    """Raise ImmutableProcess for a process that clients cannot change, NoSuchProcess where there is none."""
+    with suppress(CorruptProcess):  # one that was deployed, and can be repaired
+        if not current_app.processes.get(process_id).mutable:
+            raise ImmutableProcess(process_id)
 
 
 def _refuse_taken(process_id: str) -> None:
     """Raise DuplicatedProcess or ImmutableProcess for an id that a process has."""
-    try:
-        process = current_app.processes.get(process_id)
-    except NoSuchProcess:
-        return
-    raise DuplicatedProcess(process_id) if process.mutable else ImmutableProcess(process_id)
+    with suppress(NoSuchProcess):
+        _refuse_immutable(process_id)
+        raise DuplicatedProcess(process_id)
 
 
 def _done() -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -33,7 +33,7 @@ ACCEPTED = Answer("The job is accepted.", StatusInfoSchema, ("application/json",
 @operation(
     "execute",
     {**WHOLE, 201: ACCEPTED},
-    problems=(404, 413, 422, 503, 504, 507),
+    problems=(404, 413, 415, 422, 429, 503, 504, 507),
     headers=("Prefer", "Idempotency-Key"),
     body=ExecuteSchema,
     offers=(),
@@ -44,11 +44,12 @@ def execute(process_id: str) -> Any:
     if process.runner not in RUNNERS:
         raise NotExecutable(f"Process {process.id} is a bare {process.runner} image; this server runs CWL and Python.")
     body, preference = whole_body(), prefer.parse(request.headers.get("Prefer"))
-    inputs.check(inputs.read(body), process.description, current_app.guard.check)
+    asked = inputs.read(body)
+    inputs.check(asked, process.description, current_app.guard.check)
     with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
             raise ServerBusy(f"Process {process.id} can only be waited for, and too many requests wait already.")
-        status = current_app.jobs.create(_job(process, body), body, durable=not seated)
+        status = current_app.jobs.create(_job(process, body, asked.limits), body, durable=not seated)
         g.job_id = status.job_id  # for an error from here on
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
@@ -56,14 +57,14 @@ def execute(process_id: str) -> Any:
 
 
 @bp.post("/jobs/<job_id>/retry")
-@operation("retry", {201: ACCEPTED}, problems=(404, 409, 503, 507))
+@operation("retry", {201: ACCEPTED}, problems=(404, 409, 410, 429, 503, 507))
 def retry(job_id: str) -> Any:
     """Repeat a job that has ended, by a new one that takes over the steps which the old one had finished."""
     old = current_app.jobs.status(job_id)
     if not old.status.final:
         raise JobNotFinished(f"Job {job_id} is {old.status.value}; dismiss it first, or wait for its end.")
     asked = current_app.jobs.job(job_id)
-    again = replace(asked, job_id=new_job_id(), created=now(), key=None, retry_of=job_id)
+    again = replace(asked, job_id=new_job_id(), owner=g.caller.name, created=now(), key=None, retry_of=job_id)
     status = current_app.jobs.create(again, current_app.jobs.request(job_id))
     g.job_id = status.job_id
     return _accepted(status)
@@ -104,13 +105,12 @@ def _modes(process: Process) -> list[str]:
     return modes
 
 
-def _job(process: Process, body: bytes) -> Job:
-    limits = Limits(**asdict(process.limits))
+def _job(process: Process, body: bytes, limits: Mapping[str, float]) -> Job:
     return Job(
         job_id=new_job_id(),
         process_id=process.id,
         version=process.version,
-        owner="",
+        owner=g.caller.name,
         created=now(),
         package=process.package,
         described=process.described,
@@ -119,7 +119,7 @@ def _job(process: Process, body: bytes) -> Job:
         runner=process.runner,
         template=process.template or "base",
         interpreter=process.interpreter,
-        limits=replace(limits, seconds=min(limits.seconds, current_app.settings.time_limit)),
+        limits=Limits(**asdict(process.limits.lowered(limits))),
         key=request.headers.get("Idempotency-Key") or None,
         request_digest=sha256(body).hexdigest(),
         prefer=request.headers.get("Prefer"),

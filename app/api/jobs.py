@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import PreconditionFailed
 
 from geomill.app import links
 from geomill.app.api.steps import step_links
+from geomill.app.identity import owners
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import JobListSchema, JobsQuery, StatusInfoSchema, dump
 from geomill.app.schemas.queries import read
 from geomill.app.server import current_app
-from geomill.jobstore import Filters, Status, StatusInfo
+from geomill.jobstore import Filters, Page, Status, StatusInfo
 
 bp = Blueprint("jobs", __name__)
 
@@ -22,17 +23,19 @@ STATUS = Answer("The status of a job.", StatusInfoSchema, headers=("ETag",))
 
 
 @bp.get("/jobs")
-@operation("getJobs", {200: Answer("The jobs, newest first.", JobListSchema)}, query=JobsQuery)
+@operation("getJobs", {200: Answer("The jobs, newest first.", JobListSchema)}, (503,), query=JobsQuery)
 def index() -> Any:
     """The jobs, newest first. /req/job-list/job-list-op"""
     asked = read(JobsQuery)
-    page = current_app.jobs.list(_filters(asked), asked["limit"], asked["cursor"])
+    page = Page([], None)
+    if _may_see(asked["owner"]):
+        page = current_app.jobs.list(_filters(asked), asked["limit"], asked["cursor"])
     following = {"cursor": page.next} if page.next else None
     return dump(JobListSchema, {"jobs": page.jobs, "links": links.of_page("jobs.index", following)})
 
 
 @bp.get("/jobs/<job_id>")
-@operation("getStatus", {200: STATUS}, problems=(404,))
+@operation("getStatus", {200: STATUS}, problems=(404, 503))
 def show(job_id: str) -> Any:
     """Status of one job. /req/core/job-op"""
     return status_answer(_with_place(current_app.jobs.status(job_id)))
@@ -60,10 +63,24 @@ def dismiss(job_id: str) -> Any:
     return {**dump(StatusInfoSchema, removed), "links": [links.up_to_jobs()]}
 
 
+@bp.put("/jobs/<job_id>/pin")
+@operation("pin", {200: STATUS}, problems=(404, 410, 503))
+def pin(job_id: str) -> Any:
+    """Keep a job: it does not expire."""
+    return status_answer(current_app.jobs.pin(job_id, True))
+
+
+@bp.delete("/jobs/<job_id>/pin")
+@operation("unpin", {200: STATUS}, problems=(404, 410, 503))
+def unpin(job_id: str) -> Any:
+    """Let a job expire when it is time."""
+    return status_answer(current_app.jobs.pin(job_id, False))
+
+
 def status_answer(status: StatusInfo, code: int = 200) -> Response:
     """A status document, with the ETag that If-Match takes."""
     document = dump(StatusInfoSchema, status)
-    if status.status is not Status.ACCEPTED:
+    if status.status is not Status.ACCEPTED and not status.expired:
         document["links"] += step_links(status.job_id)
     response = jsonify(document)
     response.status_code = code
@@ -79,6 +96,13 @@ def _with_place(status: StatusInfo) -> StatusInfo:
     return replace(status, message=f"waiting, number {place} in the queue (an estimate)")
 
 
+def _may_see(owner: str | None) -> bool:
+    """Whether the caller is given a list of this owner's jobs, of all that he sees where there is none."""
+    if owners.sees_all(current_app):
+        return True
+    return bool(g.caller.name) and owner in (None, g.caller.name)  # nobody's are among those of everybody like him
+
+
 def _filters(asked: dict[str, Any]) -> Filters:
     since, until = asked["datetime"]
     return Filters(
@@ -89,6 +113,7 @@ def _filters(asked: dict[str, Any]) -> Filters:
         until=until,
         min_duration=asked["min_duration"],
         max_duration=asked["max_duration"],
+        owner=asked["owner"] if owners.sees_all(current_app) else g.caller.name,
     )
 
 

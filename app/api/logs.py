@@ -23,7 +23,7 @@ PIECE = 64 * 1024  # bytes
 @operation(
     "getLog",
     {200: Answer("What the job printed, from `offset` to what there is now.", headers=("Next-Offset",))},
-    problems=(404,),
+    problems=(404, 410, 503),
     query=LogsQuery,
     offers=(TEXT,),
     streams=True,

@@ -32,7 +32,7 @@ def index() -> Any:
 
 
 @bp.get("/processes/<process_id>")
-@operation("getProcessDescription", {200: Answer("The description of a process.", ProcessSchema)}, problems=(404,))
+@operation("getProcessDescription", {200: Answer("The description of a process.", ProcessSchema)}, (404, 503))
 def show(process_id: str) -> Any:
     """The description of a process. /req/core/process-description-op"""
     return dump(ProcessSchema, current_app.processes.get(process_id))

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g
 
 from geomill.app import links
-from geomill.app.api.results import outputs_of
+from geomill.app.api.results import file_of, outputs_of
 from geomill.app.exchange import strictjson
 from geomill.app.negotiation import JSON, JSON_LD, N_TRIPLES, PROV_N, TEXT_XML, TURTLE, XML, ZIP
 from geomill.app.operations import Answer, operation
@@ -23,7 +23,7 @@ ENCODINGS = (JSON, PROV_N, XML, TEXT_XML, TURTLE, JSON_LD, N_TRIPLES)
 
 
 @bp.get("/jobs/<job_id>/inputs")
-@operation("getJobInputs", {200: Answer("The request.", JobInputsSchema)}, problems=(404,))
+@operation("getJobInputs", {200: Answer("The request.", JobInputsSchema)}, problems=(404, 410, 503))
 def inputs(job_id: str) -> Any:
     """What the job was asked for, as it was received."""
     job, request = current_app.jobs.job(job_id), strictjson.loads(current_app.jobs.request(job_id))
@@ -43,7 +43,7 @@ def inputs(job_id: str) -> Any:
 
 
 @bp.get("/jobs/<job_id>/prov")
-@operation("getJobProvenance", {200: Answer("The provenance.", {"type": "object"})}, (404,), offers=ENCODINGS)
+@operation("getJobProvenance", {200: Answer("The provenance.", {"type": "object"})}, (404, 410, 503), offers=ENCODINGS)
 def show(job_id: str) -> Any:
     """What the job did and what came of it, in W3C PROV."""
     run = _run(job_id)
@@ -55,7 +55,7 @@ def show(job_id: str) -> Any:
 @operation(
     "getROCrate",
     {200: Answer("The crate.", headers=("Content-Disposition",))},
-    problems=(404,),
+    problems=(404, 410, 503),
     offers=(ZIP,),
     streams=True,
 )
@@ -65,6 +65,8 @@ def download(job_id: str) -> Any:
     finished = run.status.finished
     if finished is None:
         raise ResultNotReady(f"job {job_id} is {run.status.status.value}; ask again when it has ended")
+    for each in record.published(run.results.values()):
+        file_of(job_id, each)  # of what is missing one is told now, not in the middle of the answer
     files = crate.entries(run, prov.encode(prov.document(run, _addresses(run)), JSON))
     headers = {**SANDBOX, "Content-Disposition": f'attachment; filename="{job_id}.zip"'}
     return Response(archive.stream(files, finished, run.home), headers=headers, content_type=ZIP)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,9 @@ from geomill.app.schemas import ResultsQuery, ResultsSchema
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
-from geomill.jobstore import Job, Result, ResultNotAvailable
+from geomill.jobstore import Job, JobCorrupt, Result, ResultNotAvailable
 from geomill.processes.packages import described
+from geomill.processes.records import CorruptProcess
 
 bp = Blueprint("results", __name__)
 
@@ -33,7 +36,7 @@ WHOLE = {
 }
 PARTS = {206: Answer("A part of the file.", media_types=(ANY,), headers=("Content-Range",))}
 VALUE = {200: Answer("The value.", media_types=(ANY,), headers=("Content-Disposition", "ETag")), **PARTS}
-FAILURES = (404, 416, 503, 504)
+FAILURES = (404, 410, 416, 503, 504)
 
 
 @bp.get("/jobs/<job_id>/results")
@@ -71,7 +74,7 @@ def file(job_id: str, path: str) -> Any:
 def delivered(job_id: str, *, sync: bool) -> Response:
     """The results of a job, as its request and this one want them. sync: this is the execution itself."""
     results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
-    output_ids = outputs_of(job)
+    output_ids = outputs_of(job, results)
     chosen = read_query(ResultsQuery)["outputs"]
     if chosen is not None and not sync:
         execution = outputs.narrow(execution, output_ids, chosen)
@@ -94,9 +97,9 @@ def _one(job_id: str, output_id: str, number: int | None = None) -> Response:
     results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
     result = results.get(output_id)
     if result is not None and result.folder is not None and accepted(request).names(ZIP):
-        return _archive(job_id, outputs.pick(results, execution, outputs_of(job), output_id, number))
+        return _archive(job_id, outputs.pick(results, execution, outputs_of(job, results), output_id, number))
     reply = outputs.single(
-        results, execution, accepted(request), output_id, number, described=outputs_of(job), **_reach(job_id)
+        results, execution, accepted(request), output_id, number, described=outputs_of(job, results), **_reach(job_id)
     )
     return _response(job_id, reply)
 
@@ -105,10 +108,13 @@ def _asked(job_id: str) -> tuple[Job, ExecuteRequest]:
     return current_app.jobs.job(job_id), read(current_app.jobs.request(job_id))
 
 
-def outputs_of(job: Job) -> list[str]:
-    """The ids of the outputs that the process had when the job was accepted."""
+def outputs_of(job: Job, results: Iterable[str] = ()) -> list[str]:
+    """The ids of the outputs that the process had when the job was accepted; where that is lost, of its results."""
     packages = current_app.settings.home / "packages"
-    return list(described(packages, job.package, job.described, job.entry).get("outputs", {}))
+    try:
+        return list(described(packages, job.package, job.described, job.entry).get("outputs", {}))
+    except CorruptProcess:
+        return list(results)
 
 
 def _reach(job_id: str) -> dict[str, Any]:
@@ -116,8 +122,13 @@ def _reach(job_id: str) -> dict[str, Any]:
     return {
         "link": partial(_address, job_id),
         "at": lambda path: links.to("results.file", job_id=job_id, path=path),
-        "read": lambda result: _file(job_id, result).read_bytes(),
+        "read": partial(_content, job_id),
     }
+
+
+def _content(job_id: str, result: Result) -> bytes:
+    with _there(job_id, result):
+        return current_app.inlining.read(file_of(job_id, result), result.size or 0)
 
 
 def _address(job_id: str, output_id: str, number: int | None = None) -> str:
@@ -126,8 +137,24 @@ def _address(job_id: str, output_id: str, number: int | None = None) -> str:
     return links.to("results.item", job_id=job_id, output_id=output_id, number=number)
 
 
-def _file(job_id: str, result: Result) -> Path:
-    return current_app.jobs.output(job_id, result.file or "")
+def file_of(job_id: str, result: Result) -> Path:
+    """A file of the results. Raises JobCorrupt for one that is not what was published."""
+    path = current_app.jobs.output(job_id, result.file or "")
+    with _there(job_id, result):
+        size = path.stat().st_size
+    if result.size not in (None, size):
+        raise JobCorrupt(job_id, f"its file {result.file} has {size} bytes, not {result.size}")
+    return path
+
+
+@contextmanager
+def _there(job_id: str, result: Result) -> Iterator[None]:
+    """What is done with a file of the results. Raises NoSuchJob, JobExpired, JobCorrupt where it is missing."""
+    try:
+        yield
+    except FileNotFoundError:
+        current_app.jobs.check_kept(job_id)  # it may have been removed, or have expired, this moment
+        raise JobCorrupt(job_id, f"its file {result.file} is missing") from None
 
 
 def _response(job_id: str, reply: outputs.Answer) -> Response:
@@ -135,8 +162,9 @@ def _response(job_id: str, reply: outputs.Answer) -> Response:
     if reply.file is not None:
         if request.range is None or request.range.units != "bytes" or len(request.range.ranges) != 1:
             request.environ.pop("HTTP_RANGE", None)  # RFC 9110, 14.2: what is not understood is as if not there
-        path = _file(job_id, reply.file)
-        response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
+        path = file_of(job_id, reply.file)
+        with _there(job_id, reply.file):
+            response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
     else:
         response = Response(reply.body, reply.status, content_type=reply.media_type)
         if reply.media_type is None:
@@ -149,7 +177,7 @@ def _archive(job_id: str, result: Result) -> Response:
     """A folder as a zip."""
     start = len(f"{result.folder}/")
     entries = [
-        Entry(str(file.file)[start:], _file(job_id, file), file.media_type) for file in result.listing or ()
+        Entry(str(file.file)[start:], file_of(job_id, file), file.media_type) for file in result.listing or ()
     ]
     body = archive.stream(entries, current_app.jobs.job(job_id).created, str(current_app.settings.home))
     name = {"Content-Disposition": f"attachment; filename={quote(str(result.folder))}.zip"}

@@ -9,13 +9,14 @@ from flask import Blueprint, Response, request
 
 from geomill.app import links
 from geomill.app.api.logs import pieces
-from geomill.app.engine.steps import LOGS, NoSuchLog, events, logs
+from geomill.app.engine.steps import NoSuchLog, events, logs
 from geomill.app.negotiation import TEXT
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import EventsSchema, dump
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
 from geomill.jobstore import Status
+from geomill.jobstore.folders import LOGS
 
 bp = Blueprint("steps", __name__)
 
@@ -25,9 +26,10 @@ STATES = {"success": "successful", "reused": "successful", "skipped": "successfu
 
 
 @bp.get("/jobs/<job_id>/events")
-@operation("getEvents", {200: Answer("The steps of a job, and what happened to them.", EventsSchema)}, problems=(404,))
+@operation("getEvents", {200: Answer("The steps of a job, and their events.", EventsSchema)}, (404, 410, 503))
 def show(job_id: str) -> Any:
     """The steps of a job and what happened to them; none for a process that is a function."""
+    current_app.jobs.check_kept(job_id)
     info = current_app.jobs.status(job_id)
     happened = events(current_app.jobs.folder(job_id))
     steps: dict[str, dict[str, Any]] = {}
@@ -48,14 +50,14 @@ def show(job_id: str) -> Any:
 @operation(
     "getStepLog",
     {200: Answer("What the step printed until now."), **PARTS},
-    problems=(404, 416),
+    problems=(404, 410, 416, 503),
     headers=("Range",),
     offers=(TEXT,),
     streams=True,
 )
 def log(job_id: str, name: str) -> Any:
     """What one step printed until now, or all of it."""
-    current_app.jobs.read_status(job_id)
+    current_app.jobs.check_kept(job_id)
     folder = current_app.jobs.folder(job_id)
     if name not in logs(folder):
         raise NoSuchLog(f"Job {job_id} has no log {name!r}; its status links those that there are.")

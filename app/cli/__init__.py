@@ -1,18 +1,31 @@
-"""The command: geomill serve, processes, jobs, doctor, fsck."""
+"""The command: geomill serve, processes, jobs, token, credential, drain, backup, doctor, fsck."""
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import click
 
 from geomill.app.cli import show
+from geomill.app.cli.backup import backup
+from geomill.app.cli.credentials import credential
 from geomill.app.cli.doctor import doctor, fsck
+from geomill.app.cli.drain import drain
 from geomill.app.cli.jobs import jobs
 from geomill.app.cli.processes import processes
 from geomill.app.cli.serve import serve
 from geomill.app.cli.service import ServiceError
+from geomill.app.cli.tokens import token
 from geomill.app.config import SettingsError
+from geomill.app.identity.tokens import TokenError
+
+ADVICE = {  # by errno
+    errno.EROFS: "; find out why its disk cannot be written (dmesg), and mount it anew",
+    errno.ENOSPC: "; make room on its disk (geomill jobs gc, geomill jobs remove)",
+    errno.EDQUOT: "; make room, or have the quota of its disk raised",
+    errno.EIO: "; its disk is failing: look at dmesg, and save what can be read (geomill backup)",
+}
 
 
 class OneLine(click.Group):
@@ -26,12 +39,15 @@ class OneLine(click.Group):
             raise
         except SettingsError as error:
             usage = str(error).startswith("--")  # an option, not a variable or a file
-            raise (click.UsageError if usage else click.ClickException)(str(error)) from error
+            raise (click.UsageError if usage else click.ClickException)(show.clean(error)) from error
+        except TokenError as error:
+            raise click.ClickException(show.clean(error)) from error
         except ServiceError as error:
             raise click.ClickException(show.clean(error)) from error
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{where}{error.strerror or error}") from error
+            advice = ADVICE.get(error.errno or 0, "")
+            raise click.ClickException(show.clean(f"{where}{error.strerror or error}{advice}")) from error
 
 
 @click.group(cls=OneLine, context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,5 +56,5 @@ def main() -> None:
     """Geospatial processes, run as jobs: a server, and commands for this host or any OGC API - Processes server."""
 
 
-for command in (serve, processes, jobs, doctor, fsck):
+for command in (serve, processes, jobs, token, credential, drain, backup, doctor, fsck):
     main.add_command(command)

@@ -7,7 +7,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import click
 
 from geomill.app.cli import options, show
 from geomill.app.config import Settings, SettingsError, known
+from geomill.app.identity.audit import note
 
 LIBRARIES = ("flask", "gunicorn", "jsonschema-rs", "numpy", "rasterio", "shapely", "pyproj", "scikit-image")
 ROUNDS = 20
@@ -36,56 +38,105 @@ print((time.perf_counter() - begin) / int(sys.argv[2]))
 """
 
 Rows = Iterator[tuple[str, ...]]
+CELLS = ("name", "value", "note", "help")  # what those of a row are called in JSON; the note of a setting: its origin
 
 
 @click.command()
 @options.home
 @options.processes
-def doctor(**given: Any) -> None:
+@options.as_json
+def doctor(as_json: bool, **given: Any) -> None:
     """Say what this host allows, which process files are broken, and where every setting comes from."""
     options.need_linux()
     settings = Settings.load(overrides=given)
-    for title, rows in (
+    sections: list[tuple[str, Rows]] = [
         ("Isolation of jobs", isolation()),
         ("Isolation of deployed packages", sandboxes(settings)),
+        ("Callers", callers(settings)),
         ("Cost of a job", costs(settings)),
-        ("Disk", disk(settings.home)),
+        ("Disk", disk(settings)),
+        ("Maintenance", under_maintenance(settings.home)),
         ("Versions", versions()),
         ("Broken process files", broken(settings)),
+        ("Credentials", credentials(settings)),
         ("Settings", of_settings(settings)),
-    ):
-        lines = show.table(list(rows) or [("none",)]).splitlines()
+    ]
+    if as_json:
+        found = {title: [dict(zip(CELLS, row, strict=False)) for row in rows] for title, rows in sections}
+        click.echo(show.pretty(found))
+        return
+    for title, rows in sections:
+        unnamed = title == "Broken process files" and not settings.processes
+        nothing = "none, for no folder was named: --processes DIR" if unnamed else "none"
+        lines = show.table(list(rows) or [(nothing,)]).splitlines()
         click.echo("\n".join([title, *(f"  {line}" for line in lines), ""]))
 
 
 @click.command()
 @options.home
-def fsck(**given: Any) -> None:
-    """Check what lies in the home against what it promises; the status is 1 when something is wrong."""
+@click.option("--repair", is_flag=True, help="Mend what can be mended; no result is removed.")
+def fsck(repair: bool, **given: Any) -> None:
+    """Check what lies in the home against what it promises; the status is 1 when something is wrong, and stays so."""
     options.need_linux()
-    from geomill.app import tenant_names
     from geomill.app.engine.client import open_store
-    from geomill.jobstore.fsck import check
+    from geomill.app.fsck import check_home
 
     settings = Settings.load(overrides=given)
     if not settings.home.exists():
         raise click.ClickException(f"{settings.home}: there is no home")
-    default = open_store(settings)
-    findings = [finding for name in tenant_names.at_work(settings.home) for finding in check(default.of(name))]
+    findings = check_home(open_store(settings))
+    done = 0
     for finding in findings:
-        click.echo(f"{finding.path}: promise {finding.promise}: {finding.text}")
-    if findings:
+        if finding.mend is None:
+            outcome = finding.remedy
+        elif not repair:
+            outcome = "--repair mends it"
+            done += 1
+        else:
+            mended, outcome = mend(finding.mend)
+            done += mended
+        click.echo(show.clean(f"{finding}; {outcome}"))
+    if repair and findings:
+        note(settings, "repair", message=f"{done} of {len(findings)} findings mended")
+    click.echo(summary(len(findings), done, repair=repair))
+    if findings and not (repair and done == len(findings)):
         raise click.exceptions.Exit(1)
-    click.echo("Nothing is wrong.")
+
+
+def mend(work: Callable[[], str]) -> tuple[bool, str]:
+    """Mend what was found: whether that was done, and what."""
+    from geomill.jobstore import NoSuchJob, StoreBusy
+
+    try:
+        return True, work()
+    except NoSuchJob:
+        return True, "the job was removed meanwhile"
+    except StoreBusy as error:
+        return False, f"could not be mended: {error}"
+    except OSError as error:
+        return False, f"could not be mended: {error.strerror or error}"
+
+
+def summary(found: int, done: int, *, repair: bool) -> str:
+    """What it comes to. done: how many were mended, or can be."""
+    if not found:
+        return "Nothing is wrong."
+    findings = "1 finding" if found == 1 else f"{found} findings"
+    left = found - done
+    needing = f"{left} {'needs' if left == 1 else 'need'} you"
+    return f"{findings}, {done} mended, {needing}" if repair else f"{findings}, {done} for --repair, {needing}"
 
 
 def isolation() -> Rows:
     """What keeps jobs together and apart."""
-    from geomill.app.engine.isolation import namespaces_allowed
+    from geomill.app.engine.isolation import namespaces_allowed, networks_allowed
 
     yes = namespaces_allowed()
     end = "a job's processes end with its supervisor, whatever happens" if yes else "stray processes are swept after it"
     yield "PID namespace", _word(yes), end
+    alone = networks_allowed()
+    out = "a job has no way out but its proxy" if alone else "jobs are told of their proxy, and not held back"
+    yield "network namespace", _word(alone), out
     root = "jobs can run as another user (job_user)" if os.geteuid() == 0 else "jobs run as the same user"
     yield "root", _word(os.geteuid() == 0), root
 
@@ -93,13 +144,10 @@ def isolation() -> Rows:
 def sandboxes(settings: Settings) -> Rows:
     """What keeps the tools of deployed packages apart."""
     from geomill.app.engine.isolation import namespaces_allowed, namespaces_have_limits
-    from geomill.app.sandbox import NoIsolation, Sandbox, bubblewrap, network
+    from geomill.app.sandbox import NoIsolation, Sandbox, bubblewrap
 
     why = bubblewrap.closed()
     yield "bubblewrap", _word(not why), why or "tools see the system and their job's files"
-    alone = network.available(os.geteuid())
-    loopback = "a network does not lead to this host's loopback" if alone else "a network leads to loopback too"
-    yield "slirp4netns", _word(alone), loopback
     if os.geteuid() == 0:
         limited = namespaces_allowed() and namespaces_have_limits()
         bomb = "a fork bomb goes out" if limited else "nothing stops a fork bomb of root: set job_user"
@@ -113,6 +161,24 @@ def sandboxes(settings: Settings) -> Rows:
         yield "tools", "no", str(error)
 
 
+def callers(settings: Settings) -> Rows:
+    """Whom the server knows, and what others may."""
+    from geomill.app.identity.tokens import TokenError, Tokens
+    from geomill.app.security import for_this_host
+
+    tokens = Tokens(settings.home)
+    try:
+        tokens.check()
+        good = [each for each in tokens.all() if not each.expired(datetime.now(UTC))]
+        yield "tokens", str(len(good)), "that are good; geomill token ls lists them"
+    except TokenError as error:
+        yield "tokens", "none", str(error)
+    yield "issuer", settings.oidc_issuer or "none", "whose tokens count, too"
+    known = tokens.begun() or settings.oidc_issuer is not None
+    open_here = for_this_host(settings) and not known
+    yield "everybody else", "everything" if open_here else settings.anonymous, "what who shows no token may"
+
+
 def costs(settings: Settings) -> Rows:
     """What starting and keeping a job takes."""
     from geomill.app.engine.templates import LIBRARIES as TEMPLATES
@@ -122,11 +188,26 @@ def costs(settings: Settings) -> Rows:
     yield "bring a file to disk (fsync)", _fsync_cost(_existing(settings.home))
 
 
-def disk(home: Path) -> Rows:
+def disk(settings: Settings) -> Rows:
     """What is free where jobs are kept."""
-    found = os.statvfs(_existing(home))
-    yield "free space", show.size(found.f_bavail * found.f_frsize), str(home)
-    yield "free inodes", str(found.f_favail) if found.f_files else "without limit", ""
+    from geomill.app.cli.serve import short_of_room
+    from geomill.jobstore.admission import free
+
+    place = _existing(settings.home)
+    space, inodes = free(place)
+    yield "free space", show.size(space), short_of_room(settings, space, sys.maxsize) or str(settings.home)
+    counted = "without limit" if inodes == sys.maxsize else str(inodes)
+    yield "free inodes", counted, short_of_room(settings, sys.maxsize, inodes)
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        yield "written", "no", "it is read-only: nothing is accepted, and nothing changes"
+
+
+def under_maintenance(home: Path) -> Rows:
+    """Whether anything new is accepted."""
+    from geomill.jobstore import maintenance
+
+    if found := maintenance.read(home):
+        yield f"since {found.since}", found.message or "nothing new is accepted; geomill drain --off ends that"
 
 
 def versions() -> Rows:
@@ -144,19 +225,32 @@ def broken(settings: Settings) -> Rows:
     """Process files that describe nothing, and why."""
     from geomill.app.server import open_registry
 
-    if not settings.processes:
-        yield ("none, for no folder was named: --processes DIR",)
     for each in open_registry(settings).broken():
         yield str(each.path), each.reason
+
+
+def credentials(settings: Settings) -> Rows:
+    """How many credentials each tenant has, or why they cannot be used, and what its outputs are copied with."""
+    from geomill.app import tenant_names
+    from geomill.app.credentials import FILE, CredentialError, Credentials
+    from geomill.app.engine import uploading
+
+    for name in tenant_names.at_work(settings.home) if settings.home.exists() else ():
+        try:
+            if found := Credentials(settings.home / name / FILE).all():
+                yield f"tenant {name}", str(len(found)), ", ".join(found)
+            if settings.publish_to:
+                yield f"outputs of {name}", "copied", f"with {uploading.credential(settings, name).name}"
+        except CredentialError as error:
+            yield f"tenant {name}", "none is used", str(error)
 
 
 def of_settings(settings: Settings) -> Rows:
     """Every setting with its value and where that came from."""
     origins = settings.origins()
     for each in known():
-        value = getattr(settings, each.name)
-        text = ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
-        yield each.name, f"{text} {each.metadata['unit']}".strip() or "none", origins[each.name], each.metadata["help"]
+        text = each.metadata["kind"].shown(getattr(settings, each.name))
+        yield each.name, text or "none", origins[each.name], each.metadata["help"]
 
 
 def _word(yes: bool) -> str:

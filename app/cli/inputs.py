@@ -83,7 +83,7 @@ def _value(name: str, text: str, schema: Schema) -> Any:
     try:
         return _qualified(json.loads(content), schema)
     except ValueError:
-        if text.startswith(("http://", "https://")):
+        if text.startswith(("http://", "https://", "s3://")):
             return {"href": text}
         if not types or "string" in types:
             return _decoded(name, content)

@@ -11,21 +11,35 @@ from collections.abc import Iterator, Mapping
 from werkzeug.test import Client
 
 from geomill.app import create_app
+from geomill.app.addresses import of_tenant
 from geomill.app.cli.outputs import Output
 from geomill.app.cli.service import Job, Json, Reply, Service, ServiceError
 from geomill.app.config import Settings
-from geomill.jobstore import JobFailed, JobStore, NoSuchJob, Result, ResultNotAvailable, ResultNotReady
+from geomill.app.identity.access import LOCAL
+from geomill.app.tenant_names import DEFAULT
+from geomill.jobstore import (
+    JobCorrupt,
+    JobExpired,
+    JobFailed,
+    JobStore,
+    NoSuchJob,
+    Result,
+    ResultNotAvailable,
+    ResultNotReady,
+)
 from geomill.processes import registry
 
 
 class Local(Service):
-    """The jobs and processes of one home."""
+    """The jobs and processes of a tenant of one home."""
 
-    def __init__(self, settings: Settings) -> None:
-        """settings: their host has to be a loopback one."""
-        super().__init__(f"http://127.0.0.1:{settings.port}")
+    def __init__(self, settings: Settings, tenant: str = DEFAULT) -> None:
+        """settings: their host has to be a loopback one; tenant: one that there is."""
+        self._host = f"http://127.0.0.1:{settings.port}"
+        super().__init__(self._host if tenant == DEFAULT else of_tenant(self._host, tenant))
         self._app = create_app(settings)
-        self._store: JobStore = self._app.jobs
+        self._tenant = self._app.tenants.get(tenant)
+        self._store: JobStore = self._tenant.jobs
         self._client = Client(self._app)
         logging.getLogger(registry.__name__).setLevel(logging.ERROR)  # what is broken is said by the commands
 
@@ -34,32 +48,37 @@ class Local(Service):
         if not url.startswith(f"{self.url}/"):
             raise ServiceError(f"{url}: not a part of this home")
         reply = self._client.open(
-            url.removeprefix(self.url), method=method, base_url=self.url, headers=dict(headers), data=body
+            url.removeprefix(self._host),
+            method=method,
+            base_url=self._host,
+            headers=dict(headers),
+            data=body,
+            environ_overrides={LOCAL: True},  # who can write to the home needs no leave
         )
         sent = {name.lower(): value for name, value in reply.headers.items()}
         return Reply(reply.status_code, sent, reply.iter_encoded(), url)
 
     def broken(self) -> list[tuple[str, str]]:
         """Files that should be processes and are not, and why."""
-        return [(str(each.path), each.reason) for each in self._app.processes.broken()]
+        return [(str(each.path), each.reason) for each in self._tenant.processes.broken()]
 
     def execute(self, process_id: str, request: Json, *, wait: bool) -> Job | list[Output]:
         """Submit a job, and see that somebody starts it."""
-        self._app.engine.serve(insist=False)
+        self._tenant.engine.serve(insist=False)
         return super().execute(process_id, request, wait=wait)
 
     def retry(self, job: Job) -> Job:
         """Repeat a job, and see that somebody starts it."""
-        self._app.engine.serve(insist=False)
+        self._tenant.engine.serve(insist=False)
         return super().retry(job)
 
     def results(self, job: Job) -> list[Output]:
         """The outputs of a successful job; files by where they lie."""
         try:
             found = self._store.results(job.job_id)
-        except (JobFailed, NoSuchJob, ResultNotAvailable, ResultNotReady) as error:
+            return [output for name, result in found.items() for output in self._outputs(job, name, result)]
+        except (JobCorrupt, JobExpired, JobFailed, NoSuchJob, ResultNotAvailable, ResultNotReady) as error:
             raise ServiceError(str(error)) from error
-        return [output for name, result in found.items() for output in self._outputs(job, name, result)]
 
     def log(self, job: Job, start: int = 0) -> bytes:
         """What the job has printed, from byte `start` on."""
@@ -71,6 +90,8 @@ class Local(Service):
             return b""
         except NoSuchJob as error:
             raise ServiceError(f"No such job: {error}") from error
+        except JobExpired as error:
+            raise ServiceError(str(error)) from error
 
     def _outputs(self, job: Job, name: str, result: Result) -> Iterator[Output]:
         for number, item in enumerate(result.items or ()):

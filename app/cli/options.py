@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,21 +29,39 @@ server = click.option(
     "--server", envvar="GEOMILL_SERVER", metavar="URL", help="Ask the OGC API - Processes server at URL instead."
 )
 
+token = click.option(
+    "--token",
+    envvar="GEOMILL_TOKEN",
+    metavar="TOKEN",
+    help="Show the server this token; others on this host see it in a command, and not in GEOMILL_TOKEN.",
+)
+
+tenant = click.option("--tenant", metavar="NAME", help="Whose processes and jobs.  [default: default]")
+
 
 def service(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command, as its first argument, the service that its options name."""
 
     @server
+    @token
     @home
     @processes
+    @tenant
     @functools.wraps(command)
-    def with_service(server: str | None, home: str | None, processes: tuple[str, ...], **options: Any) -> None:
+    def with_service(
+        server: str | None,
+        token: str | None,
+        home: str | None,
+        processes: tuple[str, ...],
+        tenant: str | None,
+        **options: Any,
+    ) -> None:
         context = click.get_current_context()
         if server and (home or processes):
             if context.get_parameter_source("server") is ParameterSource.COMMANDLINE:
                 raise click.UsageError("--server names another directory than --home or --processes: give one of them")
             server = None
-        command(_remote(server) if server else _local(home, processes), **options)
+        command(_remote(server, token, tenant) if server else _local(home, processes, tenant), **options)
 
     return with_service
 
@@ -55,16 +74,28 @@ def need_linux() -> None:
         )
 
 
-def _remote(url: str) -> Service:
+def _remote(url: str, token: str | None, tenant: str | None) -> Service:
+    from geomill.app.addresses import of_tenant
     from geomill.app.cli.remote import Remote
 
-    return Remote(url)
+    if tenant is not None:
+        try:
+            url = of_tenant(url, tenant)
+        except ValueError as error:
+            raise click.UsageError(f"--tenant: {error}") from None
+    if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):  # it becomes part of a header
+        raise click.ClickException("the token has spaces, or characters that no token has")
+    return Remote(url, token)
 
 
-def _local(home: str | None, processes: tuple[str, ...]) -> Service:
+def _local(home: str | None, processes: tuple[str, ...], tenant: str | None) -> Service:
     need_linux()
+    from geomill.app import tenant_names
     from geomill.app.cli.local import Local
     from geomill.app.config import Settings
 
     # whatever address a server listens on, these commands come from this host
-    return Local(Settings.load(overrides={"home": home, "processes": processes, "host": "127.0.0.1"}))
+    settings = Settings.load(overrides={"home": home, "processes": processes, "host": "127.0.0.1"})
+    if tenant is not None and not tenant_names.exists(settings.home, tenant, settings.tenants):
+        raise click.ClickException(f"There is no tenant {tenant!r}.")
+    return Local(settings, tenant or tenant_names.DEFAULT)

@@ -33,7 +33,7 @@ def ls(service: Service, as_json: bool) -> None:
     elif found:
         click.echo(show.table([process.get(name) for name in ("id", "version", "title")] for process in found))
     for path, reason in service.broken():
-        click.echo(f"{path} is no process: {show.clean(reason)}", err=True)
+        click.echo(show.clean(f"{path} is no process: {reason}"), err=True)
 
 
 @processes.command("describe")
@@ -52,7 +52,7 @@ def describe(service: Service, process_id: str, as_json: bool) -> None:
 @options.service
 def deploy(service: Service, file: Path, entry: str | None) -> None:
     """Deploy a CWL document, or an OGC application package in JSON: FILE."""
-    click.echo(service.deploy(file.read_bytes(), package_type(file), entry))
+    click.echo(show.clean(service.deploy(file.read_bytes(), package_type(file), entry)))
 
 
 @processes.command("undeploy")
@@ -94,7 +94,7 @@ def execute(
         raise click.UsageError(str(error)) from error
     found = service.execute(process_id, {**request, "inputs": values, "response": "document"}, wait=sync)
     if isinstance(found, Job):
-        click.echo(f"Job {found.job_id}", err=True)
+        click.echo(show.clean(f"Job {found.job_id}"), err=True)
         found = _wait(service, found)
     deliver(service, found, output, as_json)
 
@@ -130,7 +130,7 @@ def _wait(service: Service, job: Job) -> list[Output]:
         status = follow(service, job)
     except KeyboardInterrupt:
         name = job.job_id if service.job(job.job_id) == job else job.url
-        click.echo(f"\nThe job goes on. To stop it: geomill jobs dismiss {name}", err=True)
+        click.echo(f"\nThe job goes on. To stop it: geomill jobs dismiss {show.clean(name)}", err=True)
         raise click.exceptions.Exit(130) from None
     if status.get("status") != "successful":
         _explain(service, job, status)
@@ -140,7 +140,7 @@ def _wait(service: Service, job: Job) -> list[Output]:
 def _explain(service: Service, job: Job, status: Json) -> None:
     """Show the last lines of the log of a job that did not succeed. Raises ServiceError with its message."""
     try:
-        lines = service.log(job).decode(errors="replace").splitlines()
+        lines = show.printed(service.log(job).decode(errors="replace")).splitlines()
     except ServiceError:
         lines = []
     for text in lines[-LAST_LINES:]:

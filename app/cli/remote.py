@@ -17,9 +17,10 @@ READ_SECONDS = 120.0  # a synchronous job may take this long to answer
 class Remote(Service):
     """A service somewhere: ours or anybody's."""
 
-    def __init__(self, url: str) -> None:
-        """url: of the landing page, http or https."""
+    def __init__(self, url: str, token: str | None = None) -> None:
+        """url: of the landing page, http or https. token: shown to that server, to none that it leads to."""
         super().__init__(url)
+        self._token = token
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
             raise ServiceError(f"{url}: expected an http or https address")
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
@@ -31,12 +32,19 @@ class Remote(Service):
         """One request over the network, following redirects."""
         if urlsplit(url).scheme not in ("http", "https"):
             raise ServiceError(f"{url}: not fetched, only http and https links are")
+        if self._token and _origin(url) == _origin(self.url):
+            headers = {**headers, "Authorization": f"Bearer {self._token}"}
         try:
             reply = self._pool.request(method, url, headers=dict(headers), body=body, preload_content=False)
         except urllib3.exceptions.HTTPError as error:
             raise ServiceError(f"{url}: cannot be reached: {_cause(error)}") from error
         sent = {name.lower(): value for name, value in reply.headers.items()}
         return Reply(reply.status, sent, _chunks(reply, url), url)
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _chunks(reply: urllib3.BaseHTTPResponse, url: str) -> Iterator[bytes]:

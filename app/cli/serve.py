@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from geomill.app.cli import options
-from geomill.app.config import Settings, SettingsError
+from geomill.app.cli import options, show
+from geomill.app.config import Settings, SettingsError, settings_file
+
+if TYPE_CHECKING:
+    from geomill.app.cli.master import Handed
 
 
 @click.command()
@@ -21,17 +26,88 @@ from geomill.app.config import Settings, SettingsError
 @options.home
 @options.processes
 @click.option("--images", metavar="FILE", help="A TOML file that says what stands for container images on this host.")
-def serve(**given: Any) -> None:
+@click.option("--check", is_flag=True, help="Look whether it could serve, and leave.")
+def serve(check: bool, **given: Any) -> None:
     """Start the server. Every option is a setting as well; `geomill doctor` lists them all."""
     options.need_linux()
+    from geomill.app import create_app
+    from geomill.app.cli.log import announce
+    from geomill.app.cli.master import Handed
     from geomill.app.cli.web import Web
-    from geomill.app.engine.client import open_store
+    from geomill.app.engine.client import Engine, open_store
+    from geomill.app.identity.access import Identity
+    from geomill.app.identity.tokens import TokenError
+    from geomill.jobstore import files, home
+    from geomill.jobstore.admission import free
+    from geomill.jobstore.alive import boot_id
 
+    os.umask(files.UMASK)
+    handed = Handed.take()
     settings = Settings.load(overrides=given)
-    open_store(settings)  # what is wrong with the home is said here, not by a worker
-    listener = listen(settings.host, settings.port)
-    told = lines(settings, listener.getsockname()[1])
-    Web(settings, listener, "\n".join(told)).run()
+    is_new = not (settings.home / home.MARK).exists()
+    store = open_store(settings)  # what is wrong with the home is said here, not by a worker
+    try:
+        home.beat(settings.home, boot_id(), now=True)
+    except FileNotFoundError:
+        raise SettingsError(f"{settings.home}: it is not there, and a server of it waits for its disk") from None
+    identity = Identity(settings)  # or with how callers are known
+    if check and not handed:  # a server may be listening there, and well
+        create_app(settings)
+        if is_new:  # or its disk is not there
+            click.echo(f"Note: {settings.home} is a new home, with no job and no token.")
+        look(settings, knows=identity.knows())
+        return
+    listener = _listener(handed, settings)
+    if check:
+        create_app(settings)
+        return
+    told = lines(settings, listener.getsockname()[1], knows=identity.knows())
+    try:
+        identity.tokens.check()
+    except TokenError as error:
+        told.append(f"No token is known: {error}.")
+    if shortage := short_of_room(settings, *free(settings.home)):
+        told.append(f"{settings.home}: {shortage}")
+    if Engine(settings, store).is_of_others():
+        told.append(
+            "Jobs of this home were started by another version or under other settings; from now on these count, for "
+            "every server of this home."
+        )
+    welcome = partial(announce, settings, settings_file(), told)
+    Web(settings, listener, welcome, handed.workers if handed else ()).run()
+
+
+def look(settings: Settings, *, knows: bool) -> None:
+    """Say what an operator wants to know before he starts. knows: as for lines().
+
+    Status 1 for process files that are none, and where no job would be accepted.
+    """
+    from geomill.app.security import for_this_host
+    from geomill.app.server import open_registry
+    from geomill.jobstore.admission import free
+    from geomill.processes import registry
+
+    logging.getLogger(registry.__name__).setLevel(logging.ERROR)  # what is broken is said here
+    wrong = [f"{each.path} is no process: {show.clean(each.reason)}" for each in open_registry(settings).broken()]
+    if shortage := short_of_room(settings, *free(settings.home)):
+        wrong.append(f"{settings.home}: {shortage}")
+    for text in wrong:
+        click.echo(f"Error: {text}", err=True)
+    if for_this_host(settings) and not knows:
+        click.echo(
+            f"Note: whoever reaches {settings.host} port {settings.port} on this host may do everything, until "
+            "`geomill token create` has made a token."
+        )
+    if wrong:
+        raise click.exceptions.Exit(1)
+
+
+def short_of_room(settings: Settings, space: int, inodes: int) -> str:
+    """Why no job is accepted with so many bytes and inodes free; "" where one is."""
+    for name, found in (("min_free_bytes", space), ("min_free_inodes", inodes)):
+        if found < getattr(settings, name):
+            return f"below {name}: no job is accepted"
+    return ""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -48,20 +124,40 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def lines(settings: Settings, port: int) -> list[str]:
-    """Where the server is, where it keeps things, and what its settings cost."""
-    from geomill.app.security import is_loopback
+def _listener(handed: Handed | None, settings: Settings) -> socket.socket:
+    """The socket of the server's earlier life, if it listens where it is to; else a new one."""
+    if handed:
+        listener = handed.socket()
+        if _is_at(listener, settings):
+            return listener
+        listener.close()
+    return listen(settings.host, settings.port)
+
+
+def _is_at(listener: socket.socket, settings: Settings) -> bool:
+    """Whether a socket listens where the settings want it; any port is a free one."""
+    try:
+        expected = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    except OSError:
+        return False  # listen() says what is wrong
+    here = listener.getsockname()
+    return listener.family == expected[0] and here[0] == expected[4][0] and settings.port in (0, here[1])
+
+
+def lines(settings: Settings, port: int, *, knows: bool = False) -> list[str]:
+    """Where the server is, where it keeps things, and what its settings cost. knows: it has tokens."""
+    from geomill.app.security import for_this_host, is_loopback
 
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    told = [
-        f"Geomill listens on {settings.public_url or f'http://{host}:{port}'}/ and keeps its jobs in {settings.home}"
-    ]
-    if not is_loopback(settings.host):
-        told.append(
-            "This address is open to a network: without credentials changes are refused, so nothing can be executed."
-        )
+    told = [f"Geomill listens on http://{host}:{port}/ and keeps its jobs in {settings.home}"]
+    if settings.public_url:
+        told.append(f"Others find it at {settings.public_url.rstrip('/')}/")
+    if not for_this_host(settings) and not knows and settings.anonymous != "executor":
+        told.append("It is offered to a network: changes are refused until `geomill token create` made a token.")
+    if not is_loopback(settings.host) and not (settings.public_url or "").startswith("https:"):
+        told.append("Tokens travel in the clear on this address, unless a proxy in front of it encrypts.")
     if os.geteuid() == 0 and settings.job_user is None:
         told.append(
-            "Running as root: so do the jobs, unlimited in processes and files; set GEOMILL_JOB_USER to change that."
+            "Running as root: so do the jobs, with all rights; set GEOMILL_JOB_USER to change that."
         )
     return told

@@ -99,15 +99,13 @@ class Service(ABC):
             return Job(name, _last_segment(name))
         return Job(f"{self.url}/jobs/{quote(name, safe='')}", name)
 
-    def jobs(self, limit: int, status: str | None = None, process_id: str | None = None) -> Iterator[Json]:
-        """The status of at most limit jobs, in the order of the service."""
-        asked = {"limit": limit, "status": status, "processID": process_id}
-        query = urlencode({name: value for name, value in asked.items() if value is not None})
-        found = self._pages(f"{self.url}/jobs?{query}", "jobs")
-        wanted = (  # once more, for a service that knows no filters
-            job for job in found if status in (None, job.get("status")) and process_id in (None, job.get("processID"))
-        )
-        return islice(wanted, limit)
+    def jobs(self, limit: int, **wanted: str | None) -> Iterator[Json]:
+        """The status of at most limit jobs, in the order of the service. wanted: what members of it have to be."""
+        asked = {name: value for name, value in wanted.items() if value is not None}
+        found = self._pages(f"{self.url}/jobs?{urlencode({'limit': limit, **asked})}", "jobs")
+        # once more, for a service that knows no filters
+        kept = (job for job in found if all(job.get(name, "") == value for name, value in asked.items()))
+        return islice(kept, limit)
 
     def status(self, job: Job) -> Json:
         """The status of a job."""
@@ -132,6 +130,10 @@ class Service(ABC):
     def retry(self, job: Job) -> Job:
         """Repeat a job that has ended, without the steps that it had finished: the new job."""
         return self._submitted(self._asked("POST", f"{job.url}/retry", {}))
+
+    def pin(self, job: Job, pinned: bool) -> Json:
+        """Keep a job from expiring, or let it: its status."""
+        return _object(self._asked("PUT" if pinned else "DELETE", f"{job.url}/pin", {"Accept": "application/json"}))
 
     def step_log(self, job: Job, step: str) -> Iterator[bytes]:
         """What one step of a job has printed."""

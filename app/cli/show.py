@@ -17,9 +17,16 @@ def clean(value: Any) -> str:
     return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
+def printed(text: str) -> str:
+    """Text in lines, with its tabs, that cannot steer a terminal; a bar that was drawn over itself is drawn below."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(letter for letter in lines if letter in "\n\t" or letter.isprintable())
+
+
 def pretty(document: Any) -> str:
-    """A document as indented JSON."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    """A document as indented JSON; what cannot be printed, or would steer a terminal, is escaped."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return "".join(each if each == "\n" or each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 def table(rows: Iterable[Sequence[Any]]) -> str:
@@ -53,19 +60,27 @@ def size(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
-def job_row(status: dict[str, Any]) -> list[Any]:
-    """A job in a table."""
-    progress = status.get("progress")
-    percent = "" if progress is None else f"{progress} %"
-    job_id = status.get("jobID") or status.get("id")
+def job_rows(jobs: Iterable[dict[str, Any]]) -> list[list[Any]]:
+    """Jobs in a table. There is a column for their owners, and for what has expired or is pinned, if any has that."""
+    rows = [_job_row(job) for job in jobs]
     return [
-        job_id,
-        status.get("processID"),
-        status.get("status"),
-        percent,
-        moment(status.get("created")),
-        short(status.get("message")),
+        [cell for name, cell in row.items() if name not in ("owner", "kept") or any(each[name] for each in rows)]
+        for row in rows
     ]
+
+
+def _job_row(status: dict[str, Any]) -> dict[str, Any]:
+    progress = status.get("progress")
+    return {
+        "job": status.get("jobID") or status.get("id"),
+        "process": status.get("processID"),
+        "owner": status.get("owner"),
+        "status": status.get("status"),
+        "progress": "" if progress is None else f"{progress} %",
+        "kept": "expired" if status.get("expired") else "pinned" if status.get("pinned") else "",
+        "created": moment(status.get("created")),
+        "message": short(status.get("message")),
+    }
 
 
 def process(description: dict[str, Any]) -> str:

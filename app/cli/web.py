@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from geomill.app import create_app
+from geomill.app.cli.master import Master, heed_signals
+from geomill.app.cli.worker import Named, Worker
 from geomill.app.config import Settings
+from geomill.app.engine import isolation
 
+DESCRIPTORS, OF_A_REQUEST = 40, 12  # of a worker itself; of a request that is being answered, beside its connection
+MOST_CONNECTIONS = 1000
 PATIENCE = {  # seconds to wait for the next piece of a request, and for a client to take the next piece of an answer
     socket.SO_RCVTIMEO: 10,
     socket.SO_SNDTIMEO: 60,
 }
-GRACEFUL_SECONDS = 10  # a worker that is told to stop lets its requests end; jobs go on anyway
 
 
 class Web(BaseApplication):  # type: ignore[misc]  # without types
     """gunicorn with our settings instead of its own: it reads no file, variable or option."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, welcome: str) -> None:
-        """listener: a socket that listens already; welcome: printed once workers are started."""
-        self.settings, self.listener, self.welcome = settings, listener, welcome
+    def __init__(
+        self, settings: Settings, listener: socket.socket, welcome: Callable[[], None], before: tuple[Named, ...] = ()
+    ) -> None:
+        """listener: a socket that listens already, and is ours from now on; welcome: called when workers are started;
+        before: workers of the server's earlier life, to be relieved.
+        """
+        self.settings, self.listener, self.welcome, self.before = settings, listener.detach(), welcome, before
+        Worker.relieves = before
         super().__init__()
 
     def load_config(self) -> None:
         """Called by gunicorn."""
         values: dict[str, Any] = {
             **options(self.settings),
-            "bind": f"fd://{self.listener.fileno()}",
+            "bind": f"fd://{self.listener}",
             "loglevel": "warning",
             "proc_name": "geomill",
             "control_socket_disable": True,
@@ -46,9 +57,14 @@ class Web(BaseApplication):  # type: ignore[misc]  # without types
         app.engine.serve()
         return app
 
+    def run(self) -> None:
+        """Serve until told to end."""
+        Master(self, self.before).run()
+
     def _ready(self, arbiter: Any) -> None:
+        heed_signals()
         limit_patience(arbiter)
-        print(self.welcome, flush=True)
+        self.welcome()
 
 
 def options(settings: Settings) -> dict[str, Any]:
@@ -56,14 +72,22 @@ def options(settings: Settings) -> dict[str, Any]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return {
         "bind": f"{host}:{settings.port}",
-        "worker_class": "gthread",
+        "worker_class": "geomill.app.cli.worker.Worker",
+        "logger_class": "geomill.app.cli.log.Log",
         "workers": settings.workers,
         "threads": settings.threads,
+        "worker_connections": connections(isolation.take_descriptors(), settings.threads),
         "limit_request_line": 8190,  # its maximum; what is longer it answers itself, with 414
-        "graceful_timeout": GRACEFUL_SECONDS,
+        "graceful_timeout": math.ceil(settings.stop_wait),
         "forwarded_allow_ips": "",  # the application itself decides whom it believes
         "when_ready": limit_patience,
     }
+
+
+def connections(descriptors: int, threads: int) -> int:
+    """How many connections a worker of so many descriptors takes; the others wait, which is better than an error."""
+    left = descriptors - DESCRIPTORS
+    return min(MOST_CONNECTIONS, max(left - threads * OF_A_REQUEST, left // (1 + OF_A_REQUEST), 1))
 
 
 def limit_patience(arbiter: Any) -> None:

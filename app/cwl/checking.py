@@ -134,7 +134,7 @@ def _check_references(part: Any, processes: Any, bundled: Callable[[str], str | 
 def _check_file(part: Any) -> None:
     for name in ("location", "path") if part.get("class") in ("File", "Directory") else ():
         given = part.get(name)
-        if isinstance(given, str) and not re.match(r"https?://|\$[({]", given):
+        if isinstance(given, str) and not re.match(r"(https?|s3)://|\$[({]", given):
             raise InvalidPackage(
                 f"{where(part, name)}The {part['class']} {shown(given)} is not part of the package: give its contents, "
                 f"or an http address as its location."

@@ -1,4 +1,4 @@
-"""What an address gives as a Directory: an archive, an index page, a STAC item or catalog with its assets.
+"""What an address gives as a Directory: an archive, an index page, objects, a STAC item or catalog with its assets.
 
 A STAC document becomes a catalog that stands by itself: catalog.json, and for each item a folder with its assets.
 """
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
+from geomill.app import s3
+from geomill.app.exchange.addresses import joined
 from geomill.app.exchange.inputs import absolute_links
 from geomill.app.exchange.strictjson import loads
 
@@ -51,6 +53,8 @@ class Directories:
 
     def fetch(self, href: str) -> Path:
         """The directory at an address."""
+        if s3.is_s3(href) and href.endswith("/"):
+            return self._objects(href)
         got = self.get(href)
         name = unquote(urlsplit(href).path.rstrip("/").rpartition("/")[2]) or "directory"
         if zipfile.is_zipfile(got.path):
@@ -63,7 +67,7 @@ class Directories:
             return self.of_document(document, got.href)
         if b"<a " in content.lower() or href.endswith("/"):
             return self._index(got.href, content, self.place(name), 0)
-        raise ValueError("must be a directory: a page with links, ending in /, a STAC item or catalog, a zip or a tar")
+        raise ValueError("must be a directory: a page or a prefix, ending in /, a STAC item or catalog, a zip or a tar")
 
     def of_document(self, document: dict[str, Json], base: str) -> Path:
         """A STAC item, or all items of a catalog or collection, with their assets. base: the document's address."""
@@ -99,7 +103,7 @@ class Directories:
             for link in document.get("links", []):
                 if not isinstance(link, dict) or not isinstance(link.get("href"), str):
                     continue
-                href = urljoin(base, link["href"])
+                href = joined(base, link["href"])
                 if link.get("rel") in ("item", "child") and href not in self._seen:
                     self._seen.add(href)
                     got = self.get(href)
@@ -123,7 +127,23 @@ class Directories:
         document = {**item, "assets": assets, "links": links}
         (folder / f"{folder.name}.json").write_text(json.dumps(document))
 
-    # ---- pages and archives
+    # ---- object stores, pages and archives
+
+    def _objects(self, href: str) -> Path:
+        """All objects below a prefix, in folders as their keys have slashes."""
+        folder = self.place(unquote(href.rstrip("/").rpartition("/")[2]))
+        folder.mkdir()
+        folders = {"": folder}
+        token: str | None = ""
+        while token is not None:
+            names, token = s3.listed(href, self.get(s3.listing(href, token)).path)
+            for name in names:
+                inner, _, last = name.rpartition("/")
+                there = _folder(folders, inner)
+                os.link(self.get(s3.below(href, name)).path, there / _free(there, last))
+        if len(folders) == 1 and not any(folder.iterdir()):
+            raise ValueError("has no objects below it")
+        return folder
 
     def _index(self, base: str, content: bytes, folder: Path, depth: int) -> Path:
         """What a page lists: links to below its own address."""
@@ -147,7 +167,7 @@ class Directories:
         """zipfile itself keeps names below the folder; links are written as files."""
         with _unpacking(), zipfile.ZipFile(archive) as file:
             _check_size((member.file_size for member in file.infolist()), archive)
-            file.extractall(folder)
+            file.extractall(folder)  # noqa: S202  of a zip file
         return _only(folder)
 
     def _untarred(self, archive: Path, folder: Path) -> Path:
@@ -197,8 +217,20 @@ def _check_size(sizes: Iterable[int], archive: Path) -> None:
 
 def _only(folder: Path) -> Path:
     """The folder, or the one folder in it."""
+    if not folder.exists():
+        raise ValueError("is an archive with nothing in it")
     inside = list(folder.iterdir())
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def _folder(folders: dict[str, Path], inner: str) -> Path:
+    """The folder for an inner path, made if need be. folders: those there are."""
+    if inner not in folders:
+        outer, _, name = inner.rpartition("/")
+        there = _folder(folders, outer)
+        folders[inner] = there / _free(there, name)
+        folders[inner].mkdir()
+    return folders[inner]
 
 
 def _free(folder: Path, name: str) -> str:

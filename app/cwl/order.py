@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from cwl_utils.errors import WorkflowException
 from cwl_utils.expression import do_eval
@@ -23,6 +23,7 @@ from geomill.app.cwl.formats import fitting
 from geomill.app.cwl.needs import formats
 from geomill.app.cwl.shapes import MEMBERS, OF_FILES, Type, box, can_be, has_field, is_box, is_plain, named, wrapped
 from geomill.app.cwl.types import short
+from geomill.app.exchange.addresses import joined
 from geomill.app.exchange.inputs import Fetch, Fetched
 from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.strictjson import loads
@@ -31,7 +32,7 @@ from geomill.app.exchange.wording import shown
 from geomill.processes import BadInput
 
 Json = Any
-_WEB = re.compile(r"https?://\S+", re.ASCII)
+_WEB = re.compile(r"(https?|s3)://\S+", re.ASCII)
 
 
 class Order:
@@ -204,7 +205,7 @@ class Order:
             required, suffix = not pattern.endswith("?"), pattern.removesuffix("?")
             for name in self._beside(path, suffix):
                 try:
-                    got = self._get(urljoin(href, quote(name)), None)
+                    got = self._get(joined(href, quote(name)), None)
                 except BadInput:
                     if required:
                         raise

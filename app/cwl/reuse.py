@@ -19,7 +19,7 @@ from schema_salad.ref_resolver import file_uri, uri_file_path
 
 from geomill.app.cwl.fence import Fence
 from geomill.app.engine.steps import RETRIED
-from geomill.jobstore.store import FINISHED
+from geomill.jobstore.folders import FINISHED
 
 CHUNK = 1 << 20
 

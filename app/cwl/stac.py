@@ -20,7 +20,7 @@ CATALOG = "catalog.json"
 LARGEST = 1 << 24  # bytes of a document in a catalog, and of all items that are shown at once
 TITLE = "Processing results"
 GEOJSON, JSON = "application/geo+json", "application/json"
-_OWN = {"collection", "root", "self", "parent"}  # what is said anew of each item
+_OWN = ("collection", "root", "self", "parent")  # what is said anew of each item
 
 
 def feature_collection(folder: Path, job_id: str) -> dict[str, Json] | None:

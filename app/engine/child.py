@@ -12,6 +12,7 @@ import pwd
 import select
 import shutil
 import signal
+import socket
 import sys
 import traceback
 from pathlib import Path
@@ -19,20 +20,25 @@ from typing import NoReturn
 
 from geomill.app import runners
 from geomill.app.config import Settings
-from geomill.app.engine import isolation
-from geomill.app.engine.messages import say
-from geomill.app.engine.steps import LOGS, RETRIED
+from geomill.app.egress import environment, way_out
+from geomill.app.egress.way_out import WayOut
+from geomill.app.engine import isolation, limits
+from geomill.app.engine.messages import heard, say
+from geomill.app.engine.steps import RETRIED
 from geomill.app.runners.task import Failed, Task
 from geomill.app.tenant_names import LONGEST
-from geomill.jobstore import Job, JobStore, records
-from geomill.jobstore.store import KEPT
+from geomill.jobstore import Job, JobCorrupt, JobStore, records, torn
+from geomill.jobstore.folders import KEPT, LOGS
 from geomill.processes import BadInput
 from geomill.processes.call import authors, explain
+from geomill.processes.records import CorruptProcess
 
 LENGTH = LONGEST + 36  # bytes that name a job: its tenant, filled up with spaces, and its id
 GO = b"!"
+HOST = "host"  # the network of a job that needs more than HTTP
 REST = 0.01  # seconds without a job until one is rehearsed: where one follows the other, that would only cost time
-CAUSES = ("exception", "exit", "bad-input", "disk-full", "result")  # that a child may name for its failure
+# that a child may name for its failure
+CAUSES = ("exception", "exit", "bad-input", "disk-full", "result", torn.CORRUPT, *limits.CAUSES)
 # what of the dispatcher's environment, itself scrubbed, describes the machine and not somebody's session
 _SESSION = ("HOME", "TMPDIR", "USER", "LOGNAME")
 
@@ -57,16 +63,18 @@ def named(tenant: str, job_id: str) -> bytes:
     return f"{tenant:{LONGEST}}{job_id}".encode()
 
 
-def main(store: JobStore, settings: Settings, orders: int, channel: int, *, own_processes: bool) -> NoReturn:
+def main(
+    store: JobStore, settings: Settings, orders: socket.socket, channel: int, *, own_processes: bool, on_host: bool
+) -> NoReturn:
     """Wait for a job and become it: run it, say its results or its failure, end.
 
     store: of any tenant; orders: gives what `named` says of the job, then GO, or ends;
-    own_processes: this is in a PID namespace.
+    own_processes: this is in a PID namespace; on_host: it is to stay in the host's network.
     """
-    _leave_supervisor(orders, channel, settings.max_processes if own_processes else None)
+    ours = _leave_supervisor(orders, channel, settings.max_processes if own_processes else None, on_host)
     if not select.select([orders], [], [], REST)[0]:
         rehearse()
-    name = os.read(orders, LENGTH).decode()
+    name = heard(orders, LENGTH).decode()
     if not name:
         os._exit(0)
     code, path = 1, ""
@@ -74,20 +82,25 @@ def main(store: JobStore, settings: Settings, orders: int, channel: int, *, own_
         store = store.of(name[:LONGEST].rstrip())
         job = store.job(name[LONGEST:])
         path = job.path
-        task = Task.of(store, settings, job, lambda message: say(channel, message))  # before our rights are dropped
-        if not os.read(orders, len(GO)):
+        # before our rights are dropped
+        task = Task.of(store, settings, job, lambda message: say(channel, message), ours)
+        if not heard(orders, len(GO)):
             os._exit(0)
-        os.close(orders)
-        _settle(settings, job, task.work)
+        orders.close()
+        _settle(settings, job, task.work, own_processes=own_processes)
+        os.environ.update(environment.variables(ours.proxy, environment.certificates()))
         results = runners.runner(job.runner).run(task)
         say(channel, {"results": results})
         code = 0
     except Failed as error:
         say(channel, {"failure": error.failure})
+    except (CorruptProcess, JobCorrupt) as error:
+        say(channel, {"failure": {"cause": torn.CORRUPT, "message": str(error)}})
     except BaseException as error:
         with contextlib.suppress(Exception):
-            failure = explain(error)  # in which the job's own folder means nothing to anybody
-            say(channel, {"failure": {**failure, "message": failure["message"].replace(f"{os.getcwd()}/", "")}})
+            failure = explain(error)  # in which the folders of the job and of the home mean nothing to anybody
+            message = failure["message"].replace(f"{os.getcwd()}/", "").replace(f"{store.home}/", "")
+            say(channel, {"failure": {**failure, "message": message}})
         if not isinstance(error, SystemExit | BadInput):
             traceback.print_exception(error.with_traceback(authors(error.__traceback__, path)))
     finally:
@@ -97,20 +110,22 @@ def main(store: JobStore, settings: Settings, orders: int, channel: int, *, own_
         os._exit(code)
 
 
-def _leave_supervisor(orders: int, channel: int, processes: int | None) -> None:
+def _leave_supervisor(orders: socket.socket, channel: int, processes: int | None, on_host: bool) -> WayOut:
     """Leave everything of the supervisor behind; nothing here takes a job.
 
-    processes: that the PID namespace may hold; None when there is none.
+    processes: that the PID namespace may hold; None when there is none. on_host: stay in the host's network.
     """
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    isolation.close_all_but([0, 1, 2, orders, channel])
+    isolation.close_all_but([0, 1, 2, orders.fileno(), channel])
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if processes is not None:
-        isolation.mount_proc()
+        isolation.mount_own()
         isolation.limit_namespace(processes)
+    leaves = processes is not None and not on_host and isolation.networks_allowed()
+    ours = way_out.make(orders, apart=leaves and isolation.leave_network())
     isolation.leave_keyring()
     isolation.die_with_parent()
     os.umask(0o077)
@@ -119,34 +134,59 @@ def _leave_supervisor(orders: int, channel: int, processes: int | None) -> None:
     _reseed()
     for stream, mode in ((1, "stdout"), (2, "stderr")):
         setattr(sys, mode, os.fdopen(stream, "w", buffering=1, encoding="utf-8", errors="backslashreplace"))
+    return ours
 
 
-def _settle(settings: Settings, job: Job, work: Path) -> None:
-    """Take the place of the job: its log, its user, its directory."""
+def _settle(settings: Settings, job: Job, work: Path, *, own_processes: bool) -> None:
+    """Take the place of the job: its log, its limits, its user, its directory. own_processes: as in main."""
     log = os.open(work.with_name("log"), os.O_WRONLY | os.O_APPEND)
     for target in (1, 2):
         os.dup2(log, target)
     os.close(log)
-    _prepare(job, work)
+    older = _prepare(job, work)
     isolation.expose_to_oom_killer()
     isolation.set_name(job.process_id)
+    limits.bind(job.limits, _processes(settings, job, own_processes))
     if settings.job_user and os.geteuid() == 0:
         _become(settings.job_user, work)
         isolation.die_with_parent()
+    _take_over(older, work)
     os.chdir(work)
     os.environ.update(HOME=str(work), TMPDIR=str(work))
     _limit_threads(max(1, int(job.limits.cpus)))
 
 
-def _prepare(job: Job, work: Path) -> None:
-    """What a job with steps needs beside its scratch: a folder for their logs, and what it retries."""
+def _processes(settings: Settings, job: Job, own: bool) -> int:
+    """How many processes the user of the job may have; 0 where it is root, or somebody who has others here."""
+    if os.geteuid() != 0:
+        return job.limits.processes + 1 if own else 0  # counted anew in its user namespace, with the supervisor
+    if own and 0 < job.limits.processes < settings.max_processes:
+        isolation.limit_namespace(job.limits.processes)
+    return settings.max_processes * settings.max_running if settings.job_user else 0
+
+
+def _prepare(job: Job, work: Path) -> int | None:
+    """Make what a job with steps needs beside its scratch: a folder for their logs. Open what it retries, if anything.
+
+    The server alone can open that.
+    """
     if job.runner == "python":
-        return
+        return None
     os.mkdir(work.with_name(LOGS), 0o700)
     if job.retry_of is not None:
-        older = work.parents[2] / job.retry_of[:7] / job.retry_of / KEPT
-        with contextlib.suppress(OSError, RecursionError):  # removed meanwhile, or too much: it costs time only
-            shutil.copytree(older, work / RETRIED, symlinks=True, copy_function=_link)
+        older = work.parents[2] / job.retry_of[:7] / job.retry_of / KEPT / work.name
+        with contextlib.suppress(OSError):  # removed meanwhile
+            return os.open(older, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    return None
+
+
+def _take_over(older: int | None, work: Path) -> None:
+    """Link into the scratch what an older job had finished, with no more rights than that had: it may be hostile."""
+    if older is not None:
+        with contextlib.suppress(OSError, RecursionError):  # too much: it costs time only
+            os.chdir(older)
+            shutil.copytree(".", work / RETRIED, symlinks=True, copy_function=_link)
+        os.close(older)
 
 
 def _link(source: str, target: str) -> None:
@@ -157,9 +197,10 @@ def _link(source: str, target: str) -> None:
 def _become(user: str, work: Path) -> None:
     """Drop from root to this user for good; only the working directory and the logs of steps are his."""
     entry = pwd.getpwnam(user)
-    for root in (work, work.with_name(LOGS)):
-        for folder, _, _ in os.walk(root):
-            os.chown(folder, entry.pw_uid, entry.pw_gid)
+    for folder in (work, work.with_name(LOGS)):
+        with contextlib.suppress(FileNotFoundError):  # of steps, in a job that has none
+            os.chown(folder, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+    isolation.gain_no_rights()
     os.setgroups([])
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)

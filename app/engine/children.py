@@ -45,8 +45,8 @@ class Children:
                 done.add(self.chores.pop(pid, ""))
         return done - {""}
 
-    def sweep(self) -> None:
-        """Kill what lost its supervisor, and wait until it is gone; half a second at most."""
+    def sweep(self) -> bool:
+        """Kill what lost its supervisor, and wait until it is gone, half a second at most; whether it is."""
         deadline = time.monotonic() + SWEEP_SECONDS
         while orphans := self._orphans():
             reaper.kill_tree(orphans)
@@ -54,8 +54,9 @@ class Children:
                 with suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
             if time.monotonic() > deadline:
-                break
+                return False
             time.sleep(0.001)
+        return True
 
     def _orphans(self) -> list[int]:
         known = self._known() | self.chores.keys()

@@ -7,23 +7,24 @@ import fcntl
 import json
 import logging
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 from geomill.app.config import Settings, SettingsError
-from geomill.app.engine import reaper
-from geomill.app.engine.dispatcher import ELECTION, LOG, SERVING, SOCKET, identity
+from geomill.app.engine import departure, reaper
+from geomill.app.engine.bond import Bond
+from geomill.app.engine.runtime import ELECTION, LOG, SOCKET, identity
+from geomill.app.engine.stores import read_job
 from geomill.app.tenant_names import DEFAULT
-from geomill.jobstore import Admission, JobStore, StatusInfo, StoreBusy, files
-from geomill.jobstore.store import PASSABLE
+from geomill.jobstore import Admission, JobStore, StatusInfo, StoreBusy, home, lost
+from geomill.jobstore.alive import boot_id
 
-RUNTIME = "runtime"  # in the home: which runtime directory goes with it
 _RETRY = 0.05
 log = logging.getLogger(__name__)
 # what of the server's environment its jobs may see
@@ -31,35 +32,29 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBR
               "GDAL_DATA", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # fmt: skip
 
 
-def open_store(settings: Settings, tenant: str = DEFAULT) -> JobStore:
-    """A tenant's job store in the home that the settings name, made if need be.
+def open_store(settings: Settings, tenant: str = DEFAULT, *, make: bool = True) -> JobStore:
+    """A tenant's job store in the home that the settings name. make: it, if need be.
 
+    A home that is being served and has vanished is not made again: its disk may come back.
     Raises SettingsError for a home that no job could use.
     """
     settings.check_job_user()
-    _agree(settings)
-    admission = Admission(settings.max_queued, settings.min_free_bytes, settings.min_free_inodes)
-    return JobStore(settings.home, settings.prepare_runtime_dir(), tenant, admission)
-
-
-def _agree(settings: Settings) -> None:
-    """Let everybody who uses a home use the same runtime directory, where the locks are. Raises SettingsError.
-
-    The home names it; another may be named once nobody works in that any more.
-    """
-    settings.home.mkdir(parents=True, exist_ok=True, mode=PASSABLE)
-    mark, ours = settings.home / RUNTIME, settings.prepare_runtime_dir()
-    try:
-        named = Path(os.fsdecode(mark.read_bytes()))
-    except FileNotFoundError:
-        named = None
-    if named == ours:
-        return
-    if named is not None and any(
-        files.is_locked(named / lock, kind=fcntl.LOCK_EX) for lock in (SERVING, ELECTION)
-    ):
-        raise SettingsError(f"runtime_dir: {settings.home} is being served with {named}: use that one, not {ours}")
-    files.write_bytes(mark, os.fsencode(ours), durable=False)
+    settings.check_outputs_group()
+    there = (settings.home / home.MARK).exists()
+    if not there and not make:
+        raise SettingsError(f"home: {settings.home} is not there; it is waited for")
+    bond = Bond.of(settings)
+    vanished = not there and bond.is_in_use()
+    if not vanished:
+        bond.agree()
+        try:
+            home.claim(settings.home, boot_id())
+        except home.UnusableHome as error:
+            raise SettingsError(f"home: {error}") from error
+    admission = Admission(
+        settings.max_queued, settings.min_free_bytes, settings.min_free_inodes, settings.max_queued_per_caller
+    )
+    return JobStore(settings.home, settings.prepare_runtime_dir(), tenant, admission, make=not vanished)
 
 
 class Engine:
@@ -87,19 +82,24 @@ class Engine:
             _send(link, self._start_of(job_id))
 
     def run(self, job_id: str, seconds: float) -> StatusInfo:
-        """Start a job and wait for its end, at most this long. The latest status."""
+        """Start a job and wait for its end, at most this long, and not when this process is to end itself.
+
+        The latest status.
+        """
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        if _left(deadline) <= 0:
+            self.start(job_id)
+        while _left(deadline) > 0:
             started = self._wait_for_start(job_id, deadline)
             if started is not None:
                 pidfd = reaper.open_process(started.get("pid"), started.get("start_time"))
                 if pidfd is not None:
                     with _closing(pidfd):
-                        reaper.wait_for_end(pidfd, deadline - time.monotonic())
+                        _wait_for(pidfd, deadline)
                 info = self.store.status(job_id)
                 if info.status.final:
                     return info
-            time.sleep(max(0, min(_RETRY, deadline - time.monotonic())))
+            time.sleep(max(0, min(_RETRY, _left(deadline))))
         return self.store.status(job_id)
 
     def dismiss(self, job_id: str, match: str | None = None) -> StatusInfo:
@@ -111,9 +111,11 @@ class Engine:
         info = self._ask_dismissal(job_id, match)
         if info.status.final:
             self._tell({"op": "dismiss", "job": job_id})
+            self._wait_for_leaving(job_id)
             return info
-        grace = self.store.job(job_id).limits.grace
-        pidfd = reaper.open_process(info.pid, info.start_time)
+        job = read_job(self.store, job_id)
+        grace = job.limits.grace if job else self.settings.grace
+        pidfd = self._open_supervisor(info)
         if pidfd is not None:
             with _closing(pidfd):
                 signal.pidfd_send_signal(pidfd, signal.SIGTERM)
@@ -122,7 +124,10 @@ class Engine:
                 self._tell({"op": "dismiss", "job": job_id})
                 return self.store.status(job_id)
         if not self.store.read_status(job_id).status.final:
-            self.ask({"op": "sweep"}, 2.0)  # the supervisor was lost: its leftovers first, then the word
+            answer = self.ask({"op": "sweep"}, 2.0)  # the supervisor was lost: its leftovers first, then the word
+            self._tell({"op": "dismiss", "job": job_id})  # or it is there, and its status does not name it
+            if answer is None or not answer["swept"]:
+                return self.store.read_status(job_id)
         return self.store.status(job_id)
 
     def place(self, job_id: str) -> int | None:
@@ -137,6 +142,11 @@ class Engine:
             return _receive(link)
         return None
 
+    def is_of_others(self) -> bool:
+        """Whether there is a dispatcher, and it works by another version or under other settings."""
+        answer = self.ask({"op": "hello"}, 2.0)
+        return answer is not None and answer["digest"] != identity(self.settings)
+
     def retire(self) -> None:
         """Ask the dispatcher to leave. Running jobs go on; waiting ones wait for the next."""
         self._tell({"op": "retire"})
@@ -149,18 +159,29 @@ class Engine:
             return self.store.ask_dismissal(job_id, match)
         except StoreBusy:
             info = self.store.read_status(job_id)
-            pidfd = reaper.open_process(info.pid, info.start_time)
+            pidfd = self._open_supervisor(info)
             if pidfd is not None:
                 with _closing(pidfd):
                     self._tell({"op": "dismiss", "job": job_id})
                     reaper.wait_for_end(pidfd, 2)
             return self.store.ask_dismissal(job_id, match)
 
+    def _open_supervisor(self, info: StatusInfo) -> int | None:
+        """A pidfd of a job's supervisor, if it has one: a copy of a home names those of the original."""
+        return None if lost.is_lost(self.store, info) else reaper.open_process(info.pid, info.start_time)
+
+    def _wait_for_leaving(self, job_id: str) -> None:
+        """A supervisor that was about to begin finds that the job is not wanted, and leaves; else it is ended soon."""
+        deadline = time.monotonic() + 2
+        while self.store.has_supervisor(job_id) and time.monotonic() < deadline:
+            time.sleep(0.002)
+
     def _wait_for_start(self, job_id: str, deadline: float) -> dict[str, Any] | None:
         """{"pid", "start_time"} of the job's supervisor, {"ended"}; None when the dispatcher was lost or time is up."""
-        with contextlib.suppress(OSError, ValueError), self._connect(max(0.001, deadline - time.monotonic())) as link:
+        with contextlib.suppress(OSError, ValueError), self._connect() as link:
             _send(link, {**self._start_of(job_id), "wait": True})
-            return _receive(link)
+            if _wait_for(link.fileno(), deadline):
+                return _receive(link)
         return None
 
     def _start_of(self, job_id: str) -> dict[str, Any]:
@@ -182,13 +203,11 @@ class Engine:
 
     def _stand(self) -> None:
         """Hold what tells others that a server is there; again, if somebody has removed the runtime directory."""
-        runtime = self.settings.prepare_runtime_dir()
-        held, self._held = self._held, []
-        for path, flags in ((runtime / SERVING, os.O_RDWR | os.O_CREAT), (runtime, os.O_RDONLY | os.O_DIRECTORY)):
-            # systemd-tmpfiles, which tidies /tmp, leaves a folder alone that is locked
-            self._held.append(os.open(path, flags | os.O_CLOEXEC, 0o600))
-            fcntl.flock(self._held[-1], fcntl.LOCK_SH)
-        for descriptor in held:
+        before, self._held = self._held, [Bond.of(self.settings).hold()]
+        # systemd-tmpfiles, which tidies /tmp, leaves a folder alone that is locked
+        self._held.append(os.open(self.runtime, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        fcntl.flock(self._held[-1], fcntl.LOCK_SH)
+        for descriptor in before:
             os.close(descriptor)
 
     def _succeed(self) -> None:
@@ -200,6 +219,8 @@ class Engine:
                 lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX)
+                    if departure.has_begun():  # that is for those who stay
+                        return
                     if os.path.samestat(os.fstat(lock), os.stat(path)):  # not one that was removed
                         start_dispatcher(self.settings, lock)
                 finally:
@@ -234,6 +255,21 @@ def start_dispatcher(settings: Settings, lock: int) -> None:
     with process.stdin as channel:
         channel.write(settings.to_json().encode())
     threading.Thread(target=process.wait, name="dispatcher", daemon=True).start()
+
+
+def _left(deadline: float) -> float:
+    """Seconds for which something may still be waited for."""
+    return min(deadline, departure.moment()) - time.monotonic()
+
+
+def _wait_for(descriptor: int, deadline: float) -> bool:
+    """Whether a descriptor had something to read while there was time."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    while (left := _left(deadline)) > 0:
+        if poll.poll(min(left, departure.LOOK_EVERY) * 1000 + 1):
+            return True
+    return False
 
 
 def _send(link: socket.socket, message: dict[str, Any]) -> None:

@@ -7,12 +7,15 @@ whatever ends it ends the job, and nothing the job forks, however it hides, gets
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import functools
 import os
 import platform
 import re
 import resource
 import signal
+import socket
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -21,16 +24,22 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC_WITH_GIL = ctypes.PyDLL(None, use_errno=True)
 LEAST_PROCESSES = 400  # the kernel's own least is 301
 _SYS_CLONE = 56 if platform.machine() == "x86_64" else 220  # 220: aarch64 and riscv64
-_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 15, 36, 38
 _SYS_KEYCTL = 250 if platform.machine() == "x86_64" else 219
 _KEYCTL_JOIN_SESSION_KEYRING = 1
-_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x20000, 0x10000000, 0x20000000
-_MS_NOSUID_NODEV_NOEXEC, _MS_REC, _MS_PRIVATE = 0xE, 0x4000, 0x40000
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
+_MS_NOSUID_NODEV, _MS_NOSUID_NODEV_NOEXEC, _MS_REC, _MS_SLAVE = 0x6, 0xE, 0x4000, 0x80000
 
 
 def die_with_parent() -> None:
     """Ask for SIGKILL when the thread that forked this process ends. Lost at setuid: ask again after it."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def gain_no_rights() -> None:
+    """No program that is executed from here on gains rights by its file: no set-user-ID, no capabilities."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def adopt_orphans() -> None:
@@ -61,10 +70,25 @@ def fork_into_namespace() -> tuple[int, bool]:
     return (os.fork(), False) if pid < 0 else (pid, True)
 
 
-def mount_proc() -> None:
-    """Show this process its own namespace in /proc; where /proc is masked (in containers) the old one stays."""
-    if _unshare(_CLONE_NEWNS) and _LIBC.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None) == 0:
+def mount_own() -> None:
+    """Show this process its own namespace in /proc, and an empty /dev/shm, which goes when the namespace goes.
+
+    Where that is not allowed (/proc is masked in containers) the old ones stay. What the host unmounts goes here too:
+    a disk would be in use for as long as a job, or a process that waits for one, lives.
+    """
+    if _unshare(_CLONE_NEWNS) and _LIBC.mount(b"none", b"/", None, _MS_REC | _MS_SLAVE, None) == 0:
         _LIBC.mount(b"proc", b"/proc", b"proc", _MS_NOSUID_NODEV_NOEXEC, None)
+        _LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", _MS_NOSUID_NODEV, None)
+
+
+def leave_network() -> bool:
+    """Leave the host's network for one of its own, with a loopback interface and nothing else; False: not allowed."""
+    if not _unshare(_CLONE_NEWNET):
+        return False
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+        return True
+    return False
 
 
 def leave_keyring() -> None:
@@ -104,6 +128,13 @@ def close_all_but(keep: Iterable[int]) -> None:
     os.closerange(start, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 
+def take_descriptors() -> int:
+    """Let this process, and those that it starts, open as many files as it may: their number."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
 def expose_to_oom_killer() -> None:
     """Let the kernel end this process before the server when memory runs out."""
     with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
@@ -118,6 +149,15 @@ def namespaces_allowed() -> bool:
         os._exit(0)
     os.waitpid(pid, 0)
     return contained
+
+
+@functools.cache
+def networks_allowed() -> bool:
+    """Whether jobs get a network of their own on this host; tried in a child."""
+    pid = os.fork()
+    if pid == 0:  # root, or anybody in a user namespace, as a supervisor is in one
+        os._exit(0 if leave_network() or (_unshare(_CLONE_NEWUSER) and leave_network()) else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def _is_open(descriptor: int) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import selectors
 import socket
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 BACKLOG = 512
+BREATH = 0.01  # seconds that a client who cannot be heard yet is left alone
 MOST = 65536  # bytes of what is read at once; a message has about a hundred
 
 Json = dict[str, Any]
@@ -58,10 +61,14 @@ class Listener:
             self._send(client, answer)
 
     def _accept(self) -> None:
-        with suppress(OSError):  # it has gone again, or there are no descriptors left
+        try:
             client, _ = self.socket.accept()
-            client.setblocking(False)
-            self.selector.register(client, selectors.EVENT_READ, lambda: self._read(client))
+        except OSError as error:  # it has gone again, or there are no descriptors left, and there it waits
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                time.sleep(BREATH)
+            return
+        client.setblocking(False)
+        self.selector.register(client, selectors.EVENT_READ, lambda: self._read(client))
 
     def _read(self, client: Client) -> None:
         """A client that closed, or sent what is no message, is forgotten."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import socket
+from collections.abc import Sequence
 from typing import Any
 
 from geomill.app.exchange.strictjson import loads
 
 LONGEST = 64 * 1024 * 1024  # bytes of one line; larger values were written to files
+REPORT = b'{"progress"'  # how a message begins that makes an earlier one of its kind worthless
 AT_ONCE = 2 * 1024 * 1024  # bytes: more than a pipe holds, so that a child which never stops talking is not all we hear
 
 
@@ -38,7 +42,7 @@ class Channel:
                 self._buffer.clear()
         *lines, rest = self._buffer.split(b"\n") if b"\n" in self._buffer else [self._buffer]
         self._buffer = bytearray(rest)
-        return [message for line in lines if (message := _parse(line)) is not None], is_open
+        return [message for line in _worth_reading(lines) if (message := _parse(line)) is not None], is_open
 
 
 def say(descriptor: int, message: dict[str, Any]) -> None:
@@ -48,9 +52,24 @@ def say(descriptor: int, message: dict[str, Any]) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def heard(link: socket.socket, length: int) -> bytes:
+    """One message of whoever has the other end of a socket; b"" when he has gone, with or without a word."""
+    try:
+        return link.recv(length)
+    except ConnectionResetError:
+        return b""
+
+
+def _worth_reading(lines: Sequence[bytes | bytearray]) -> list[bytes | bytearray]:
+    """All but progress that was overtaken: a child may report it faster than anybody can read."""
+    reports = [number for number, line in enumerate(lines) if line.startswith(REPORT)]
+    overtaken = set(reports[:-1])
+    return [line for number, line in enumerate(lines) if number not in overtaken]
+
+
 def _parse(line: bytes | bytearray) -> dict[str, Any] | None:
     try:
-        message = loads(bytes(line))
+        message = loads(bytes(line), most=math.inf)  # LONGEST bounds it
     except ValueError:  # no JSON, or what the standard parser takes and nobody could send on: NaN, surrogates, depth
         return None
     return message if isinstance(message, dict) else None

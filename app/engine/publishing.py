@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,24 +17,67 @@ from geomill.app.exchange.media_types import of_name
 from geomill.jobstore import Result, files
 from geomill.jobstore.records import dump
 
-__all__ = ["Unpublishable", "publish"]
+__all__ = ["Unpublishable", "interruptible", "publish"]
 
+Copied = Callable[[list[Result]], Mapping[str, str]]
+LONGEST_TIMER = 1e8  # seconds; the kernel takes no longer one
 MOST = 100_000  # files of one job
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)  # RFC 9110, 8.3.1, loosely
 
 
-def publish(folder: Path, results: dict[str, Any], *, durable: bool, most: int = 1 << 60) -> list[Result]:
+def publish(
+    folder: Path,
+    results: dict[str, Any],
+    *,
+    durable: bool,
+    most: int = 1 << 60,
+    copied: Copied | None = None,
+    group: int | None = None,
+) -> list[Result]:
     """Move a job's files to outputs/, write results.json, and give the files.
 
     results: output id -> {"value", "media_type"} or {"file" (path below work/), "media_type"} or {"items": [...]} or
-    {"members": {...}} or {"folder" (path below work/), "media_type", "value"}; most: bytes of all files.
+    {"members": {...}} or {"folder" (path below work/), "media_type", "value"}; most: bytes of all files;
+    copied: copies the files to where others have them, and gives their addresses by their paths;
+    group: whose members may read all of this, besides the server.
     Raises Unpublishable for a file that is missing, no regular file, or outside work/, and for too much of them.
     """
-    outputs = _Outputs(folder, durable, most)
+    outputs = _Outputs(folder, durable, most, group)
     content = {output_id: outputs.result(output_id, result) for output_id, result in results.items()}
     outputs.sync()
-    files.write_json(folder / "results.json", {name: dump(result) for name, result in content.items()}, durable=durable)
+    if copied and (moved := [file for result in content.values() for file in result.files()]):
+        hrefs = copied(moved)
+        content = {output_id: result.placed(hrefs) for output_id, result in content.items()}
+    path = folder / "results.json"
+    files.write_json(path, {name: dump(result) for name, result in content.items()}, durable=False)
+    _share(path, group)
+    if durable:
+        files.sync(path)  # by its name, which comes to the disk with it: nobody reads it before the status says so
     return [file for result in content.values() for file in result.files()]
+
+
+@contextmanager
+def interruptible(seconds: float, told: Callable[[], object]) -> Iterator[None]:
+    """Break off what is done here when time is up, or SIGTERM comes: it raises Unpublishable. told: called then.
+
+    In the main thread. It may be much to copy, or to read.
+    """
+
+    def late(*_: Any) -> None:
+        raise Unpublishable("publishing its results took longer than the job's time limit leaves", "time-limit")
+
+    def ended(*_: Any) -> None:
+        told()
+        raise Unpublishable("the supervisor was told to terminate", "terminated")
+
+    signal.signal(signal.SIGALRM, late)
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, min(seconds, LONGEST_TIMER))
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @dataclass
@@ -41,8 +87,10 @@ class _Outputs:
     job: Path
     durable: bool
     most: int
+    group: int | None = None
     names: set[str] = field(default_factory=set)
     folders: set[Path] = field(default_factory=set)
+    kept: set[tuple[int, int]] = field(default_factory=set)  # as in held.judge
     size: int = 0
     count: int = 0
 
@@ -69,7 +117,7 @@ class _Outputs:
         if "file" not in result:
             return Result(value=result.get("value"), media_type=media_type)
         name = _free_name(output_id, _tame(Path(str(result["file"])).name), self.names)
-        with held.held(self.work, output_id, str(result["file"])) as descriptor:
+        with held.held(self.work, output_id, str(result["file"]), self.kept) as descriptor:
             kept = self._kept(descriptor, name, media_type)
         secondary = result.get("secondary")
         if not isinstance(secondary, list):
@@ -80,8 +128,8 @@ class _Outputs:
         """All files of a folder, in a folder."""
         root = _free_name(output_id, _tame(output_id), self.names)
         listing = []
-        with held.held(self.work, output_id, path, folder=True) as descriptor:
-            for inner, file in held.walk(descriptor, self.work, f"output {output_id!r}"):
+        with held.held(self.work, output_id, path, self.kept, folder=True) as descriptor:
+            for inner, file in held.walk(descriptor, self.work, f"output {output_id!r}", self.kept):
                 name = "/".join((root, *map(_tame, inner.split("/"))))
                 while name in self.names:  # two names may differ in what cannot stand in a header
                     name += "_"
@@ -94,10 +142,13 @@ class _Outputs:
         size = os.stat(descriptor).st_size
         self.size, self.count = self.size + size, self.count + 1
         if self.size > self.most or self.count > MOST:
-            raise Unpublishable(f"the outputs have more than {self.most} bytes, or more than {MOST} files")
+            text = f"the outputs have more than {self.most} bytes, or more than {MOST} files"
+            raise Unpublishable(text, "output-limit")
         target = self.place / name
         self._made(target.parent)
         checksum = held.keep(descriptor, target)
+        self.kept.add(held.inode(os.stat(descriptor)))
+        _share(target, self.group)
         if self.durable:
             files.sync(target)
         return Result(file=name, media_type=media_type, size=size, checksum=checksum)
@@ -107,6 +158,7 @@ class _Outputs:
             if folder != self.place:
                 self._made(folder.parent)
             folder.mkdir(exist_ok=True, mode=0o711)
+            _share(folder, self.group)
             self.folders.add(folder)
 
     def sync(self) -> None:
@@ -114,6 +166,13 @@ class _Outputs:
         if self.durable:
             for folder in self.folders:
                 files.sync(folder)
+
+
+def _share(path: Path, group: int | None) -> None:
+    """Let a group read a file, or list and enter a folder; where there is one nobody else may enter it."""
+    if group is not None:
+        os.chown(path, -1, group)
+        os.chmod(path, 0o750 if path.is_dir() else 0o640)
 
 
 def _checked(output_id: str, media_type: Any) -> str:

@@ -1,4 +1,4 @@
-"""Which waiting job starts next: round robin over owners, oldest first within one, as the host has room. Pure.
+"""Which waiting job starts next: round robin over tenants and their owners, oldest first, as there is room. Pure.
 
 An owner is somebody of one tenant: the same name in another tenant is somebody else.
 """
@@ -6,7 +6,7 @@ An owner is somebody of one tenant: the same name in another tenant is somebody 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 Whose = tuple[str, str]  # tenant and owner
@@ -14,7 +14,10 @@ Whose = tuple[str, str]  # tenant and owner
 
 @dataclass(frozen=True)
 class Demand:
-    """What a job asks of the host. memory: bytes; max_running: jobs of the same process at a time."""
+    """What a job asks of the host. memory: bytes; max_running: jobs of the same process at a time.
+
+    template: the warm process that it starts from.
+    """
 
     job_id: str
     owner: str
@@ -23,6 +26,7 @@ class Demand:
     memory: int = 0
     max_running: int | None = None
     tenant: str = "default"
+    template: str = "base"
 
     @property
     def whose(self) -> Whose:
@@ -32,72 +36,97 @@ class Demand:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the host gives to all running jobs together."""
+    """What the host gives to all running jobs together. of_one_owner: jobs that run at a time; 0: as many as of all."""
 
     max_running: int
     cpus: float
     memory: int
+    of_one_owner: int = 0
 
 
 class FairQueue:
-    """The waiting jobs. An owner who was just served goes to the end of the round."""
+    """The waiting jobs. Who was just served goes to the end of the round: the tenant, and in it the owner."""
 
     def __init__(self) -> None:
-        self._owners: OrderedDict[Whose, OrderedDict[str, Demand]] = OrderedDict()
-        self._owner_of: dict[str, Whose] = {}
+        self._tenants: OrderedDict[str, OrderedDict[str, OrderedDict[str, Demand]]] = OrderedDict()
+        self._whose: dict[str, Whose] = {}
 
     def __len__(self) -> int:
-        return len(self._owner_of)
+        return len(self._whose)
 
     def __contains__(self, job_id: str) -> bool:
-        return job_id in self._owner_of
+        return job_id in self._whose
 
     def add(self, demand: Demand) -> None:
         """Let a job wait; again is the same as once."""
-        self._owners.setdefault(demand.whose, OrderedDict()).setdefault(demand.job_id, demand)
-        self._owner_of[demand.job_id] = demand.whose
+        owners = self._tenants.setdefault(demand.tenant, OrderedDict())
+        owners.setdefault(demand.owner, OrderedDict()).setdefault(demand.job_id, demand)
+        self._whose[demand.job_id] = demand.whose
 
     def discard(self, job_id: str) -> None:
         """Let a job wait no longer."""
-        owner = self._owner_of.pop(job_id, None)
-        if owner is not None:
-            del self._owners[owner][job_id]
-            if not self._owners[owner]:
-                del self._owners[owner]
+        if job_id not in self._whose:
+            return
+        tenant, owner = self._whose.pop(job_id)
+        owners = self._tenants[tenant]
+        del owners[owner][job_id]
+        if not owners[owner]:
+            del owners[owner]
+        if not owners:
+            del self._tenants[tenant]
 
     def next(self, running: Iterable[Demand], capacity: Capacity) -> Demand | None:
         """Take the job that starts now, or None.
 
         A job too large for what is free holds back those behind it, so that small ones cannot starve it; one whose
-        process has its own limit reached is passed over.
+        process or owner has reached a limit of its own is passed over.
         """
         now = list(running)
         if len(now) >= capacity.max_running:
             return None
         processes = Counter(demand.process_id for demand in now)
-        for owner, waiting in self._owners.items():
+        for waiting in self._round(now, capacity):
             for demand in waiting.values():
                 if demand.max_running is not None and processes[demand.process_id] >= demand.max_running:
                     continue
                 if now and not _fits(demand, now, capacity):
                     return None
-                self.discard(demand.job_id)
-                if owner in self._owners:
-                    self._owners.move_to_end(owner)
+                self._serve(demand)
                 return demand
         return None
 
     def place(self, job_id: str) -> int | None:
         """How many starts until this job's, itself included, if nothing changes; None when it does not wait."""
-        owner = self._owner_of.get(job_id)
-        if owner is None:
+        if job_id not in self._whose:
             return None
-        rank = list(self._owners[owner]).index(job_id)
-        turn = list(self._owners).index(owner)
-        return 1 + sum(
-            min(len(waiting), rank + (position < turn)) if name != owner else rank
-            for position, (name, waiting) in enumerate(self._owners.items())
-        )
+        tenant, owner = self._whose[job_id]
+        owners = self._tenants[tenant]
+        rank = list(owners[owner]).index(job_id)
+        rank = _ahead(rank, list(owners).index(owner), map(len, owners.values()))
+        waiting = (sum(map(len, each.values())) for each in self._tenants.values())
+        return 1 + _ahead(rank, list(self._tenants).index(tenant), waiting)
+
+    def _round(self, running: list[Demand], capacity: Capacity) -> Iterator[OrderedDict[str, Demand]]:
+        """The waiting jobs of each owner who may have more of them running, in the order of the round."""
+        busy = Counter(demand.whose for demand in running)
+        for tenant, owners in self._tenants.items():
+            for owner, waiting in owners.items():
+                if not capacity.of_one_owner or busy[tenant, owner] < capacity.of_one_owner:
+                    yield waiting
+
+    def _serve(self, demand: Demand) -> None:
+        """Let a job wait no longer, and its owner until the others had their turns."""
+        self.discard(demand.job_id)
+        if demand.tenant in self._tenants:
+            self._tenants.move_to_end(demand.tenant)
+            if demand.owner in self._tenants[demand.tenant]:
+                self._tenants[demand.tenant].move_to_end(demand.owner)
+
+
+def _ahead(rank: int, turn: int, waiting: Iterable[int]) -> int:
+    """How many starts come before one. rank: before it of the same turn; turn: whose, in a round of so many each."""
+    others = (min(many, rank + (number < turn)) for number, many in enumerate(waiting) if number != turn)
+    return rank + sum(others)
 
 
 def _fits(demand: Demand, running: list[Demand], capacity: Capacity) -> bool:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 from contextlib import suppress
+from pathlib import Path
 
+from geomill.jobstore import alive
+from geomill.jobstore.alive import start_time
 
-def start_time(pid: int) -> int | None:
-    """When a process began, in clock ticks since boot; None when it is gone. With the pid it names it beyond doubt."""
-    stat = _stat(pid)
-    return int(stat[19]) if stat else None
+__all__ = ["children", "descendants", "kill_holders", "kill_tree", "open_process", "parent", "start_time",
+           "wait_for_end"]  # fmt: skip
 
 
 def parent(pid: int) -> int | None:
     """The parent's pid, or None when the process is gone."""
-    stat = _stat(pid)
-    return int(stat[1]) if stat else None
+    found = alive.stat(pid)
+    return int(found[1]) if found else None
 
 
 def open_process(pid: int | None, began: int | None) -> int | None:
@@ -28,7 +30,7 @@ def open_process(pid: int | None, began: int | None) -> int | None:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return None
-    if start_time(pid) == began and not _zombie(pid):
+    if alive.is_alive(pid, began):
         return descriptor
     os.close(descriptor)
     return None
@@ -59,6 +61,31 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def kill_holders(folder: Path, seconds: float) -> None:
+    """SIGKILL whoever works in the scratch of a job, or can write there or to its log; for so long at most.
+
+    That finds what no supervisor and no namespace ended, unless it closed everything and left.
+    """
+    deadline = time.monotonic() + seconds
+    while found := [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _holds(pid, str(folder))]:
+        kill_tree(found)
+        if time.monotonic() > deadline:
+            break
+
+
+def _holds(pid: int, folder: str) -> bool:
+    with suppress(OSError, ValueError):  # it has ended, or belongs to somebody else
+        if os.readlink(f"/proc/{pid}/cwd").startswith(f"{folder}/work"):
+            return True
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            path = os.readlink(f"/proc/{pid}/fd/{name}")
+            if path.startswith((f"{folder}/work", f"{folder}/log")):
+                with open(f"/proc/{pid}/fdinfo/{name}") as file:  # pos, flags
+                    if int(file.read().split()[3], 8) & os.O_ACCMODE != os.O_RDONLY:
+                        return True
+    return False
+
+
 def kill_tree(roots: list[int]) -> None:
     """SIGKILL these processes and all their descendants; frozen first, so that none can fork away."""
     seen: dict[int, int] = {}
@@ -79,16 +106,3 @@ def kill_tree(roots: list[int]) -> None:
         for pidfd in seen.values():
             with suppress(OSError):
                 os.close(pidfd)
-
-
-def _stat(pid: int) -> list[str] | None:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()
-    except (OSError, ValueError):
-        return None
-
-
-def _zombie(pid: int) -> bool:
-    stat = _stat(pid)
-    return not stat or stat[0] == "Z"

@@ -12,16 +12,20 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from geomill.jobstore import Result
+from geomill.jobstore.folders import LOGS
 from geomill.jobstore.records import now, timestamp
 
-EVENTS, LOGS = "events.jsonl", "logs"
+EVENTS = "events.jsonl"
 RETRIED = ".retried"  # in work/: what the job that this one retries had kept
 STAGE_OUT = "node_stage_out"  # what clients of other servers know this step as
 MOST = 64 * 2**20  # bytes of events, which the job may be hostile about
+# the job may have put anything in its place: a link, or a pipe that nobody reads
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MEMBERS = {"event": str, "step": str, "tool": str, "outcome": str, "exit_code": int, "seconds": float,
             "peak_memory": int, "time": str}  # fmt: skip
 
@@ -40,7 +44,7 @@ class StepRecord:
 
     def note(self, event: dict[str, Any]) -> None:
         """Write down what the job says of a step."""
-        known = {name: event[name] for name, kind in _MEMBERS.items() if isinstance(event.get(name), kind)}
+        known = _known(event)
         line = json.dumps(known).encode()[:4096] + b"\n"
         self._written += len(line)
         if self._written <= MOST and {"event", "step"} <= set(known):
@@ -63,7 +67,7 @@ class StepRecord:
         try:
             yield published
             outcome = "success"
-            lines = [f"{each.file}  {each.size} bytes  {each.checksum}  {each.media_type}" for each in published]
+            lines = [" ".join((_described(each), each.href or "")).rstrip() for each in published]
         except Exception as error:
             lines = [str(error)]
             raise
@@ -71,13 +75,16 @@ class StepRecord:
             text = "\n".join([*lines, f"{len(published)} files published in outputs/", ""])
             with contextlib.suppress(OSError):
                 path = self.folder / LOGS / f"{STAGE_OUT}.log"
-                file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-                with open(file, "w", encoding="utf-8") as log:
+                with open(os.open(path, _WRITE, 0o600), "w", encoding="utf-8") as log:
                     log.write(text)
             self._say("ended", outcome=outcome, seconds=round(time.monotonic() - begin, 3))
 
     def _say(self, event: str, **more: Any) -> None:
         self.note({"time": timestamp(now()), "event": event, "step": STAGE_OUT, **more})
+
+
+def _described(file: Result) -> str:
+    return f"{file.file}  {file.size} bytes  {file.checksum}  {file.media_type}"
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
@@ -90,9 +97,15 @@ def events(folder: Path) -> list[dict[str, Any]]:
     for line in lines[:-1]:
         with contextlib.suppress(ValueError):
             event = json.loads(line)
-            if isinstance(event, dict) and {"event", "step"} <= set(event):
-                found.append(event)
+            if isinstance(event, dict) and {"event", "step", "time"} <= set(known := _known(event)):
+                datetime.fromisoformat(known["time"])
+                found.append(known)
     return found
+
+
+def _known(event: dict[str, Any]) -> dict[str, Any]:
+    """What of an event is what it should be: the job says it, and the disk may have torn it."""
+    return {name: event[name] for name, kind in _MEMBERS.items() if isinstance(event.get(name), kind)}
 
 
 def logs(folder: Path) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from geomill.app import tenant_names
-from geomill.jobstore import Job, JobStore, NoSuchJob, StatusInfo
+from geomill.jobstore import Job, JobCorrupt, JobStore, NoSuchJob, StatusInfo
+from geomill.jobstore.listing import repair_index
 from geomill.jobstore.records import new_job_id
 
 MARGIN = 60.0  # seconds that clocks may have been set back, and a request may have taken, since the last look
@@ -48,19 +49,19 @@ class Stores:
 def repair_indexes(stores: list[JobStore]) -> None:
     """Make them anew where they cannot be believed, one after the other."""
     for store in stores:
-        store.repair_index()
+        repair_index(store)
 
 
 def read_status(store: JobStore, job_id: str) -> StatusInfo | None:
-    """Where a job stands; None when it is gone, or its file is no status."""
-    with suppress(NoSuchJob, ValueError, OSError):
+    """Where a job stands; None when it is gone, or its file cannot be read now."""
+    with suppress(NoSuchJob, OSError):
         return store.read_status(job_id)
     return None
 
 
 def read_job(store: JobStore, job_id: str) -> Job | None:
-    """What was asked; None when it is gone, or its file is no job."""
-    with suppress(NoSuchJob, ValueError, OSError):
+    """What was asked; None when it is gone, or its file is torn."""
+    with suppress(NoSuchJob, JobCorrupt, OSError):
         return store.job(job_id)
     return None
 

@@ -11,41 +11,45 @@ It may be there before its job is: what takes no job is done then, the fork of t
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
 import select
 import signal
 import socket
+import sys
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from geomill.app.config import Settings
-from geomill.app.engine import child, isolation, reaper
-from geomill.app.engine.messages import Channel
-from geomill.app.engine.publishing import Unpublishable, publish
+from geomill.app.engine import child, isolation, limits, uploading, usage
+from geomill.app.engine.ending import LONGEST_MESSAGE, Ending, is_full, of_child, of_trouble
+from geomill.app.engine.gate import Gate
+from geomill.app.engine.messages import Channel, heard
+from geomill.app.engine.publishing import Unpublishable, interruptible, publish
 from geomill.app.engine.steps import StepRecord
-from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status, StatusInfo, records
+from geomill.app.engine.tree import Tree
+from geomill.jobstore import (
+    InvalidTransition,
+    JobStore,
+    NoSuchJob,
+    Result,
+    Status,
+    StatusInfo,
+    files,
+    folders,
+    records,
+)
+from geomill.jobstore.alive import boot_id
+from geomill.jobstore.folders import LOCK
 from geomill.jobstore.records import now
-from geomill.jobstore.store import LOCK, boot_id
 
-LONGEST_MESSAGE = 2000  # characters of a status
 MESSAGE = 4096  # bytes of one between dispatcher, template and supervisor, at most
+_AGAIN = 0.5  # seconds until a disk that was full may have room
 _REPORT_EVERY = 0.25  # seconds between two writes of the progress
-
-
-@dataclass
-class Ending:
-    """How a job ended. cause and message: of a failure."""
-
-    status: Status
-    cause: str | None = None
-    message: str | None = None
 
 
 def supervise(store: JobStore, settings: Settings, link: socket.socket, *, contained: bool) -> None:
@@ -71,11 +75,11 @@ class Supervisor:
 
     def __init__(self, store: JobStore, settings: Settings, contained: bool) -> None:
         """Do what takes no job. contained: as above."""
-        self.store, self.settings, self.contained = store, settings, contained
-        self.wake = _listen_for_signals()
+        self.store, self.settings = store, settings
+        self.gate = Gate(settings)
+        self.tree = Tree(self.gate.ended, contained=contained)
         self._fork()
-        self.exit_status: int | None = None
-        self.told_to_end = False
+        self.starved_before = usage.out_of_memory()
         self.results: dict[str, Any] | None = None
         self.failure: dict[str, Any] | None = None
         self.progress: tuple[int | None, str | None] | None = None
@@ -86,8 +90,8 @@ class Supervisor:
         """What the link gives; None when the template has gone, or this is told to end, or has lost its child."""
         if not select.select([link], [], [], child.REST)[0]:
             self._rehearse()
-        ready, _, _ = select.select([link.fileno(), self.wake], [], [])
-        message = link.recv(MESSAGE) if self.wake not in ready else b""
+        ready, _, _ = select.select([link.fileno(), self.tree.wake], [], [])
+        message = heard(link, MESSAGE) if self.tree.wake not in ready else b""
         link.close()
         return tuple(json.loads(message)) if message else None
 
@@ -104,6 +108,7 @@ class Supervisor:
         """
         self._order(child.named(tenant, job_id))
         isolation.set_name("geomill-job")
+        self.pid = pid
         self.store = self.store.of(tenant)
         self.folder = self.store.folder(job_id)
         self.work = self.folder / "work"
@@ -114,114 +119,103 @@ class Supervisor:
 
     def run(self) -> None:
         """Let the child run, watch it, end everything it left, publish, say how it ended."""
-        log = os.open(self.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        folders.begin_anew(self.folder)
+        log = self._open_log()
         try:
             self.work.mkdir(mode=0o700)
-            self._order(child.GO)
             self.job = self.store.job(self.folder.name)
-            ending = self._watch()
-            self._end_tree()
+            if self.job.limits.network == child.HOST:
+                self._fork_again()
+            self._order(child.GO)
+            self.gate.take(self.orders)
+            ending = self._watch(log)
+            self.tree.end()
             self._read_messages()
-            ending = ending or self._ending()
+            ending = ending or self._said_ending()
             if ending.status is Status.SUCCESSFUL:
                 self.published_durably = self._publish()
         except Unpublishable as error:
             ending = Ending(Status.FAILED, error.cause, str(error))
             os.write(log, f"{error}\n".encode())
         except Exception as error:  # the one place where trouble of ours must become the status of the job
-            self._end_tree()
-            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-            ending = Ending(Status.FAILED, "disk-full" if full else "lost", f"the supervisor failed: {error}")
+            self.tree.end()
+            ending = of_trouble(error, self.store.home)
             with suppress(OSError):
                 os.write(log, traceback.format_exc().encode())
         self._leave(ending, log)
 
+    def _open_log(self) -> int:
+        """The job's log; on a disk without room for it there is none, and the job fails by itself."""
+        try:
+            return os.open(self.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
     # ---- the child
 
-    def _fork(self) -> None:
-        """A child that waits for orders: the job, as soon as it is known, then the word to go."""
+    def _fork(self, *, on_host: bool = False) -> None:
+        """A child that waits for orders: the job, as soon as it is known, then the word to go.
+
+        on_host: it stays in the host's network.
+        """
         reading, writing = os.pipe()
-        orders, self.orders = os.pipe()
+        self.orders, orders = socket.socketpair()
         self.messages = Channel(reading)
-        self.child = os.fork()
-        if self.child == 0:
-            child.main(self.store, self.settings, orders, writing, own_processes=self.contained)
+        self.tree.child = os.fork()
+        if self.tree.child == 0:
+            own = self.tree.contained
+            child.main(self.store, self.settings, orders, writing, own_processes=own, on_host=on_host)
         os.close(writing)
-        os.close(orders)
+        orders.close()
+
+    def _fork_again(self) -> None:
+        """Another child in place of one that has left the host's network, from which there is no way back."""
+        os.kill(self.tree.child, signal.SIGKILL)
+        os.waitpid(self.tree.child, 0)
+        os.close(self.messages.descriptor)
+        self.orders.close()
+        self._fork(on_host=True)
+        self._order(child.named(self.store.tenant, self.folder.name))
 
     def _order(self, word: bytes) -> None:
-        with suppress(BrokenPipeError):  # the child has ended, which is going to be noticed, and may have said why
-            os.write(self.orders, word)
+        with suppress(BrokenPipeError, ConnectionResetError):  # the child has ended, which is going to be noticed
+            self.orders.sendall(word)
 
-    def _watch(self) -> Ending | None:
+    def _watch(self, log: int) -> Ending | None:
         """Follow the child until it ends by itself (None), is dismissed, or has used up its time."""
         poll = select.poll()
-        poll.register(self.wake, select.POLLIN)
+        poll.register(self.tree.wake, select.POLLIN)
         poll.register(self.messages.descriptor, select.POLLIN)
-        deadline = time.monotonic() + self.job.limits.seconds
-        while self.exit_status is None:
-            ready = {descriptor for descriptor, _ in poll.poll(self._patience(deadline))}
+        deadline = self.deadline = time.monotonic() + self.job.limits.seconds
+        watch = limits.Watch(self.job.limits, self.pid, self.work)
+        while self.tree.exit_status is None:
+            gate = self.gate.watch(poll)
+            ready = {descriptor for descriptor, _ in poll.poll(self._patience(min(deadline, watch.due)))}
             if self.messages.descriptor in ready and not self._read_messages():
                 poll.unregister(self.messages.descriptor)
             self._report()
-            if self.wake in ready:
-                self._heed_signals()
-            if self.told_to_end:
+            if gate in ready:
+                self.gate.open(log)
+            if self.tree.wake in ready:
+                self.tree.heed()
+            if self.tree.told_to_end:
                 return self._interrupted(Ending(Status.FAILED, "terminated", "the supervisor was told to terminate"))
-            if time.monotonic() >= deadline and self.exit_status is None:
+            if time.monotonic() >= deadline and self.tree.exit_status is None:
                 message = f"still running after its time limit of {self.job.limits.seconds:g} s"
                 return self._interrupted(Ending(Status.FAILED, "time-limit", message))
+            if self.tree.exit_status is None and time.monotonic() >= watch.due and (excess := watch.look()):
+                return Ending(Status.FAILED, excess.cause, excess.message)  # and no grace: it would go on using it up
         return None
+
+    def _interrupted(self, ending: Ending) -> Ending:
+        """Ask the job to end, and give it its grace."""
+        self.tree.ask_to_end(self.job.limits.grace)
+        return ending
 
     def _patience(self, deadline: float) -> float:
         """Milliseconds until something is due."""
         due = deadline if self.progress is None else min(deadline, self.reported + _REPORT_EVERY)
         return min(max(0.0, due - time.monotonic()) * 1000 + 1, 3_600_000)
-
-    def _heed_signals(self) -> None:
-        """Take note of SIGTERM, and of every child that ended, the job's orphans among them."""
-        self.told_to_end |= signal.SIGTERM in os.read(self.wake, 4096)
-        with suppress(ChildProcessError):
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    break
-                if pid == self.child:
-                    self.exit_status = status
-
-    def _interrupted(self, ending: Ending) -> Ending:
-        """Ask the job to end, and give it its grace."""
-        self._signal_all(signal.SIGTERM)
-        poll = select.poll()
-        poll.register(self.wake, select.POLLIN)
-        deadline = time.monotonic() + self.job.limits.grace
-        while self.exit_status is None and (left := deadline - time.monotonic()) > 0:
-            if poll.poll(left * 1000 + 1):
-                self._heed_signals()
-        return ending
-
-    def _end_tree(self) -> None:
-        """Nothing of the job is left when this returns, whatever it forked."""
-        while True:
-            self._signal_all(signal.SIGKILL)
-            try:
-                pid, status = os.waitpid(-1, 0)
-            except ChildProcessError:
-                return
-            if pid == self.child:
-                self.exit_status = status
-
-    def _signal_all(self, number: signal.Signals) -> None:
-        """Signal every process of the job."""
-        if self.contained:
-            with suppress(ProcessLookupError):
-                os.kill(-1, number)  # everyone in the namespace but its first
-        elif number is signal.SIGKILL:
-            reaper.kill_tree(reaper.children(os.getpid()))
-        else:
-            for pid in reaper.descendants(os.getpid()):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
 
     # ---- what it says
 
@@ -234,47 +228,65 @@ class Supervisor:
             elif isinstance(message.get("failure"), dict):
                 self.failure = message["failure"]
             elif isinstance(message.get("event"), dict):
-                self.steps.note(message["event"])
+                with suppress(OSError):
+                    self.steps.note(message["event"])
             elif isinstance(message.get("progress"), int):
                 text = message.get("message")
-                self.progress = min(max(message["progress"], 0), 100), text if isinstance(text, str) else None
+                said = text[:LONGEST_MESSAGE] if isinstance(text, str) else None
+                self.progress = min(max(message["progress"], 0), 100), said
         return is_open
 
     def _report(self) -> None:
         """Write the progress, not too often."""
         if self.progress is not None and time.monotonic() - self.reported >= _REPORT_EVERY:
-            self.store.report(self.job.job_id, *self.progress)
+            with suppress(OSError):  # a disk that is full may have room again before the job has ended
+                self.store.report(self.job.job_id, *self.progress)
             self.progress, self.reported = None, time.monotonic()
 
-    def _ending(self) -> Ending:
-        """What the end of the child means."""
-        if self.failure is not None:
-            cause = self.failure.get("cause")
-            told = cause if cause in child.CAUSES else "exception"
-            return Ending(Status.FAILED, told, str(self.failure.get("message"))[:LONGEST_MESSAGE])
-        status = self.exit_status or 0
-        if os.WIFSIGNALED(status):
-            number = os.WTERMSIG(status)
-            text = f"ended by signal {number} ({signal.strsignal(number)})"
-            return Ending(Status.FAILED, "signal", text)
-        code = os.WEXITSTATUS(status)
-        if code == 0 and self.results is not None:
-            return Ending(Status.SUCCESSFUL)
-        text = "ended before it gave its results" if code == 0 else f"ended with exit code {code}"
-        return Ending(Status.FAILED, "exit", text)
+    def _said_ending(self) -> Ending:
+        return of_child(self.tree.exit_status or 0, self.results, self.failure, self.job.limits, self._starved)
+
+    def _starved(self) -> bool:
+        """Whether the kernel has ended somebody for want of memory since we are here."""
+        return usage.out_of_memory() > self.starved_before
 
     # ---- the end
 
     def _publish(self) -> bool:
-        """Publish the results; whether they are on disk."""
+        """Publish the results; whether they are on disk. Raises Unpublishable, also when time is up or this is to end.
+
+        It may be much to copy: whoever used his time up has a tenth of it for that, and all of it again where the copy
+        goes into an object store.
+        """
+        limits = self.job.limits
         durable = self.store.read_status(self.job.job_id).durable
-        with self.steps.publishing() as published:
-            published += publish(self.folder, self.results or {}, durable=durable, most=self.settings.max_output)
+        most = limits.output or sys.maxsize
+        elsewhere = self.settings.publish_to is not None
+        share = limits.seconds if elsewhere else limits.seconds / 10
+        seconds = max(self.deadline - time.monotonic(), share, limits.grace)
+        with self.steps.publishing() as published, interruptible(seconds, self._told):
+            copied, group = self._copied if elsewhere else None, self.settings.outputs_gid()
+            results = self.results or {}
+            published += publish(self.folder, results, durable=durable, most=most, copied=copied, group=group)
         return durable
+
+    def _copied(self, results: list[Result]) -> dict[str, str]:
+        """Have the files copied into an object store; what does that ends with this."""
+        try:
+            return uploading.copied(self.settings, self.store.tenant, self.folder, results)
+        finally:
+            self.tree.end()
+
+    def _told(self) -> None:
+        self.tree.told_to_end = True
 
     def _leave(self, ending: Ending, log: int) -> None:
         """Clean up, then the status: nobody who sees the job ended finds anything of it running or in its scratch."""
-        self.store.clear(self.folder.name, keep=ending.status is Status.FAILED and not self.told_to_end)
+        if ending.status is not Status.SUCCESSFUL:  # nobody can get at what was published
+            (self.folder / "results.json").unlink(missing_ok=True)
+            if (self.folder / "outputs").exists() and ending.cause != uploading.CAUSE:  # but for who runs the server
+                files.remove_tree(self.folder / "outputs")
+        folders.clear(self.folder, keep=ending.status is Status.FAILED and not self.tree.told_to_end)
         with suppress(OSError):
             if os.fstat(log).st_size == 0:
                 os.unlink(self.folder / "log")
@@ -282,7 +294,18 @@ class Supervisor:
         if ending.status is Status.SUCCESSFUL:
             changes["progress"] = 100
         with suppress(InvalidTransition, NoSuchJob):
-            self.store.move(self.folder.name, ending.status, settled=self.published_durably, **changes)
+            while not self._told_the_store(ending.status, changes):
+                time.sleep(_AGAIN)
+
+    def _told_the_store(self, status: Status, changes: dict[str, Any]) -> bool:
+        """Whether there was room to say how the job ended, which has to be said."""
+        try:
+            self.store.move(self.folder.name, status, settled=self.published_durably, **changes)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            return False
+        return True
 
 
 def _take_lock(folder: Path) -> int:
@@ -290,14 +313,3 @@ def _take_lock(folder: Path) -> int:
     descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return descriptor
-
-
-def _listen_for_signals() -> int:
-    """A descriptor that gives a byte for each SIGTERM, blocked since before the fork, and SIGCHLD from now on."""
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)
-    signal.set_wakeup_fd(writing)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    return reading

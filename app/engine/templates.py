@@ -13,18 +13,23 @@ import contextlib
 import gc
 import importlib
 import json
+import logging
 import os
 import select
+import selectors
 import signal
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from geomill.app.config import Settings
 from geomill.app.engine import isolation, reaper
+from geomill.app.engine.messages import heard
+from geomill.app.engine.stores import Stores
 from geomill.app.engine.supervisor import MESSAGE, supervise
 from geomill.jobstore import JobStore
-from geomill.jobstore.store import boot_id
+from geomill.jobstore.alive import boot_id
 
 # what each template has in memory; a library that is not installed is left out
 LIBRARIES: dict[str, tuple[str, ...]] = {
@@ -39,6 +44,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 # while a library is loaded: one thread each, since a forked process would inherit locks of others
 _ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 _BREATH = 5  # milliseconds from a start to the next spare, which is not to take the processor from that job
+log = logging.getLogger(__name__)
 _QUEUE = 4 * 1024 * 1024  # bytes of kernel memory: thousands of starts may wait while the libraries are loaded
 
 
@@ -50,8 +56,12 @@ class Template:
         self.name, self.born = name, time.monotonic()
         self.socket, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE)
+        dispatcher = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
+            isolation.die_with_parent()  # it does not look at the link while it loads libraries, for seconds
+            if os.getppid() != dispatcher:
+                os._exit(0)
             _guarded(lambda: _serve(name, inside, store.unindexed(), settings))
         inside.close()
         self.socket.setblocking(False)
@@ -64,6 +74,65 @@ class Template:
         """(job, pid, start time) of a supervisor that began, or None when the template has ended."""
         content = self.socket.recv(MESSAGE)
         return tuple(json.loads(content)) if content else None
+
+
+class Templates:
+    """The templates that the dispatcher has now, each forked when it is first wanted."""
+
+    def __init__(
+        self, selector: selectors.BaseSelector, stores: Stores, settings: Settings,
+        started: Callable[[str, int, int], None], ended: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """started: called with (job, pid, start time) of a supervisor that began; ended: with the name of who went."""
+        self._selector, self._stores, self._settings = selector, stores, settings
+        self._when_started, self._when_ended = started, ended
+        self._templates: dict[str, Template] = {}
+
+    def names(self) -> list[str]:
+        """Which there are."""
+        return sorted(self._templates)
+
+    def pids(self) -> set[int]:
+        """Their processes."""
+        return {template.pid for template in self._templates.values()}
+
+    def want(self, name: str) -> Template:
+        """The template of this name, forked if need be. Raises OSError where none can be."""
+        if name not in self._templates:
+            self._stores.close_indexes()
+            template = self._templates[name] = Template(name, self._stores.default, self._settings)
+            self._selector.register(template.socket, selectors.EVENT_READ, lambda: self._listen(name))
+        return self._templates[name]
+
+    def want_another(self) -> None:
+        """Fork one that a job may want, while there is time."""
+        if "geo" not in self._templates:
+            self.want("geo")
+        elif "cwl" not in self._templates and any(self._settings.home.glob("*/processes/*.json")):
+            self.want("cwl")
+
+    def remove(self, name: str) -> Template | None:
+        """Listen to a template no longer; the one that it was."""
+        template = self._templates.pop(name, None)
+        if template is not None:
+            log.warning("the template %s, process %d, is lost; another comes when it is wanted", name, template.pid)
+            self._selector.unregister(template.socket)
+            template.socket.close()
+        return template
+
+    def _listen(self, name: str) -> None:
+        if name not in self._templates:
+            return
+        try:
+            answer = self._templates[name].answer()
+        except BlockingIOError:
+            return
+        except OSError:
+            answer = None
+        if answer is None:
+            self._when_ended(name)
+        else:
+            self._when_started(*answer)
 
 
 def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) -> None:
@@ -83,14 +152,15 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     while True:
         if spare is None and not asked.poll(_BREATH):
             spare = _Spare(store, settings)
-        message = link.recv(MESSAGE)
+        message = heard(link, MESSAGE)
         if not message:
             return
         tenant, job_id = json.loads(message)
         if spare is None or not spare.take(tenant, job_id):
             spare = _Spare(store, settings)
             spare.take(tenant, job_id)
-        link.send(json.dumps([job_id, spare.pid, spare.start_time]).encode())
+        with contextlib.suppress(ConnectionError):  # there is a dispatcher no more, which the next message says
+            link.send(json.dumps([job_id, spare.pid, spare.start_time]).encode())
         spare = None
 
 
@@ -119,6 +189,7 @@ class _Spare:
 def preload(name: str) -> None:
     """Import a template's libraries, and what every job needs."""
     boot_id()
+    isolation.networks_allowed()
     kept = {key: os.environ.get(key) for key in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
     for library in LIBRARIES[name]:
@@ -139,8 +210,6 @@ def _guarded(run: Callable[[], None]) -> None:
         run()
         code = 0
     except BaseException:
-        import traceback
-
-        traceback.print_exc()
+        log.exception("%s ends by an error", Path("/proc/self/comm").read_text().strip())
     finally:
         os._exit(code)

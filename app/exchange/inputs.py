@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urljoin
 
 from geomill.processes import BadInput
 
 from . import InvalidRequest
 from . import schema as schemas
+from .addresses import joined
 from .media_types import essence, extension, is_json
 from .request import ExecuteRequest, OutputRequest, read
 from .values import (
@@ -248,6 +248,6 @@ def _absolute(link: Json, base: str) -> Json:
     if not isinstance(link, dict) or not isinstance(link.get("href"), str):
         return link
     try:
-        return {**link, "href": urljoin(base, link["href"])}
+        return {**link, "href": joined(base, link["href"])}
     except ValueError:  # no address at all
         return link

@@ -38,7 +38,7 @@ def settled(result: Result, at: At, read: Read | None) -> Result:
 
 def link(result: Result, href: str, at: At, media_type: str | None = None) -> dict[str, Json]:
     """A link to a file, with its size and checksum, and what belongs beside it. link.yaml; STAC file extension 2.1"""
-    found: dict[str, Json] = {"href": href, "rel": "related", "type": media_type or result.media_type}
+    found: dict[str, Json] = {"href": result.href or href, "rel": "related", "type": media_type or result.media_type}
     if result.checksum is not None:
         found |= {"file:size": result.size, "file:checksum": result.checksum}
     if beside := [file for each in result.secondary or () for file in each.files()]:
@@ -65,7 +65,7 @@ def collection(result: Result, at: At) -> dict[str, Json]:
         file = files.get(f"{result.folder}/{part.get('href')}")
         if file is None:
             return dict(part)
-        found = {**part, "href": at(str(file.file))}
+        found = {**part, "href": file.href or at(str(file.file))}
         return {**found, "file:size": file.size, "file:checksum": file.checksum} if "rel" not in part else found
 
     features = [

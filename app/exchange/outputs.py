@@ -209,7 +209,7 @@ class _Reply:
         """A Link header's value for each output."""
         for output_id, index, result in self.flat():
             about = f'type="{essence(own_type(result))}"; title="{quote(output_id, safe=" /:+,@()[]")}"'
-            yield f'<{self.link(output_id, index)}>; rel="related"; {about}'
+            yield f'<{result.href or self.link(output_id, index)}>; rel="related"; {about}'
 
     def parts(self) -> Iterator[multipart.Part]:
         """A part for each output; empty where it is given by reference."""
@@ -217,7 +217,7 @@ class _Reply:
             content_id = output_id if index is None else f"{output_id}/{index}"
             media_type, body = representations(result)[0]
             if self.how(output_id) == "reference" or (result.file is not None and not self.files_fit):
-                yield multipart.Part(content_id, media_type, location=self.link(output_id, index))
+                yield multipart.Part(content_id, media_type, location=result.href or self.link(output_id, index))
             else:
                 yield multipart.Part(content_id, media_type, self.read(result) if result.file is not None else body)
 

@@ -5,9 +5,12 @@ Sources: execute.yaml of OGC 18-062r2 and of the 2.0 draft.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
+
+from geomill.processes import records
 
 from . import InvalidRequest
 from .strictjson import loads
@@ -18,9 +21,12 @@ TransmissionMode = Literal["value", "reference"]
 ResponseStyle = Literal["raw", "document"]
 
 MEMBERS = (  # of both versions; whatever else a body has is ignored
-    *("inputs", "outputs", "response", "subscriber", "process"),
+    *("inputs", "outputs", "response", "subscriber", "limits", "process"),
     *("filter", "properties", "sortBy", "collection", "id", "title", "description", "$schema"),
 )
+# no standard has them: a schema of either version lets a body have other members, and a server ignore them
+LIMITS = {re.sub("_(.)", lambda found: found[1].upper(), told): name for told, name in records.LIMITS.items()}
+SECONDS = ("timeLimit", "cpuLimit")  # the others are whole numbers
 SUBSCRIBER = ("successUri", "inProgressUri", "failedUri")
 
 
@@ -34,12 +40,16 @@ class OutputRequest:
 
 @dataclass(frozen=True)
 class ExecuteRequest:
-    """What a client wants executed. outputs: None means all of them; subscriber: callback URIs by their OGC name."""
+    """What a client wants executed. outputs: None means all of them; subscriber: callback URIs by their OGC name.
+
+    limits: that the job is to have, if its process allows as much, by the members of Limits.
+    """
 
     inputs: Mapping[str, Json] = field(default_factory=dict)
     outputs: Mapping[str, OutputRequest] | None = None
     response: ResponseStyle | None = None
     subscriber: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def style_1_0(self) -> bool:
@@ -70,6 +80,7 @@ def read(body: bytes) -> ExecuteRequest:
         outputs=_outputs(members.get("outputs")),
         response=cast(ResponseStyle | None, _one_of("response", members.get("response"), ("raw", "document"))),
         subscriber=_subscriber(members.get("subscriber", {})),
+        limits=_limits(members.get("limits", {})),
     )
 
 
@@ -132,3 +143,19 @@ def _subscriber(subscriber: Json) -> dict[str, str]:
         if not isinstance(uri, str) or not uri.lower().startswith(("http://", "https://")):
             raise InvalidRequest(f'"subscriber.{name}" must be an http or https address, not {shown(uri)}.')
     return uris
+
+
+def _limits(limits: Json) -> dict[str, float]:
+    """What the job may use at most: limits by their names here, in seconds, bytes and numbers."""
+    if not isinstance(limits, dict):
+        raise InvalidRequest(f'"limits" must be an object such as {{"timeLimit": 60}}, not {shown(limits)}.')
+    found: dict[str, float] = {}
+    for name, limit in _given(limits).items():
+        if name not in LIMITS:
+            raise InvalidRequest(f'"limits" has no member {shown(name)}, but {listed(LIMITS, "and")}.')
+        number = isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit < 2**63
+        if not number or (name not in SECONDS and limit != int(limit)):
+            wanted = "seconds above 0" if name in SECONDS else "a whole number above 0"
+            raise InvalidRequest(f'"limits.{name}" must be {wanted}, not {shown(limit)}.')
+        found[LIMITS[name]] = float(limit) if name in SECONDS else int(limit)
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .explain import explain
 from .formats import STRUCTURES, TEXT_FORMATS, short_code
@@ -25,7 +25,11 @@ NOT_CHECKED = {
     *("title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "xml"),
     *("externalDocs", "discriminator", "$schema", "$id", "$ref", "id"),
     *("contentEncoding", "contentMediaType", "contentSchema", "nullable", "const"),
+    # draft 4 knows nothing of them, and yet the validator follows the references in them
+    *("if", "then", "else", "contains", "propertyNames", "prefixItems", "dependentSchemas", "$defs", "$anchor"),
+    *("unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef"),
 }
+MOST_BACKTRACKING = 10_000  # steps of a pattern; without a limit one text takes a millisecond, and a body has many
 ANNOTATIONS = {"title", "description", "default", "example", "deprecated"}
 
 
@@ -115,9 +119,21 @@ def _validator(schema: Schema) -> Draft4Validator:
 
 @lru_cache(maxsize=1024)
 def _compiled(schema: str) -> Draft4Validator:
-    from jsonschema_rs import Draft4Validator  # 40 ms: not for those who only pass by
+    from jsonschema_rs import Draft4Validator, FancyRegexOptions  # 40 ms: not for those who only pass by
 
-    return Draft4Validator(draft4(json.loads(schema)), formats=TEXT_FORMATS, validate_formats=True, mask="the value")
+    return Draft4Validator(
+        draft4(json.loads(schema)),
+        formats=TEXT_FORMATS,
+        validate_formats=True,
+        mask="the value",
+        retriever=_refuse,
+        pattern_options=FancyRegexOptions(backtrack_limit=MOST_BACKTRACKING),
+    )
+
+
+def _refuse(uri: str) -> NoReturn:
+    """What the validator would fetch by itself, past the guard, from any host and any file."""
+    raise ValueError(f"a schema has to be complete; {uri} is not fetched")
 
 
 def draft4(schema: Json) -> Json:
@@ -143,11 +159,13 @@ def draft4(schema: Json) -> Json:
 
 def _keyword(name: str, value: Json) -> Json:
     """The value of a keyword, schemas inside it translated."""
+    if name == "dependencies":
+        return {member: inner if isinstance(inner, list) else draft4(inner) for member, inner in value.items()}
     if name in ("properties", "patternProperties", "definitions"):
         return {member: draft4(inner) for member, inner in value.items()}
     if name in ("allOf", *ALTERNATIVES):
         return [draft4(inner) for inner in value]
-    if name in ("not", "items") or (name == "additionalProperties" and isinstance(value, dict)):
+    if name in ("not", "items") or (name.startswith("additional") and isinstance(value, dict)):
         return [draft4(inner) for inner in value] if isinstance(value, list) else draft4(value)
     return value
 

@@ -10,6 +10,11 @@ from typing import Any, NoReturn
 Json = Any
 MAX_DEPTH = 64  # levels of arrays and objects
 
+MOST = 200_000_000  # bytes of memory that a value may come to, roughly
+_OF_VALUE, _OF_CONTAINER = 64, 128  # bytes of one, in Python and to who checks it, beside the text
+
+# so many strings are taken at once: each costs memory while they are
+_STRINGS = re.compile(rb'(?:[^"]*+"[^"\\]*+(?:\\.[^"\\]*+)*+"){1,1000}+', re.DOTALL)
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # possessive: linear on unclosed strings, too
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -17,17 +22,19 @@ _LARGE_NUMBER = re.compile(rb"\d{19}|[eE]\+?\d{3}")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def loads(body: bytes) -> Json:
-    """The value of a JSON text in UTF-8. Of repeated members the last counts.
+def loads(body: bytes, most: float = MOST) -> Json:
+    """The value of a JSON text in UTF-8. Of repeated members the last counts. most: bytes of memory, roughly.
 
     Raises ValueError, worded to follow the name of what was read: "is not UTF-8 ...", "holds the number ...".
     """
     if not body.strip():
         raise ValueError("is empty")
     # before the parser, which recurses
-    skeleton = _STRING.sub(b"", body)
+    skeleton = _skeleton(body)
     if _too_deep(skeleton):
         raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
+    if _OF_VALUE * skeleton.count(b",") + _OF_CONTAINER * (skeleton.count(b"[") + skeleton.count(b"{")) > most:
+        raise ValueError("holds too many values to be read at once; give large values by reference")
     try:
         value = _parse(body.decode("utf-8-sig"), careful=bool(_LARGE_NUMBER.search(skeleton)))
         if _SURROGATE.search(body):
@@ -46,6 +53,15 @@ def _parse(text: str, careful: bool) -> Json:
     if careful:
         return json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_number)
     return json.loads(text, parse_constant=_refuse)
+
+
+def _skeleton(body: bytes) -> bytes:
+    """What is outside of strings."""
+    found, place = bytearray(), 0
+    while block := _STRINGS.match(body, place):
+        found += _STRING.sub(b"", block[0])
+        place = block.end()
+    return bytes(found + _STRING.sub(b"", body[place:]))
 
 
 def _too_deep(skeleton: bytes) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from geomill.processes import BadInput
 
 from . import schema as schemas
+from .addresses import SCHEMES
 from .formats import CRS84, decode_base64, is_crs
 from .media_types import essence, extension, is_json, is_text, same
 from .schema import Schema
@@ -190,8 +191,8 @@ def _reference(place: Place, value: Mapping[str, Json], schema: Schema) -> Refer
     href, type_ = value["href"], value.get("type")
     if not isinstance(href, str) or not href.strip():
         raise place.wrong(f"must be the address to fetch the value from, not {shown(href)}.", "href")
-    if _scheme(href) not in ("http", "https", "file"):
-        raise place.wrong(f"must be an absolute http or https address, not {shown(href)}.", "href")
+    if _scheme(href) not in (*SCHEMES, "file"):
+        raise place.wrong(f"must be an absolute http, https or s3 address, not {shown(href)}.", "href")
     if not isinstance(type_, str | None):
         raise place.wrong(f"must be a media type, not {shown(type_)}.", "type")
     return Reference(href.strip(), type_, tuple(_of_type(place, schemas.branches(schema), type_, "type")))
@@ -266,7 +267,7 @@ def _decoded(place: Place, text: str) -> bytes:
     try:
         return decode_base64(text)
     except ValueError as error:
-        if _scheme(text.strip()) in ("http", "https"):
+        if _scheme(text.strip()) in SCHEMES:
             raise place.wrong(f'is a file: give its address as {{"href": {shown(text)}}}.') from None
         raise place.wrong(f"must be base64{error}.") from None
 

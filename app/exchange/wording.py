@@ -17,7 +17,7 @@ def shown(value: Any) -> str:
         return f"an object with {names}{' and more' if len(value) > 4 else ''}" if value else "an empty object"
     if isinstance(value, list):
         return f"an array of {len(value)}" if value else "an empty array"
-    text = json.dumps(value[: LONGEST + 1] if isinstance(value, str) else value, ensure_ascii=False)
+    text = json.dumps(value[: LONGEST + 1] if isinstance(value, str) else value, ensure_ascii=False, default=str)
     return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip('"') + '..."'
 
 

@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from geomill.app.engine.steps import LOGS, events, logs
+from geomill.app.engine.steps import events, logs
 from geomill.app.exchange import inputs, strictjson
 from geomill.app.exchange.values import Given, Reference, Several, Value
 from geomill.jobstore import Job, JobStore, Result, Status, StatusInfo
+from geomill.jobstore.folders import LOGS
 from geomill.jobstore.records import timestamp
 from geomill.processes.packages import recorded
 
@@ -71,7 +72,7 @@ class Run:
 
 
 def gather(store: JobStore, packages: Path, job_id: str) -> Run:
-    """What is known of a job. packages: where contents of processes are kept. Raises NoSuchJob."""
+    """What is known of a job. packages: where contents of processes are kept. Raises NoSuchJob, JobExpired."""
     job, status, body, folder = store.job(job_id), store.status(job_id), store.request(job_id), store.folder(job_id)
     kept, home = recorded(packages, job.package, job.described, job.entry), str(store.home)
     description = kept["description"]

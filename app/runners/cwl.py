@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ outputs: {b: {type: stdout}}
 
 def warm_up() -> None:
     """Read the schemas of CWL and try the sandbox, which takes longer than most runs."""
+    importlib.import_module("geomill.app.download")  # a job user may not be able to reach the code any more
     loading.warm_up()
     bubblewrap.closed()
 
@@ -84,7 +86,7 @@ def run(task: Task) -> dict[str, Any]:
 
 def _loaded(task: Task, document: Path, said: Said) -> tuple[Any, Steps]:
     """The process, made of tools of our kind, and what is going to be known of its steps."""
-    steps = Steps(task.logs, task.work, Sandbox(task.settings), said, task.event, task.progress)
+    steps = Steps(task.logs, task.work, Sandbox(task.settings, task.way_out), said, task.event, task.progress)
     tool = loading.load(document, task.job.entry, construct=steps.construct)
     steps.plan(tool)
     return tool, steps

@@ -8,11 +8,13 @@ import mimetypes
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from geomill.app.access import open_guard
 from geomill.app.config import Settings
+from geomill.app.egress.way_out import WayOut
 from geomill.app.exchange import inputs
 from geomill.app.exchange.media_types import extension, is_json
 from geomill.app.exchange.request import ExecuteRequest, read
@@ -22,6 +24,7 @@ from geomill.jobstore import Job, JobStore
 from geomill.processes import BadInput
 from geomill.processes.call import readable
 from geomill.processes.packages import Packages, described
+from geomill.processes.records import CorruptProcess
 
 JSON = "application/json"
 INLINE = 1 << 20  # bytes of JSON that results.json holds; a larger value becomes a file beside it
@@ -37,6 +40,13 @@ class Failed(Exception):
         self.failure = failure
 
 
+def _source(path: Path, job: Job) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CorruptProcess(job.process_id, f"{path.name} of its package {job.package} is missing") from None
+
+
 @dataclass
 class Task:
     """One run: everything a runner needs, read before the rights of the server were dropped."""
@@ -50,22 +60,26 @@ class Task:
     guard: Guard
     settings: Settings
     say: Callable[[dict[str, Any]], None]
+    way_out: WayOut | None = None
     said: float = 0.0
 
     @classmethod
-    def of(cls, store: JobStore, settings: Settings, job: Job, say: Callable[[dict[str, Any]], None]) -> Task:
-        """The task of a job. say: sends a message to the supervisor."""
+    def of(
+        cls, store: JobStore, settings: Settings, job: Job, say: Callable[[dict[str, Any]], None], way_out: WayOut
+    ) -> Task:
+        """The task of a job. say: sends a message to the supervisor. Raises JobCorrupt, CorruptProcess."""
         package = store.home / "packages" / job.package
         return cls(
             job=job,
             request=read(store.request(job.job_id)),
             description=described(package.parent, job.package, job.described, job.entry),
-            source=(package / runner(job.runner).SOURCE).read_bytes(),
+            source=_source(package / runner(job.runner).SOURCE, job),
             library=Packages(package.parent, settings.describe_limit).library() if job.interpreter else None,
             work=store.folder(job.job_id) / "work",
-            guard=Guard(settings.allow, settings.max_fetch),
-            settings=settings,
+            guard=replace(_guard(store, settings), upstream=way_out.upstream),
+            settings=replace(settings, upstream_proxy=None),
             say=say,
+            way_out=way_out,
         )
 
     @property
@@ -138,6 +152,13 @@ class Task:
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
         return str(folder / name)
+
+
+def _guard(store: JobStore, settings: Settings) -> Guard:
+    """What fetches for a job, with the credentials that its tenant has now."""
+    guard = open_guard(settings, store.tenant)
+    guard.access.read()
+    return guard
 
 
 def _in_unicode(path: Path) -> Path:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from geomill.app.sandbox import network as networks
+from geomill.app.egress.environment import certificates
 from geomill.app.sandbox.images import Image
 
 USER = 65534  # nobody, in all distributions
@@ -17,11 +17,10 @@ REMEDY = (
     "allow unprivileged user namespaces (on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0, in a"
     ' container: its seccomp profile), or set isolation = "none" if you trust everybody who may deploy'
 )
-# what programs look up there and what is no secret; the last row for those that use the network
+# what programs look up there and what is no secret
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime", "mime.types", "magic",
         "ssl/certs", "ssl/openssl.cnf", "pki/tls/certs", "pki/tls/openssl.cnf", "pki/ca-trust/extracted",
-        "crypto-policies", "java-*", "python3*", "R", "ImageMagick-*", "OpenCL")  # fmt: skip
-_ETC_OF_NETWORK = ("resolv.conf", "hosts", "nsswitch.conf", "services", "protocols", "gai.conf")
+        "crypto-policies", "java-*", "python3*", "R", "ImageMagick-*", "OpenCL", "services", "protocols")  # fmt: skip
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt")
 _OWN = ("dev", "etc", "proc", "run", "sys", "tmp")  # of every root: not taken from anywhere
 # what root could write to without any capability, or need not see: the list that container engines use
@@ -30,6 +29,7 @@ _PROC_HIDDEN = ("acpi", "asound", "kcore", "keys", "latency_stats", "sched_debug
 # as process 1: when the shell of limits.py has ended the kernel has ended everything else, before anybody hears of it
 _APART = ("--die-with-parent", "--new-session", "--as-pid-1", "--unshare-all", "--unshare-user", "--disable-userns",
           "--uid", str(USER), "--gid", str(USER), "--hostname", "geomill", "--clearenv")  # fmt: skip
+CERTIFICATES = "/etc/certificates.pem"  # where tools find those that the server trusts
 _PASSWD = f"root:x:0:0:root:/:/bin/sh\nnobody:x:{USER}:{USER}:nobody:/:/bin/sh\n"
 _GROUP = f"root:x:0:\nnogroup:x:{USER}:\n"
 
@@ -41,16 +41,12 @@ def closed() -> str | None:
     return _found(os.geteuid())[1]
 
 
-def sentence(network: bool, loopback: bool) -> str:
-    """What it keeps from whom. loopback: that of the host is meant to be reached."""
+def sentence(network: bool) -> str:
+    """What it keeps from whom."""
     seen = "Tools run in bubblewrap: they see the system and their job's files and write to their own folders alone"
     if not network:
         return f"{seen}, without a network."
-    if loopback:
-        return f"{seen}; the network that the package asks for is the host's, loopback included, as `allow` has it."
-    if networks.available(os.geteuid()):
-        return f"{seen}; the network that the package asks for does not lead to the host's loopback."
-    return f"{seen}; the network that the package asks for is the host's, loopback included (slirp4netns closes it)."
+    return f"{seen}; the network that the package asks for is a proxy to public addresses and to what `allow` lists."
 
 
 def command(
@@ -61,24 +57,22 @@ def command(
     image: Image,
     hidden: Iterable[Path],
     network: bool,
-    loopback: bool,
 ) -> list[str]:
     """What runs argv. writable: its directory, its TMPDIR; hidden: folders whose content is never shown, but for work;
-    loopback: the host's is meant to be reached, where there is a network.
+    network: that of this process, which has to be its job's own, else none.
 
     The environment goes by arguments: bubblewrap itself would heed a tool's LD_PRELOAD, outside.
     """
     cwd, tmp = writable
     readable = image.readable()
     holes = (*hidden, *readable, work)
-    apart = network and not loopback and networks.available(os.geteuid())
-    words = [
+    return [
         _found(os.geteuid())[0],
         *_APART,
         *(["--share-net"] if network else []),
         *_shown_root(image.rootfs, holes),
         *_etc(image.rootfs, work),
-        *(_resolving(work, apart) if network else ()),
+        *(_certificates() if network else ()),
         *_proc(),
         *("--dev", "/dev", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--bind", str(tmp), "/tmp"),
@@ -90,7 +84,6 @@ def command(
         "--",
         *argv,
     ]
-    return networks.through(words, tmp) if apart else words
 
 
 def _found(user: int) -> tuple[str, str | None]:
@@ -161,12 +154,10 @@ def _etc(rootfs: Path | None, work: Path) -> Iterator[str]:
     yield from _own_file(work / ".group", _GROUP, "/etc/group")
 
 
-def _resolving(work: Path, apart: bool) -> Iterator[str]:
-    """Arguments for what names are looked up with. apart: in a network of its own."""
-    for name in _ETC_OF_NETWORK:
-        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
-    if apart:
-        yield from _own_file(work / ".resolv.conf", networks.NAME_SERVER, "/etc/resolv.conf")
+def _certificates() -> Iterator[str]:
+    """Arguments that show the certificates that this server trusts instead of the system's."""
+    if path := certificates():
+        yield from ("--ro-bind-try", path, CERTIFICATES)
 
 
 def _own_file(path: Path, text: str, target: str) -> Iterator[str]:

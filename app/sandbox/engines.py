@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from geomill.app.sandbox.images import Image
+from geomill.processes.deployed import keeping
 
 _ENGINES = ("podman", "docker")
 _PATIENCE = 10.0  # seconds for what takes a moment
@@ -89,7 +90,11 @@ def unpack(images: Path, reference: str, image: Stored) -> None:
         folder.chmod(0o711)
     if not (images / image.number).exists():
         _unpack(images, image)
-    with tempfile.TemporaryDirectory(dir=images) as scratch:
+    with keeping(images), tempfile.TemporaryDirectory(dir=images) as scratch:
+        try:
+            os.utime(images / image.number)  # who removes what nothing needs leaves it for a day
+        except FileNotFoundError as error:
+            raise EngineError("the image was removed this moment; try again") from error
         os.symlink(f"../{image.number}", f"{scratch}/link")
         os.replace(f"{scratch}/link", link)
 

@@ -57,11 +57,19 @@ def links() -> fields.Field[Any]:
     return fields.List(fields.Nested(LinkSchema), required=True)
 
 
+class MaintenanceSchema(Document):
+    """That nothing new is accepted for now; of ours alone."""
+
+    since = fields.String(required=True)
+    message = fields.String()
+
+
 class LandingPageSchema(Document):
-    """landingPage.yaml."""
+    """landingPage.yaml; `maintenance` is ours, and there only meanwhile."""
 
     title = fields.String()
     description = fields.String()
+    maintenance = fields.Nested(MaintenanceSchema)
     links = links()
 
 

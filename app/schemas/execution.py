@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from marshmallow import fields
-from marshmallow.validate import OneOf
+from marshmallow.validate import OneOf, Range
 
 from geomill.app.schemas import core
 from geomill.app.schemas.core import Document
+
+ABOVE_ZERO = Range(0, min_inclusive=False)
 
 
 class FormatSchema(Document):
@@ -33,6 +35,19 @@ class SubscriberSchema(Document):
     failed_uri = fields.String(data_key="failedUri", allow_none=True)
 
 
+class LimitsSchema(Document):
+    """What a job may use at most, of ours alone: seconds, bytes, numbers."""
+
+    time_limit = fields.Float(data_key="timeLimit", validate=ABOVE_ZERO, allow_none=True)
+    cpu_limit = fields.Float(data_key="cpuLimit", validate=ABOVE_ZERO, allow_none=True)
+    memory = fields.Integer(validate=ABOVE_ZERO, allow_none=True)
+    max_processes = fields.Integer(data_key="maxProcesses", validate=ABOVE_ZERO, allow_none=True)
+    max_files = fields.Integer(data_key="maxFiles", validate=ABOVE_ZERO, allow_none=True)
+    max_work = fields.Integer(data_key="maxWork", validate=ABOVE_ZERO, allow_none=True)
+    max_work_files = fields.Integer(data_key="maxWorkFiles", validate=ABOVE_ZERO, allow_none=True)
+    max_output = fields.Integer(data_key="maxOutput", validate=ABOVE_ZERO, allow_none=True)
+
+
 class ExecuteSchema(Document):
     """execute.yaml. Documents the body; the exchange reads it."""
 
@@ -50,6 +65,7 @@ class ExecuteSchema(Document):
     )
     response = fields.String(validate=OneOf(["raw", "document"]), allow_none=True)
     subscriber = fields.Nested(SubscriberSchema, allow_none=True)
+    limits = fields.Nested(LimitsSchema, allow_none=True)
 
 
 class ResultsSchema(Document):

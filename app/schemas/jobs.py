@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from flask import current_app
 from marshmallow import fields
 from marshmallow.validate import OneOf, Range
 
 from geomill.app import links
 from geomill.app.schemas import core
-from geomill.jobstore import Status
+from geomill.jobstore import Status, StatusInfo
+from geomill.jobstore.moves import may_expire
 from geomill.jobstore.records import timestamp
 
 
@@ -31,20 +33,42 @@ class StatusInfoSchema(core.Document):
     processing_entity_type = fields.Constant(
         "ogc-api-processes", data_key="processingEntityType", required=True, metadata={"type": "string"}
     )
+    owner = fields.String(metadata={"description": "Whose it is; not there where it is nobody's in particular."})
     status = fields.Enum(Status, by_value=fields.String, required=True)
     message = fields.String()
+    cause = fields.String(metadata={"description": "Why it failed, in a word for programs; not there unless it did."})
     progress = fields.Integer(validate=Range(0, 100))
     created = Timestamp(required=True)
     started = Timestamp()
     finished = Timestamp()
     updated = Timestamp()
+    expires = Timestamp(metadata={"description": "When all but this status is removed, unless it is pinned before."})
+    expired = Timestamp(metadata={"description": "When all but this status was removed."})
+    pinned = fields.Boolean(metadata={"description": "It never expires."})
     links = core.links()
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         """The links of a job follow from its status; its id has two names."""
         if attr == "links":
             return links.of_job(obj)
+        if attr == "expires":
+            return expires(obj)
+        if attr in ("owner", "pinned"):
+            return getattr(obj, attr) or None
+        if attr == "cause":
+            return obj.cause if obj.status is Status.FAILED else None
         return super().get_attribute(obj, "job_id" if attr == "id" else attr, default)
+
+
+def expires(status: StatusInfo) -> datetime | None:
+    """When a job expires, if it has ended and nothing is changed."""
+    keep = current_app.config["KEEP"]
+    if not keep or status.finished is None or status.expired or not may_expire(status):
+        return None
+    try:
+        return status.finished + timedelta(seconds=keep)
+    except OverflowError:  # not in this calendar
+        return None
 
 
 class JobListSchema(core.Document):

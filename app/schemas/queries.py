@@ -114,6 +114,10 @@ class JobsQuery(Query):
         load_default=list,
         metadata={"description": "States of the jobs."},
     )
+    owner = fields.String(
+        load_default=nothing,
+        metadata={"description": "Whose the jobs are; an empty one: of nobody in particular."},
+    )
     datetime = Interval(
         load_default=lambda: (None, None),
         metadata={"description": "When the jobs were created: an RFC 3339 time, or two with a slash between."},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 import pytest
 from flask.testing import FlaskClient
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
-from support.mills import dispatching
+from support.mills import Mill, dispatching, serving
 from werkzeug.test import TestResponse
 
 from geomill.app import create_app, openapi
@@ -199,13 +200,36 @@ def page(text: str) -> Annotated[Path, File("A page", "text/html")]:
     return Path("page.html")
 
 @process
+def named(name: str, text: str = "x") -> Path:
+    """A file of any name, and so of any type."""
+    Path(name).write_text(text)
+    return Path(name)
+
+@process
 def many() -> list[Annotated[Path, File("A text", "text/plain")]]:
     """Several files."""
     paths = [Path(f"{number}.txt") for number in range(3)]
     for path in paths:
         path.write_text(path.stem)
     return paths
+
+@process
+def large(size: int) -> Annotated[Path, File("Bytes", "application/octet-stream")]:
+    """A file of zeros."""
+    with open("large.bin", "wb") as file:
+        file.truncate(size)
+    return Path("large.bin")
 '''
+
+
+@contextmanager
+def trying(root: Path, **environment: str) -> Iterator[Mill]:
+    """A server of one worker with these processes, for requests that no client would send. root: an empty folder."""
+    (root / "processes").mkdir()
+    (root / "processes/tried.py").write_text(PROCESSES)
+    settings = Settings(home=root / "home", runtime_dir=root / "run", processes=(root / "processes",))
+    with serving(settings, "--workers", "1", shared=True, **environment) as mill:
+        yield mill
 
 
 @pytest.fixture(scope="session")

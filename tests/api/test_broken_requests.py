@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -63,6 +64,31 @@ def test_a_body_in_chunks_is_executed(mill: Mill) -> None:
 def test_what_is_no_request_harms_nobody(mill: Mill, content: bytes) -> None:
     send(mill, content)
     assert mill.call("GET", "/").status == 200
+
+
+def test_clients_that_do_not_close_hold_up_nobody(mill: Mill) -> None:
+    parts = urlsplit(mill.url)
+    with ExitStack() as stack:
+        links = [
+            stack.enter_context(socket.create_connection((str(parts.hostname), parts.port or 80))) for _ in range(60)
+        ]
+        for link in links:
+            link.sendall(b"GET /conformance HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        begun = time.monotonic()
+        assert mill.call("GET", "/").status == 200
+        assert time.monotonic() - begun < 10, "it would be 60 seconds, were each waited for"
+        for link in links:  # whole answers, and then the end: the server closes by itself
+            received = b""
+            while piece := link.recv(65536):
+                received += piece
+            assert received.startswith(b"HTTP/1.1 200 ") and received.endswith(b"}\n")
+
+
+def test_a_refusal_comes_through_while_the_client_still_sends(mill: Mill) -> None:
+    parts = urlsplit(mill.url)
+    with socket.create_connection((str(parts.hostname), parts.port or 80), timeout=20) as link:
+        link.sendall(HEAD + b"Content-Length: 99999999\r\n\r\n" + bytes(60_000))
+        assert link.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_sender_that_stops_in_the_middle_holds_no_thread_for_ever(tmp_path: Path) -> None:

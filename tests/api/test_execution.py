@@ -194,7 +194,11 @@ def test_a_body_that_is_too_large_is_refused(settings: Settings, chunked: bool) 
 
 @pytest.mark.parametrize(
     "changed, status, kind",
-    [({"max_queued": 1}, 503, "busy"), ({"min_free_bytes": 2**62}, 507, "store-full")],
+    [
+        ({"max_queued": 1}, 503, "busy"),
+        ({"max_queued_per_caller": 1}, 429, "too-many-jobs"),
+        ({"min_free_bytes": 2**62}, 507, "store-full"),
+    ],
 )
 def test_a_full_house_says_so(settings: Settings, changed: dict[str, int], status: int, kind: str) -> None:
     client = create_app(replace(settings, **changed)).test_client()  # type: ignore[arg-type]
@@ -202,4 +206,4 @@ def test_a_full_house_says_so(settings: Settings, changed: dict[str, int], statu
     prefer = {"Prefer": "respond-async"}
     answers = [client.post("/processes/echo/execution", json=body, headers=prefer) for _ in range(2)]
     assert (answers[1].status_code, answers[1].json["type"]) == (status, f"http://localhost/problems/{kind}")
-    assert ("Retry-After" in answers[1].headers) == (status == 503)
+    assert ("Retry-After" in answers[1].headers) == (status != 507)

@@ -24,7 +24,7 @@ from support.stores import begin, create, succeed
 
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
-from geomill.app.engine.dispatcher import ELECTION
+from geomill.app.engine.runtime import ELECTION
 from geomill.app.provenance import archive
 from geomill.app.provenance.crate import Entry
 from geomill.app.provenance.secrets import cut

@@ -1,10 +1,14 @@
 """Results: documents, single outputs, files."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from geomill.app.server import Geomill
 
 Finished = Callable[[str, Any], str]
 
@@ -104,3 +108,40 @@ def test_a_file_has_a_head(worker: FlaskClient, finished: Finished) -> None:
 def test_an_output_in_a_type_that_nobody_has_is_not_acceptable(worker: FlaskClient, finished: Finished) -> None:
     href = finished("page", {"inputs": {"text": "x"}}) + "/results/result"
     assert worker.get(href, headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_a_job_that_is_removed_while_its_results_are_read_was_there_or_was_not(
+    working: Geomill, finished: Finished
+) -> None:
+    for _ in range(15):
+        job = finished("page", {"inputs": {"text": "hello"}})
+        asked = [("GET", f"{job}/results/result"), ("GET", f"{job}/results"), ("GET", f"{job}/prov")] * 2
+
+        def ask(method: str, path: str) -> int:
+            return working.test_client().open(path, method=method).status_code
+
+        with ThreadPoolExecutor(7) as pool:
+            reads = [pool.submit(ask, *each) for each in asked]
+            removed = pool.submit(ask, "DELETE", job)
+        assert removed.result() == 200
+        assert {read.result() for read in reads} <= {200, 404}
+
+
+def test_answers_hold_no_more_files_at_a_time_than_a_worker_can_bear(working: Geomill, finished: Finished) -> None:
+    results = finished("large", {"inputs": {"size": 50 * 2**20}, "response": "document"}) + "/results"
+    asking = FlaskClient(working, TestResponse)
+
+    def ask() -> TestResponse:
+        return asking.get(results, headers={"Prefer": "return=representation"}, buffered=False)
+
+    sent = [ask(), ask()]  # by somebody who does not read them
+    refused = ask()
+    assert [reply.status_code for reply in (*sent, refused)] == [200, 200, 503]
+    assert (refused.json["type"].rpartition("/")[2], refused.headers["Retry-After"]) == ("busy", "5")
+    assert working.test_client().get(results, headers={"Prefer": "return=minimal"}).status_code == 200
+    for reply in (*sent, refused):
+        reply.close()
+    again = ask()
+    assert again.status_code == 200
+    again.close()
+    assert working.inlining.held == 0

@@ -2,9 +2,12 @@
 
 import socket
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from geomill.app import create_app
 from geomill.app.config import Settings
@@ -48,11 +51,20 @@ def test_a_loopback_server_refuses_every_other_host_name(client: FlaskClient, ho
     assert answer.json["type"].endswith("/problems/foreign-host")
 
 
-@pytest.mark.parametrize("host", ["[::1", "bad host", "a/b", "[::1]x", "a:b"])
+@pytest.mark.parametrize("host", ["[::1", "bad host", "a/b", "[::1]x", "a:b", ".", "a..b", "..a", "a" * 64])
 def test_a_malformed_host_is_refused(client: FlaskClient, host: str) -> None:
     answer = client.get("/", headers={"Host": host})
     assert answer.status_code == 400
     assert answer.json["type"] == "http://localhost/problems/bad-request"
+
+
+def test_no_host_is_an_error_of_the_server(client: FlaskClient) -> None:
+    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
+    @given(st.text(alphabet="aZ09.-_~:[]%@xn\x7f\xe9", max_size=80) | st.text(alphabet="xn-.a1", max_size=300))
+    def ask(host: str) -> None:
+        assert client.get("/conformance", headers={"Host": host}).status_code in (200, 400, 421)
+
+    ask()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +81,7 @@ def test_our_own_page_may_change_something(client: FlaskClient) -> None:
 
 
 def test_a_page_below_the_public_url_may_change_something(settings: Settings) -> None:
-    client = create_app(replace(settings, public_url="https://example.org/geo")).test_client()
+    client = create_app(replace(settings, public_url="https://example.org/geo", anonymous="executor")).test_client()
     assert client.delete(JOB, headers={"Origin": "https://example.org"}).status_code == 404
 
 
@@ -103,6 +115,19 @@ def test_a_server_open_to_a_network_changes_nothing(settings: Settings, method: 
     answer = client.open(JOB, method=method, headers={"Host": "example.org"})
     assert answer.status_code == 403
     assert "only reads" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("offered", [{"trust_proxy": True}, {"public_url": "https://example.org/geo"}])
+def test_a_server_behind_a_proxy_is_open_to_a_network(settings: Settings, offered: dict[str, Any]) -> None:
+    client = create_app(replace(settings, **offered)).test_client()
+    answer = client.delete(JOB)
+    assert answer.status_code == 403
+    assert "only reads" in answer.json["detail"]
+
+
+def test_a_public_url_of_this_host_offers_nothing(settings: Settings) -> None:
+    client = create_app(replace(settings, public_url="http://localhost:8000/geo")).test_client()
+    assert client.delete(JOB).status_code == 404
 
 
 def test_a_server_answers_to_the_host_of_its_public_url(settings: Settings) -> None:

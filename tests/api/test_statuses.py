@@ -21,8 +21,10 @@ from support.stores import bring_to
 from werkzeug.test import TestResponse
 
 from geomill.app import create_app, openapi
+from geomill.app.identity.roles import Role
+from geomill.app.identity.tokens import Tokens
 from geomill.app.server import Geomill
-from geomill.jobstore import Status
+from geomill.jobstore import Status, maintenance
 
 ADD: dict[str, Any] = {"inputs": {"a": 1}}
 PAGE: dict[str, Any] = {"inputs": {"text": "0123456789"}}
@@ -60,6 +62,8 @@ OPERATIONS = {
     "deploy": ("POST", "/processes"),
     "replace": ("PUT", "{deployed}"),
     "undeploy": ("DELETE", "{deployed}"),
+    "pin": ("PUT", "{page}/pin"),
+    "unpin": ("DELETE", "{page}/pin"),
 }
 USUAL = {"deploy": 201, "replace": 204, "undeploy": 204, "retry": 201}  # others: 200
 WITHOUT_CHOICE = ("getFile", "getPackage")  # there is one thing, whatever the client accepts
@@ -127,14 +131,6 @@ class Place:
         file.write_text('{"id"')
         return path
 
-    def torn(self) -> str:
-        """The path of a job whose status lost its end."""
-        path = self.waiting()
-        status = self.idle.jobs.folder(path.rpartition("/")[2]) / "status.json"
-        status.unlink()  # which may be job.json by another name
-        status.write_text('{"job_id"')
-        return path
-
     def request(self, operation: str, client: FlaskClient | None = None, **headers: str) -> TestResponse:
         """The plain request of an operation. headers: written with an underscore."""
         method, path = OPERATIONS[operation]
@@ -191,7 +187,18 @@ def malformed_host(operation: str, place: Place) -> TestResponse:
     return place.request(operation, Host="bad host")
 
 
+def shown(operation: str, place: Place, tenant: str | None, end: str = "") -> TestResponse:
+    """A request with a token for a tenant, to a job or process that is not there. end: what makes it another token."""
+    token = Tokens(place.idle.settings.home).create("ann", Role.EXECUTOR, tenant, None)
+    method, path = OPERATIONS[operation]
+    path = path.format(page=NONE, logged=NONE, deployed="/processes/none")
+    return place.idle.test_client().open(path, method=method, headers={"Authorization": f"Bearer {token}{end}"})
+
+
 for each in OPERATIONS:
+    if each != "getProblemType":  # for everybody, whatever he shows
+        WAYS[each, 401] = partial(shown, each, tenant=None, end="x")
+        WAYS[each, 403] = partial(shown, each, tenant="acme")
     WAYS[each, USUAL.get(each, 200)] = partial(as_asked, each)
     WAYS[each, 400] = partial(malformed_host, each)
     WAYS[each, 405] = partial(wrong_method, each)
@@ -236,6 +243,11 @@ def body_too_large(place: Place) -> TestResponse:
     return place.client(max_body=100).post("/processes/echo/execution", data=b" " * 101)
 
 
+@way(415, "execute")
+def packed_body(place: Place) -> TestResponse:
+    return place.execute("add", ADD, **{"Content-Encoding": "gzip"})
+
+
 @way(422, "execute")
 def key_of_another_request(place: Place) -> TestResponse:
     for number in (1, 2):
@@ -246,6 +258,13 @@ def key_of_another_request(place: Place) -> TestResponse:
 @way(500, "execute")
 def process_failed(place: Place) -> TestResponse:
     return place.execute("fail", {"inputs": {"how": "error"}})
+
+
+@way(429, "execute")
+def too_many_of_one_caller(place: Place) -> TestResponse:
+    place.waiting()
+    body = {"inputs": {"echoInput": "x"}}
+    return place.client(max_queued_per_caller=1).post("/processes/echo/execution", json=body, headers=PREFER)
 
 
 @way(503, "execute")
@@ -294,17 +313,30 @@ def no_such_problem(place: Place) -> TestResponse:
     return place.worker.get("/problems/none")
 
 
-@way(500, "getStatus")
-def torn_status(place: Place) -> TestResponse:
-    return place.idle.test_client().get(place.torn())
+def home_that_is_gone(method: str, path: str, place: Place) -> TestResponse:
+    """The home is where its disk was mounted, and the disk is not."""
+    client, home = place.idle.test_client(), place.idle.settings.home
+    waiting, deployed = place.waiting(), place.deployed(client)
+    home.rename(home.with_name("unmounted"))
+    home.mkdir()
+    try:
+        path = path.format(job=waiting, deployed=deployed)
+        return client.open(path, method=method, data=docker(), content_type=OGC)
+    finally:
+        shutil.rmtree(home)  # the audit log goes on
+        home.with_name("unmounted").rename(home)
 
 
-@way(500, "getJobs")
-def home_that_is_no_folder(place: Place) -> TestResponse:
-    client = place.client()
-    shutil.rmtree(place.idle.jobs.jobs)
-    place.idle.jobs.jobs.touch()
-    return client.get("/jobs")
+GONE = {
+    "getJobs": ("GET", "/jobs"),
+    "getStatus": ("GET", "{job}"),
+    "getLog": ("GET", "{job}/logs"),
+    "getEvents": ("GET", "{job}/events"),
+    "getStepLog": ("GET", "{job}/logs/step.log"),
+    "undeploy": ("DELETE", "{deployed}"),
+}
+for each, asked in GONE.items():
+    WAYS[each, 503] = partial(home_that_is_gone, *asked)
 
 
 # ---- dismissals
@@ -349,11 +381,6 @@ def dismissal_of_a_job_that_somebody_writes(place: Place) -> TestResponse:
         return place.idle.test_client().delete(path)
 
 
-@way(500, "dismiss")
-def dismissal_of_a_torn_status(place: Place) -> TestResponse:
-    return place.idle.test_client().delete(place.torn())
-
-
 # ---- deployment
 
 
@@ -390,9 +417,8 @@ def process_that_is_not_there(operation: str, place: Place) -> TestResponse:
 
 
 def process_that_was_spoiled(operation: str, place: Place) -> TestResponse:
-    method, path = OPERATIONS[operation]
-    client, path = place.idle.test_client(), path.format(deployed=place.spoiled())
-    return client.open(path, method=method, data=docker(), content_type=OGC)
+    path = {"getProcessDescription": "{deployed}"}.get(operation, OPERATIONS[operation][1])
+    return place.idle.test_client().get(path.format(deployed=place.spoiled()))
 
 
 def package_too_large(operation: str, place: Place) -> TestResponse:
@@ -419,7 +445,17 @@ def package_on_a_disk_nearly_full(operation: str, place: Place) -> TestResponse:
     return place.client(min_free_bytes=2**62).open(path, method=method, data=docker(), content_type=OGC)
 
 
+def package_during_maintenance(operation: str, place: Place) -> TestResponse:
+    path = "/processes" if operation == "deploy" else place.deployed(place.idle.test_client())
+    maintenance.begin(place.idle.settings.home, "Back at noon.")
+    try:
+        return place.client().open(path, method=OPERATIONS[operation][0], data=docker(), content_type=OGC)
+    finally:
+        maintenance.end(place.idle.settings.home)
+
+
 for each in ("deploy", "replace"):
+    WAYS[each, 503] = partial(package_during_maintenance, each)
     WAYS[each, 507] = partial(package_on_a_disk_nearly_full, each)
     WAYS[each, 400] = partial(no_package, each)
     WAYS[each, 413] = partial(package_too_large, each)
@@ -428,16 +464,9 @@ for each in ("deploy", "replace"):
 for each in ("replace", "undeploy", "getPackage", "getVersions"):
     WAYS[each, 403] = partial(process_of_the_server, each)
     WAYS[each, 404] = partial(process_that_is_not_there, each)
-    WAYS[each, 500] = partial(process_that_was_spoiled, each)
+for each in ("getProcessDescription", "getPackage", "getVersions"):
+    WAYS[each, 503] = partial(process_that_was_spoiled, each)
 WAYS["deploy", 403] = partial(process_of_the_server, "deploy")
-
-
-@way(500, "deploy")
-def packages_that_are_no_folder(place: Place) -> TestResponse:
-    packages = place.idle.settings.home / "packages"
-    packages.unlink()
-    packages.touch()
-    return place.idle.test_client().post("/processes", data=docker(), content_type=OGC)
 
 
 # ---- retries
@@ -458,9 +487,11 @@ def retry_of_what_has_not_ended(place: Place) -> TestResponse:
     return place.idle.test_client().post(place.waiting() + "/retry")
 
 
-@way(500, "retry")
-def retry_of_a_torn_status(place: Place) -> TestResponse:
-    return place.idle.test_client().post(place.torn() + "/retry")
+@way(429, "retry")
+def retry_of_who_has_too_many(place: Place) -> TestResponse:
+    path = place.lost()
+    place.waiting()
+    return place.client(max_queued_per_caller=1).post(path + "/retry")
 
 
 @way(503, "retry")
@@ -486,14 +517,6 @@ def events_of_nothing(place: Place) -> TestResponse:
 @way(404, "getStepLog")
 def log_of_no_step(place: Place) -> TestResponse:
     return place.worker.get(place.logged() + "/logs/other.log")
-
-
-def steps_of_a_torn_status(path: str, place: Place) -> TestResponse:
-    return place.idle.test_client().get(place.torn() + path)
-
-
-WAYS["getEvents", 500] = partial(steps_of_a_torn_status, "/events")
-WAYS["getStepLog", 500] = partial(steps_of_a_torn_status, "/logs/step.log")
 
 
 @way(206, "getStepLog")
@@ -565,6 +588,40 @@ for each in RESULTS:
     WAYS[each, 504] = partial(failed, each, "endless", {})
 
 
+# ---- what has expired, and what never does
+
+
+def of_an_expired_job(operation: str, place: Place) -> TestResponse:
+    method, path = OPERATIONS[operation]
+    page = place.ended("page", PAGE)
+    assert place.working.jobs.expire(page.rpartition("/")[2], "age").expired
+    return place.worker.open(path.format(page=page, logged=page), method=method)
+
+
+def pin_of_nothing(operation: str, place: Place) -> TestResponse:
+    return place.worker.open(f"{NONE}/pin", method=OPERATIONS[operation][0])
+
+
+def pin_by_another_site(operation: str, place: Place) -> TestResponse:
+    return place.request(operation, Origin="https://example.org")
+
+
+def pin_of_a_job_that_somebody_writes(operation: str, place: Place) -> TestResponse:
+    path = place.waiting()
+    with open(place.idle.jobs.locks.path(path[-2:]), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return place.idle.test_client().open(f"{path}/pin", method=OPERATIONS[operation][0])
+
+
+EXPIRING = (*RESULTS, "getLog", "getEvents", "getStepLog", "getJobInputs", "getJobProvenance", "getROCrate", "retry")
+for each in (*EXPIRING, "pin", "unpin"):
+    WAYS[each, 410] = partial(of_an_expired_job, each)
+for each in ("pin", "unpin"):
+    WAYS[each, 403] = partial(pin_by_another_site, each)
+    WAYS[each, 404] = partial(pin_of_nothing, each)
+    WAYS[each, 503] = partial(pin_of_a_job_that_somebody_writes, each)
+
+
 # ---- provenance
 
 
@@ -580,17 +637,19 @@ def provenance_of_a_torn_request(path: str, place: Place) -> TestResponse:
 
 for each, path in (("getJobInputs", "/inputs"), ("getJobProvenance", "/prov"), ("getROCrate", "/ro-crate.zip")):
     WAYS[each, 404] = partial(provenance_of_nothing, path)
-    WAYS[each, 500] = partial(provenance_of_a_torn_request, path)
+    WAYS[each, 503] = partial(provenance_of_a_torn_request, path)
 
 
 # ---- the tests
 
-# Documented for whatever nobody has thought of: these read nothing that could fail.
+# Documented for whatever nobody has thought of: nothing that was thought of comes to that.
 UNHEARD_OF = {
     (each, 500)
     for each in (
         *("getLandingPage", "getConformanceClasses", "getAPI", "getProcesses", "getProcessDescription"),
-        *("getProblemType", "getLog"),
+        *("getProblemType", "getLog", "getStatus", "getJobs", "dismiss", "retry", "pin", "unpin", "getEvents"),
+        *("getStepLog", "deploy", "replace", "undeploy"),
+        *("getPackage", "getVersions", "getJobInputs", "getJobProvenance", "getROCrate"),
     )
 }
 

@@ -180,6 +180,15 @@ def hold() -> int:
     return 0
 
 @process
+def shout(text: str, progress: Progress, fails: bool = False) -> str:
+    """Repeat a text wherever one can be said."""
+    print(text, flush=True)
+    progress(50, text)
+    if fails:
+        raise RuntimeError(text)
+    return text
+
+@process
 def draw() -> Annotated[Path, File("Picture", "image/png")]:
     """Draw."""
     path = Path("picture.png")

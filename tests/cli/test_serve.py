@@ -35,8 +35,9 @@ def test_a_port_in_use_is_one_line(shell):
         (["--home", "/proc/1/mill"], {}, 1, "/proc/1/mill: "),
     ],
 )
-def test_a_start_that_fails_is_one_line(shell, arguments, environ, status, message):
-    done = shell("serve", *arguments, **environ)
+def test_a_start_that_fails_is_one_line(shell, tmp_path, arguments, environ, status, message):
+    own = {"GEOMILL_HOME": str(tmp_path / "home"), "GEOMILL_RUNTIME_DIR": str(tmp_path / "run")}
+    done = shell("serve", *arguments, **own, **environ)
     assert done.returncode == status
     assert done.stderr.splitlines()[-1].startswith(f"Error: {message}")
     assert "Traceback" not in done.stderr
@@ -47,7 +48,7 @@ def test_a_start_that_fails_is_one_line(shell, arguments, environ, status, messa
     [
         ({}, "Geomill listens on http://127.0.0.1:81/ and keeps its jobs in /home/mill"),
         ({"host": "::1"}, "Geomill listens on http://[::1]:81/ and keeps its jobs in /home/mill"),
-        ({"public_url": "https://example.org/ogc"}, "Geomill listens on https://example.org/ogc/ and keeps"),
+        ({"public_url": "https://example.org/ogc"}, "Geomill listens on http://127.0.0.1:81/ and keeps"),
     ],
 )
 def test_where_it_listens_is_said_first(settings, line):
@@ -55,8 +56,48 @@ def test_where_it_listens_is_said_first(settings, line):
 
 
 @pytest.mark.parametrize(
-    "host, warned", [("127.0.0.1", False), ("localhost", False), ("::1", False), ("0.0.0.0", True)]
+    "settings, warned",
+    [
+        *(({"host": host}, False) for host in ("127.0.0.1", "localhost", "::1")),
+        ({"host": "0.0.0.0"}, True),
+        ({"trust_proxy": True}, True),
+        ({"public_url": "https://example.org/"}, True),
+    ],
 )
-def test_an_address_open_to_a_network_is_warned_of(host, warned):
-    told = lines(Settings(Path("/home/mill"), Path("/run/mill"), host=host), 81)
+def test_a_server_that_is_offered_to_a_network_is_warned_of(settings, warned):
+    told = lines(Settings(Path("/home/mill"), Path("/run/mill"), **settings), 81)
     assert any("changes are refused" in line for line in told) == warned
+
+
+def test_a_check_names_process_files_that_are_none(shell, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/wrong.py").write_text("import nothing_of_the_kind")
+    for _ in range(2):  # whoever has looked before
+        done = shell("serve", "--check", "--processes", tmp_path / "mine")
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Error: {tmp_path}/mine/wrong.py is no process: ")
+
+
+def test_a_check_says_that_no_job_would_be_accepted(shell, place):
+    done = shell("serve", "--check", GEOMILL_MIN_FREE_BYTES="1000 TB")
+    told = f"Error: {place['GEOMILL_HOME']}: below min_free_bytes: no job is accepted\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def test_a_check_notes_a_server_that_is_open_to_everybody(shell, tmp_path):
+    own = {"GEOMILL_HOME": str(tmp_path / "home"), "GEOMILL_RUNTIME_DIR": str(tmp_path / "run")}
+    done = shell("serve", "--check", **own)
+    told = "Note: whoever reaches 127.0.0.1 port 8080 on this host may do everything"
+    new, note = done.stdout.splitlines()
+    assert (done.returncode, note.startswith(told)) == (0, True)
+    assert new == f"Note: {tmp_path / 'home'} is a new home, with no job and no token."
+    assert shell("serve", "--check", **own, GEOMILL_TRUST_PROXY="true").stdout == ""
+    shell("token", "create", "--name", "ann", "--role", "reader", **own)
+    assert shell("serve", "--check", **own).stdout == ""
+
+
+def test_a_check_says_what_is_wrong_and_serves_nothing(shell):
+    assert shell("serve", "--check").returncode == 0
+    done = shell("serve", "--check", "--images", "/none.toml")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: images: /none.toml")

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import ipaddress
 import json
-import os
-import socket
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-CLONE_NEWNET = 0x40000000
-SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
-LIBC = ctypes.CDLL(None, use_errno=True)
+from support import networks
 
 # Every Python process of a server imports this before anything else; what they fork inherits the hook.
 SITECUSTOMIZE = """
@@ -87,16 +79,8 @@ def offline() -> Iterator[bool]:
 
     What Python does is stopped by the hook in any case; what a library does in C only by this.
     """
-    with open("/proc/thread-self/ns/net") as before:
-        if os.geteuid() or LIBC.unshare(CLONE_NEWNET):
-            yield False
-            return
-        try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-                fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
-            yield True
-        finally:
-            assert LIBC.setns(before.fileno(), CLONE_NEWNET) == 0
+    with networks.alone() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

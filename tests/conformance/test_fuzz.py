@@ -31,6 +31,7 @@ from schemathesis.checks import (
 from support.mills import Mill, serving
 from support.packages import OGC, docker, ogc, tool
 
+from geomill.app import errors
 from geomill.app.config import Settings
 from geomill.app.guard import is_public
 from geomill.jobstore import Filters, Status
@@ -43,7 +44,8 @@ CHECKS = [
     response_schema_conformance,
 ]
 LONGEST = 4000  # characters; from 4094 on gunicorn itself answers 414, before any of ours
-DECLARED = {"process-failed", "time-limit", "job-lost", "disk-full", "busy", "store-full"}  # the only 5xx
+# the only 5xx
+DECLARED = {"process-failed", "time-limit", "job-lost", "disk-full", "busy", "store-full", *errors.LIMITS}
 
 PROCESSES = '''
 from pathlib import Path
@@ -91,6 +93,8 @@ OPERATIONS = (
     "getPackage",
     "getVersions",
     "retry",
+    "pin",
+    "unpin",
     "getFile",
     "getEvents",
     "getStepLog",
@@ -99,6 +103,7 @@ OPERATIONS = (
     "getROCrate",
 )
 DEPLOYED = "image"  # a process that may be changed
+PROXY = "geomill-proxy"  # of a job, which calls whom the job may call
 SQUARE = {"type": "Polygon", "coordinates": [[[8, 47], [9, 47], [9, 48], [8, 48], [8, 47]]]}
 GOOD: dict[str, list[Any]] = {
     "echoInput": ["a text"],
@@ -402,7 +407,7 @@ def test_a_link_to_a_public_address_is_followed_by_the_job_alone_and_leads_nowhe
     for href in ("http://1.1.1.1/x.txt", "http://example.org/x.txt"):
         assert tried.post("page", {"text_file": {"href": href}}).status_code == 400
     assert {("socket.connect", "1.1.1.1"), ("socket.getaddrinfo", "example.org")} <= {
-        (attempt.event, attempt.host) for attempt in records.attempts() if attempt.name == "page"
+        (attempt.event, attempt.host) for attempt in records.attempts() if attempt.name == PROXY
     }
 
 
@@ -410,7 +415,9 @@ def test_nothing_generated_was_followed_to_this_host_or_a_private_one(tried: Tri
     with pytest.raises(BlockingIOError):
         tried.canary.accept()
     called = [attempt for attempt in records.attempts() if attempt.event == "socket.connect"]
-    assert [attempt for attempt in called if attempt.address is None or not is_public(attempt.address)] == []
+    private = [attempt for attempt in called if attempt.address is None or not is_public(attempt.address)]
+    # a job knows its proxy alone, which listens on the loopback address of the job's own network
+    assert [attempt for attempt in private if attempt.name == PROXY or attempt.host != "127.0.0.1"] == []
 
 
 def test_nobody_but_jobs_called_anybody(tried: Tried, records: Records) -> None:
@@ -418,7 +425,7 @@ def test_nobody_but_jobs_called_anybody(tried: Tried, records: Records) -> None:
     attempts = records.attempts()
     assert listening <= {(attempt.event, attempt.host) for attempt in attempts}, "the hook is not in the server"
     called = [attempt for attempt in attempts if (attempt.event, attempt.host) not in listening]
-    names = {name[:15] for name in tried.processes}
+    names = {PROXY, *(name[:15] for name in tried.processes)}
     assert [attempt for attempt in called if attempt.name not in names] == []
 
 

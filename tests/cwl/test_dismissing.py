@@ -13,6 +13,7 @@ from support import leaks
 from support.at_work import at_work
 from support.hostile import Site, deploy, glob, outputs, run, tool, workflow
 from support.mills import WITHOUT_NAMESPACES, Mill, serving
+from support.others import needs_another_user
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -70,10 +71,7 @@ def mill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param.endswith("namespaces") and isolation.namespaces_allowed():
         prefix = WITHOUT_NAMESPACES
     if request.param.endswith("user"):
-        if os.geteuid() != 0:
-            pytest.skip("the user of the tests is an ordinary one")
-        for folder in (root, *root.parents[:2]):
-            folder.chmod(0o711)
+        needs_another_user(root)
         limits["job_user"] = "nobody"
     with serving(settings, shared=True, prefix=prefix, **limits) as mill:
         deploy(mill, tool(WILD), "wild")

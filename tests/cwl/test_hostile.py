@@ -29,6 +29,7 @@ from support.hostile import (
     workflow,
 )
 from support.mills import Mill, serving
+from support.others import needs_another_user
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -347,7 +348,9 @@ def test_what_is_too_much_fails_its_job_alone(server: Mill, name: str, case: str
     message = info.message or ""
     assert (info.status is Status.SUCCESSFUL) == (said == "SUCCESS"), message
     assert said == "SUCCESS" or re.search(said, message), message
-    assert info.cause in (None, "exit", "result", "bad-input"), message
+    # killed by signal 9 while the kernel ended somebody for want of memory, as another test here has it do
+    starved = info.cause == "out-of-memory" and "the kernel had no memory left" in message
+    assert starved or info.cause in (None, "exit", "result", "bad-input"), message
     assert ", in main" not in message and str(server.settings.home) not in message
     folder = server.store.folder(job_id)
     until(lambda: not at_work(job_id))
@@ -370,9 +373,10 @@ def test_a_package_of_many_processes_is_held_to_its_share(tmp_path: Path, name: 
             print('no more after', made, error.strerror)
         open('o', 'w').write(str(made))
     """
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o711)
-    more = {"job_user": "nobody"} if os.geteuid() == 0 else {}  # root is not limited
+    more = {}
+    if os.geteuid() == 0:  # who is not limited
+        needs_another_user(tmp_path)
+        more = {"job_user": "nobody"}
     with serving(Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run"), **LIMITS, **more) as mill:
         status = run(mill, tool(script, O), name)
         assert status["status"] == "successful", text(mill, status["jobID"])

@@ -132,3 +132,23 @@ def test_cwltool_evaluates_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     tool = loading.load(DOCUMENTS / "main.cwl", "main")
     context = RuntimeContext({"outdir": str(tmp_path), "basedir": str(tmp_path)})
     assert SingleJobExecutor()(tool, {"a": 41}, context) == ({"b": 42}, "success")
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        '(/^(a+)+$/.test("a".repeat(40) + "b"))',
+        '(/(x+x+)+y/.test("x".repeat(40)))',
+        '("a".repeat(200000).replace(/a*b/g, ""))',
+        "{while (true) { try { while (true); } catch (error) {} }}",
+        "((3n ** 30000000n).toString())",
+        "(Array(1e7).fill(0).map(Math.random).sort((a, b) => a - b))",
+    ],
+)
+def test_no_expression_computes_for_much_longer_than_it_may(engine: Any, bomb: str) -> None:
+    from cwl_utils.errors import JavascriptException
+
+    begin = time.process_time()
+    with pytest.raises(JavascriptException):
+        engine.eval(bomb, timeout=1)
+    assert time.process_time() - begin < 5

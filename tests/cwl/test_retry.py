@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 
@@ -10,6 +9,7 @@ import pytest
 from cwl.conftest import LIMITS, needs_sandbox  # type: ignore[import-not-found]
 from support.hostile import Json, Site, deploy, events, expression, glob, outputs, tool, workflow
 from support.mills import Mill, serving
+from support.others import needs_another_user
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -25,6 +25,17 @@ text = open(sys.argv[1]).read()
 if 'not yet' in open(sys.argv[2]).read():
     sys.exit('it is too early')
 open('o', 'w').write(text + 'c')
+"""
+LOOK = """
+import os
+from geomill.processes import process
+
+@process
+def look(path: str) -> str:
+    try:
+        return " ".join(os.listdir(path))
+    except OSError as error:
+        return type(error).__name__
 """
 
 
@@ -48,14 +59,14 @@ def mill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A server, whose jobs run as somebody else where that can be."""
     needs_sandbox()
     root = tmp_path_factory.mktemp("mill")
-    settings = Settings(home=root / "home", runtime_dir=root / "run")
     more = {}
     if request.param == "job user":
-        if os.geteuid() != 0:
-            pytest.skip("only root can become somebody else")
-        for folder in (root, *root.parents[:2]):
-            folder.chmod(0o711)
+        needs_another_user(root)
         more = {"job_user": "nobody"}
+    (root / "mine").mkdir(mode=0o755)
+    (root / "mine" / "look.py").write_text(LOOK)
+    (root / "mine" / "look.py").chmod(0o644)
+    settings = Settings(home=root / "home", runtime_dir=root / "run", processes=(root / "mine",))
     with serving(settings, shared=True, allow=web.address, **LIMITS, **more) as mill:
         yield mill
 
@@ -158,11 +169,34 @@ def test_what_is_kept_for_a_retry_is_shown_to_nobody_and_goes_with_the_job(mill:
     assert (folder / "kept").is_dir() and not (folder / "work").exists()
     kept = [path.relative_to(folder) for path in (folder / "kept").rglob("o") if path.is_file()]
     assert kept
-    for path in (f"kept/{kept[0].name}", str(kept[0]), f"logs/../{kept[0]}", f"results/../{kept[0]}", "results/o"):
+    names = (f"kept/work/{kept[0].name}", f"kept/{kept[0].name}", str(kept[0]))
+    for path in (*names, f"logs/../{kept[0]}", f"results/../{kept[0]}", "results/o"):
         assert mill.call("GET", f"/jobs/{job_id}/{path}").status in (400, 404, 500), path
     until(lambda: not fsck.check(mill.store))  # the dispatcher notes the end of a job after it
     assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("mill", ["job user"], indirect=True)
+def test_what_a_job_leaves_for_a_retry_is_out_of_reach_of_other_jobs(mill: Mill, web: Site, name: str) -> None:
+    folder = mill.store.folder(failed(mill, web, name))
+    for kept in ("kept", "kept/work", "logs"):
+        reply = mill.call("POST", "/processes/look/execution", {"inputs": {"path": str(folder / kept)}})
+        assert reply.data == b"PermissionError", kept
+
+
+@pytest.mark.parametrize("mill", ["job user"], indirect=True)
+def test_a_retry_takes_over_nothing_that_was_not_the_jobs(mill: Mill, web: Site, name: str) -> None:
+    """Somebody swapped a folder for one of the server's, or for a link to that, at the worst moment."""
+    job_id = failed(mill, web, name)
+    swapped = mill.store.folder(job_id) / "kept" / "work" / "swapped"
+    swapped.mkdir(0o755)
+    (swapped / "secret").write_text("secret")
+    (swapped / "secret").chmod(0o600)
+    again = retried(mill, job_id)
+    assert result(mill, again) == "abcd"
+    assert (swapped / "secret").stat().st_nlink == 1
+    assert list(ran(mill, again).values()).count("reused") == 2
 
 
 def test_only_the_items_of_a_scatter_that_failed_are_run_again(mill: Mill, web: Site, name: str) -> None:

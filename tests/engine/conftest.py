@@ -138,6 +138,7 @@ def look() -> dict:
         "groups": os.getgroups(),
         "umask": os.umask(0o077),
         "written": write_to(".."),
+        "may_gain": "NoNewPrivs:\\t0" in Path("/proc/self/status").read_text(),
     }
 
 
@@ -184,6 +185,22 @@ def moan(text: str, progress: Progress) -> str:
     raw = text.encode().decode("unicode_escape")
     progress(50, raw)
     raise ValueError(raw)
+
+
+@process
+def boast(size: int) -> int:
+    """Say one thing that is very long, and go on."""
+    channel = max(int(name) for name in os.listdir("/proc/self/fd") if target(name).startswith("pipe:"))
+    os.write(channel, b'{"progress": 5, "message": "' + b"x" * size + b'"}\\n')
+    time.sleep(60)
+    return 1
+
+
+@process
+def pretend() -> int:
+    """Fail, with a trace of finished steps that there were not."""
+    Path(".steps").write_text("a")
+    raise ValueError("no")
 
 
 @process

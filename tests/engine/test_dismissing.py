@@ -14,9 +14,13 @@ import pytest
 from support import leaks
 from support.at_work import at_work
 from support.mills import Mill, take
-from support.waiting import until
+from support.stores import create
+from support.waiting import holds, until
 
+from geomill.app.config import Settings
+from geomill.app.engine.client import Engine, open_store
 from geomill.jobstore import Status
+from geomill.jobstore.folders import LOCK
 
 JOBS = 100
 
@@ -61,6 +65,18 @@ def test_nothing_is_left_of_a_job_that_is_done(mill: Mill) -> None:
     assert mill.ended(job_id).status is Status.SUCCESSFUL
     until(lambda: not at_work(job_id))
     assert not (mill.store.folder(job_id) / "work").exists()
+
+
+def test_a_dismissal_waits_for_a_supervisor_that_was_about_to_begin(settings: Settings) -> None:
+    store = open_store(settings)
+    job_id = create(store)
+    lock = take(store.folder(job_id) / LOCK, fcntl.LOCK_EX)  # as a supervisor does first
+    with ThreadPoolExecutor(1) as pool:
+        dismissed = pool.submit(Engine(settings, store).dismiss, job_id)
+        until(lambda: store.read_status(job_id).status is Status.DISMISSED)
+        assert not holds(dismissed.done, 0.5)
+        os.close(lock)
+        assert dismissed.result(10).status is Status.DISMISSED
 
 
 def test_a_supervisor_that_cannot_act_is_ended_by_force(mill: Mill) -> None:

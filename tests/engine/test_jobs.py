@@ -8,6 +8,8 @@ import platform
 import pwd
 import shutil
 import signal
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from support.at_work import at_work
 from support.mills import Mill, serving
+from support.others import open_to_others
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -127,6 +130,13 @@ def test_what_a_job_says_cannot_harm_its_status(mill: Mill, words: str, status: 
     assert info.cause in (None, "exception")
 
 
+def test_what_a_job_says_at_length_is_cut(mill: Mill) -> None:
+    job_id = mill.submit("boast", size=1_000_000)
+    until(lambda: mill.status(job_id).get("progress") == 5)
+    assert mill.status(job_id)["message"] == "x" * 2000
+    assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
+
+
 @pytest.mark.parametrize(
     "names, shown",
     [
@@ -183,6 +193,13 @@ def test_a_job_that_has_ended_keeps_little(mill: Mill) -> None:
     assert sum(path.stat().st_blocks * 512 for path in kept) <= 28 * 1024
 
 
+def test_nothing_is_kept_for_a_retry_of_a_job_without_steps(mill: Mill) -> None:
+    job_id = mill.submit("pretend")
+    assert mill.ended(job_id).status is Status.FAILED
+    until(lambda: not (mill.store.folder(job_id) / "work").exists())
+    assert not (mill.store.folder(job_id) / "kept").exists()
+
+
 @pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
 def test_as_root_jobs_run_as_the_job_user_and_can_write_in_work_alone(settings: Settings, folder: Path) -> None:
     open_to_others(settings.home.parent)
@@ -191,6 +208,7 @@ def test_as_root_jobs_run_as_the_job_user_and_can_write_in_work_alone(settings: 
         seen = looked(mill)
     nobody = pwd.getpwnam("nobody")
     assert (seen["user"], seen["groups"], seen["written"]) == (nobody.pw_uid, [], False)
+    assert not seen["may_gain"], "a set-user-ID program would make it somebody else"
 
 
 @pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
@@ -248,6 +266,36 @@ def test_a_job_cannot_use_the_keys_of_who_started_the_server(settings: Settings)
     assert reply.status == 200 and reply.json() == -1, reply.data
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk for all to see")
+def test_a_disk_that_is_unmounted_is_in_use_by_no_process_that_waits(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "shared", sys.executable, "-c", UNMOUNT, str(disk)],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+UNMOUNT = """
+import os, subprocess, sys
+from geomill.app.engine import isolation
+
+disk = sys.argv[1]
+subprocess.run(["mount", "-t", "tmpfs", "none", disk], check=True)
+ready, go = os.pipe(), os.pipe()
+if os.fork() == 0:
+    isolation.mount_own()
+    os.write(ready[1], b"!")
+    os.read(go[0], 1)
+    print(os.path.ismount(disk), flush=True)
+    os._exit(0)
+os.read(ready[0], 1)
+print(os.path.ismount(disk), flush=True)
+subprocess.run(["umount", disk], check=True)
+os.write(go[1], b"!")
+os.wait()
+"""
 SESSION = -3  # "the keyring of my session"
 ADD_KEY, KEYCTL = (248, 250) if platform.machine() == "x86_64" else (217, 219)
 SEARCH = '''
@@ -287,10 +335,3 @@ def write() -> Annotated[Path, File("A text", "text/plain")]:
     Path("text.txt").write_text("hello")
     return Path("text.txt")
 '''
-
-
-def open_to_others(folder: Path) -> None:
-    """Let others pass; pytest's folders are closed."""
-    for path in (folder, *folder.parents):
-        if path.owner() == "root" and path != Path("/") and path != Path("/tmp"):
-            path.chmod(path.stat().st_mode | 0o711)

@@ -1,8 +1,9 @@
-"""Which waiting job starts next: round robin over owners, oldest first within one, as the host has room."""
+"""Which waiting job starts next: round robin over tenants and owners, oldest first of one, as the host has room."""
 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ def queue(*jobs: str, **demands: float) -> FairQueue:
     return waiting
 
 
-def demand(job: str, **members: float) -> Demand:
+def demand(job: str, **members: float | str) -> Demand:
     return Demand(job, job[0], "process", **members)  # type: ignore[arg-type]
 
 
@@ -68,6 +69,33 @@ def test_as_many_start_as_there_is_room_for(members: dict[str, float], capacity:
     assert len(order(waiting, capacity)) == started
 
 
+def test_a_tenant_of_many_owners_has_no_more_turns_than_another() -> None:
+    waiting = queue("a1", "b1", "c1")
+    for job in ("x1", "x2", "x3"):
+        waiting.add(demand(job, tenant="acme"))
+    assert order(waiting) == ["a1", "x1", "b1", "x2", "c1", "x3"]
+
+
+def test_an_owner_of_the_same_name_in_another_tenant_is_somebody_else() -> None:
+    waiting = queue("a1", "a2")
+    waiting.add(demand("a3", tenant="acme"))
+    assert order(waiting, replace(LARGE, of_one_owner=1)) == ["a1", "a3"]
+
+
+def test_an_owner_who_has_enough_running_is_passed_over() -> None:
+    waiting = queue("a1", "a2", "a3", "b1")
+    assert order(waiting, replace(LARGE, of_one_owner=2)) == ["a1", "b1", "a2"]
+
+
+def test_large_jobs_of_one_owner_hold_up_another_by_one() -> None:
+    waiting = queue(*(f"a{number}" for number in range(100)), memory=1000)
+    running = [first for first in [waiting.next([], LARGE)] if first]
+    waiting.add(demand("b1", memory=1))
+    assert waiting.next(running, LARGE) is None  # there is no room
+    assert waiting.next([], LARGE) == demand("a1", memory=1000)
+    assert waiting.next([], LARGE) == demand("b1", memory=1)
+
+
 def test_a_large_job_is_not_starved_by_small_ones() -> None:
     waiting = queue("a1")
     waiting.add(demand("b1", cpus=4))
@@ -94,7 +122,9 @@ def test_a_job_that_waits_no_longer_is_passed_over() -> None:
 def test_a_place_says_how_many_starts_there_are_until_it(seed: int) -> None:
     numbers = random.Random(seed)
     jobs = [f"{numbers.choice('abcd')}{number}" for number in range(12)]
-    waiting = queue(*jobs)
+    waiting = queue()
+    for job in jobs:
+        waiting.add(demand(job, tenant=numbers.choice(["default", "acme", "zeta"])))
     for _ in range(numbers.randrange(4)):
         waiting.next([], LARGE)
     places = {job: waiting.place(job) for job in jobs}

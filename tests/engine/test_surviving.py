@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from support import leaks
 from support.at_work import at_work
-from support.mills import Mill, dispatching, serving
+from support.mills import WITHOUT_NAMESPACES, Mill, dispatching, serving
 from support.waiting import until
 
 from geomill.app import create_app
@@ -24,7 +24,9 @@ from geomill.app.config import Settings, SettingsError
 from geomill.app.engine import reaper
 from geomill.app.engine.client import Engine, open_store
 from geomill.jobstore import Status
+from geomill.jobstore.files import write_bytes
 from geomill.jobstore.fsck import check
+from geomill.jobstore.listing import repair_index
 
 JOBS = 40
 SOON = 5.0  # seconds in which everybody has to know of a loss
@@ -111,6 +113,22 @@ def test_a_job_that_lost_its_supervisor_has_failed_with_the_cause(mill: Mill) ->
     assert (reply.status, reply.json()["type"]) == (503, f"{mill.url}/problems/job-lost")
 
 
+@pytest.mark.parametrize("prefix", [(), WITHOUT_NAMESPACES], ids=["with namespaces", "without"])
+def test_nothing_is_left_of_a_job_that_lost_its_dispatcher_and_then_its_supervisor(
+    settings: Settings, prefix: tuple[str, ...]
+) -> None:
+    with serving(settings, prefix=prefix) as mill:
+        job_id = mill.submit("hostile")
+        mill.message(job_id, "ready")
+        before = dispatcher(mill)
+        leaks.kill(before)
+        until(lambda: mill.dispatcher() not in (None, before))
+        until(lambda: (mill.engine.ask({"op": "hello"}, 2) or {}).get("running") == 1)
+        leaks.kill(supervisor(mill))
+        assert mill.ended(job_id, SOON).status is Status.FAILED
+        until(lambda: not at_work(job_id))
+
+
 def test_a_dispatcher_is_back_within_a_second(settings: Settings) -> None:
     with serving(settings) as mill:
         for _ in range(5):
@@ -162,7 +180,7 @@ def test_a_client_that_leaves_does_not_cancel_its_job(settings: Settings) -> Non
 def orphan(settings: Settings) -> Iterator[str]:
     """A job that a worker had just accepted when it was killed: in no index, and told to nobody."""
     app = create_app(settings)
-    app.jobs.repair_index()
+    repair_index(app.jobs)
     app.tenants.default.jobs = app.jobs.unindexed()
     reply = app.test_client().post("/processes/nap/execution", json={"inputs": {}}, headers={"Prefer": "respond-async"})
     assert reply.json
@@ -291,11 +309,12 @@ def test_a_job_that_was_started_and_not_noted_is_taken_over(settings: Settings, 
             assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
 
 
-def test_a_job_whose_working_directory_cannot_be_made_says_so(settings: Settings) -> None:
+def test_a_job_that_is_torn_while_it_waits_says_so(settings: Settings) -> None:
     with serving(settings, max_running="1") as mill:
         holding, job_id = mill.submit("hold"), mill.submit("nap")
         mill.message(holding, "holding")
-        (mill.store.folder(job_id) / "work").touch()
+        write_bytes(mill.store.folder(job_id) / "job.json", b"{", durable=False)
         assert mill.call("DELETE", f"/jobs/{holding}").status == 200
         info = mill.ended(job_id)
-    assert (info.status, info.message and info.message.split(":")[0]) == (Status.FAILED, "the supervisor failed")
+    assert (info.status, info.cause) == (Status.FAILED, "corrupt")
+    assert "job.json is torn" in str(info.message) and str(settings.home) not in str(info.message)

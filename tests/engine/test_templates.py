@@ -18,6 +18,7 @@ from geomill.app.config import Settings
 from geomill.app.engine import reaper
 from geomill.jobstore import Status
 
+GEO_TEMPLATE = "geomill-geo"  # its name
 GEO = '''
 from pathlib import Path
 
@@ -141,3 +142,12 @@ def test_no_two_jobs_draw_the_same_numbers(geo: Mill) -> None:
         jobs.append(geo.submit("pick"))
     drawn = [result(geo, job_id) for job_id in jobs]
     assert len(set(map(str, drawn))) == len(drawn)
+
+
+def test_a_template_that_still_loads_its_libraries_goes_with_its_dispatcher(settings: Settings) -> None:
+    with serving(settings) as mill:
+        pid = until(mill.dispatcher)
+        (template,) = until(lambda: [each for each in leaks.children(pid) if leaks.running_name(each) == GEO_TEMPLATE])
+        os.kill(template, signal.SIGSTOP)  # it does not look at its link
+        leaks.kill(pid)
+        until(lambda: not leaks.running_name(template), 2)

@@ -18,6 +18,7 @@ from geomill.app.engine import reaper
 from geomill.app.engine.client import open_store
 from geomill.jobstore import Status
 from geomill.jobstore.fsck import check
+from geomill.jobstore.listing import repair_index
 
 TENANTS = ("default", "acme", "zeta")
 
@@ -121,7 +122,7 @@ def test_an_index_of_a_tenant_that_was_lost_is_made_anew_and_its_jobs_start(sett
 def test_a_job_that_nobody_was_told_of_is_found_whoever_has_it(settings: Settings, name: str) -> None:
     app = create_app(replace(settings, tenants=("acme", "zeta")))
     tenant = app.tenants.get(name)
-    tenant.jobs.repair_index()
+    repair_index(tenant.jobs)
     tenant.jobs = tenant.jobs.unindexed()  # its worker was killed as soon as it had accepted the job
     path = f"/{name}/ogc-api/processes/nap/execution"
     reply = app.test_client().post(path, json={}, headers={"Prefer": "respond-async"})

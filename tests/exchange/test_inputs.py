@@ -175,9 +175,9 @@ def test_a_value_is_understood_in_every_form(
         ({"oneOf": [TIFF, JP2]}, {"href": "https://example.org/a", "type": "a/b"}, "geotiff or image/jp2, not"),
         ({"oneOf": [TIFF, JP2]}, {"b": 1}, "must be base64 text"),
         (GEOMETRY, {"href": 5}, "href must be the address to fetch the value from, not 5"),
-        (GEOMETRY, {"href": "data/a.json"}, "href must be an absolute http or https address"),
-        (GEOMETRY, {"href": "ftp://example.org/a"}, "href must be an absolute http or https address"),
-        (GEOMETRY, {"href": "http://[::1/a"}, "href must be an absolute http or https address"),
+        (GEOMETRY, {"href": "data/a.json"}, "href must be an absolute http, https or s3 address"),
+        (GEOMETRY, {"href": "ftp://example.org/a"}, "href must be an absolute http, https or s3 address"),
+        (GEOMETRY, {"href": "http://[::1/a"}, "href must be an absolute http, https or s3 address"),
         (GEOMETRY, {"href": "https://example.org/a", "type": "image/tiff"}, "type must be application/json"),
     ],
 )

@@ -15,13 +15,33 @@ def test_a_body_is_read_with_all_its_members() -> None:
         "outputs": {"b": {"transmissionMode": "value", "format": {"mediaType": "image/tiff"}}, "c": {}},
         "response": "document",
         "subscriber": {"successUri": "https://example.org/done"},
+        "limits": {"timeLimit": 5, "cpuLimit": 0.5, "memory": 1000000, "maxFiles": 20, "maxWork": None},
     }
     assert read(json.dumps(body).encode()) == ExecuteRequest(
         inputs={"a": 1},
         outputs={"b": OutputRequest("value", "image/tiff"), "c": OutputRequest()},
         response="document",
         subscriber={"successUri": "https://example.org/done"},
+        limits={"seconds": 5.0, "cpu_seconds": 0.5, "memory_limit": 1000000, "files": 20},
     )
+
+
+@pytest.mark.parametrize(
+    "limits, words",
+    [
+        ([], 'must be an object such as {"timeLimit": 60}, not an empty array'),
+        ({"time": 1}, '"limits" has no member "time", but timeLimit, cpuLimit, memory'),
+        ({"timeLimit": 0}, '"limits.timeLimit" must be seconds above 0, not 0'),
+        ({"timeLimit": "60"}, '"limits.timeLimit" must be seconds above 0, not "60"'),
+        ({"memory": 1.5}, '"limits.memory" must be a whole number above 0, not 1.5'),
+        ({"memory": True}, '"limits.memory" must be a whole number above 0, not true'),
+        ({"maxFiles": -1}, '"limits.maxFiles" must be a whole number above 0, not -1'),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(limits: Any, words: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read(json.dumps({"limits": limits}).encode())
+    assert words in str(refused.value)
 
 
 def test_nulls_of_generated_clients_count_as_not_given() -> None:

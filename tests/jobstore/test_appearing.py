@@ -13,6 +13,7 @@ from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status, Sta
 from geomill.jobstore import files as job_files
 from geomill.jobstore.fsck import check
 from geomill.jobstore.index import Filters
+from geomill.jobstore.listing import repair_index
 
 CALLS = ("open", "write", "rename", "link", "fsync", "mkdir", "symlink", "replace")
 
@@ -56,7 +57,7 @@ def test_a_crash_at_any_call_of_create_leaves_a_whole_job_or_none(tmp_path: Path
     assert call > 10
     assert there < call / 2
     again = create(store, key=key)
-    store.repair_index()
+    repair_index(store)
     assert again in [info.job_id for info in store.list(Filters(), 1000).jobs]
 
 
@@ -66,7 +67,7 @@ def test_a_key_whose_creation_crashed_can_be_used_again(tmp_path: Path) -> None:
         job_id = create(store, key=f"key {call}")
         assert store.status(job_id).status is Status.ACCEPTED
         call += 1
-    assert len(set(store.walk())) == len(list(store._keys.iterdir())) == call
+    assert len(set(store.walk())) == len(list(store.keys.folder.iterdir())) == call
 
 
 @pytest.mark.parametrize("to", [Status.RUNNING, Status.DISMISSED])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from support.forks import race
+from support.mills import take
 from support.stores import bring_to, create, open_store
 
-from geomill.jobstore import IdempotencyConflict, JobStore, QueueFull, Status, StoreFull
+from geomill.jobstore import IdempotencyConflict, JobStore, QueueFull, Status, StoreBusy, StoreFull, TooManyJobs
+from geomill.jobstore.fsck import check
 
 
 def test_the_same_request_with_the_same_key_is_the_same_job(store: JobStore) -> None:
@@ -27,8 +32,9 @@ def test_the_job_of_a_key_is_found_after_it_has_ended(store: JobStore) -> None:
 @pytest.mark.parametrize("other", [{"request": b'{"inputs":{"text":"other"}}'}, {"process_id": "buffer"}])
 def test_another_request_with_the_same_key_is_a_conflict(store: JobStore, other: dict[str, bytes]) -> None:
     job_id = create(store, key="k")
-    with pytest.raises(IdempotencyConflict, match=job_id):
+    with pytest.raises(IdempotencyConflict, match="used for another request") as told:
         create(store, key="k", **other)  # type: ignore[arg-type]
+    assert job_id not in str(told.value)
     assert list(store.walk()) == [job_id]
 
 
@@ -67,6 +73,25 @@ def test_as_many_jobs_wait_as_may_wait(tmp_path: Path) -> None:
     assert create(store)
 
 
+def test_as_many_jobs_of_one_owner_wait_as_may_wait(tmp_path: Path) -> None:
+    store = open_store(tmp_path, max_queued=4, max_queued_of_one=2)
+    first, _ = create(store, owner="ann"), create(store, owner="ann")
+    with pytest.raises(TooManyJobs, match="2 of your jobs") as refused:
+        create(store, owner="ann")
+    assert refused.value.retry_after > 0
+    assert create(store, owner="bob") and create(store.of("default"), owner="")
+    bring_to(store, first, Status.RUNNING)
+    assert create(store, owner="ann")
+    with pytest.raises(QueueFull):
+        create(store, owner="bob")
+
+
+def test_owners_of_other_tenants_are_others(tmp_path: Path) -> None:
+    store = open_store(tmp_path, max_queued_of_one=1)
+    other = JobStore(store.home, store.runtime, "acme", store.admission)
+    assert create(store, owner="ann") and create(other, owner="ann")
+
+
 def test_a_refused_job_leaves_nothing(tmp_path: Path) -> None:
     store = open_store(tmp_path, max_queued=1)
     create(store)
@@ -87,3 +112,18 @@ def test_no_job_is_accepted_when_the_disk_is_nearly_full(tmp_path: Path, limit: 
     with pytest.raises(StoreFull):
         create(store)
     assert list(store.walk()) == []
+
+
+def test_a_key_that_a_stopped_process_looks_up_is_refused_for_now_and_harms_no_removal(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    job_id = create(store, key="k")
+    bring_to(store, job_id, Status.SUCCESSFUL)
+    name = sha256(b"\0k").hexdigest()
+    stopped = take(store.locks.path(f"key-{name[:2]}"), fcntl.LOCK_EX)
+    store.locks.patience = 0.2
+    with pytest.raises(StoreBusy, match="Idempotency-Key is being looked up"):
+        create(store, key="k")
+    store.remove(job_id)
+    os.close(stopped)
+    assert create(store, key="k") != job_id
+    assert check(store) == []

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
+import subprocess
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.forks import race
+from support.forks import crash_at, race
+from support.leaks import children
 from support.stores import begin, bring_to, create, new_job, open_store, succeed
+from support.waiting import until
 
+from geomill.app.engine.isolation import namespaces_allowed
 from geomill.jobstore import (
+    Filters,
     InvalidTransition,
     JobFailed,
     JobStore,
@@ -21,10 +29,14 @@ from geomill.jobstore import (
     ResultNotReady,
     Status,
     StatusChanged,
+    alive,
 )
+from geomill.jobstore.alive import boot_id, is_ending
+from geomill.jobstore.folders import LOCK
+from geomill.jobstore.fsck import check
+from geomill.jobstore.lost import is_lost
 from geomill.jobstore.records import load_status, new_job_id
 from geomill.jobstore.status import MOVES
-from geomill.jobstore.store import LOCK
 
 ALLOWED = {
     ("accepted", "running"), ("accepted", "dismissed"), ("accepted", "failed"),
@@ -200,10 +212,60 @@ def test_a_running_job_whose_lock_is_held_is_not_lost(store: JobStore) -> None:
     info = begin(store, job_id)
     lock = os.open(store.folder(job_id) / LOCK, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    assert not store.lost(info)
+    assert not is_lost(store, info)
     assert store.status(job_id).status is Status.RUNNING
     os.close(lock)
-    assert store.lost(info)
+    assert is_lost(store, info)
+
+
+def test_a_process_that_does_not_hold_the_lock_is_no_supervisor(store: JobStore) -> None:
+    job_id = create(store)
+    with subprocess.Popen(["sleep", "60"]) as other:  # the supervisor of this job in the home that this is a copy of
+        info = store.move(job_id, Status.RUNNING, **named(other.pid))
+        assert is_lost(store, info)
+        assert store.status(job_id).status is Status.FAILED
+        other.kill()
+
+
+@pytest.mark.skipif(not namespaces_allowed(), reason="this host allows no PID namespaces")
+def test_a_supervisor_that_was_killed_is_not_gone_until_the_kernel_has_ended_what_it_left(store: JobStore) -> None:
+    job_id = create(store)
+    with subprocess.Popen(["unshare", "--user", "--map-root-user", "--pid", "--fork", "sleep", "60"]) as outside:
+        supervisor = until(lambda: next(iter(children(outside.pid)), None))  # the first of its PID namespace
+        until(lambda: Path(f"/proc/{supervisor}/comm").read_text() == "sleep\n")
+        info = store.move(job_id, Status.RUNNING, **named(supervisor))
+        joined = ["nsenter", "-t", str(supervisor), "--user", "--preserve-credentials", "--pid", "sleep", "60"]
+        with subprocess.Popen(joined) as parent:
+            until(lambda: children(parent.pid))
+            parent.send_signal(signal.SIGSTOP)  # and so collects nobody
+            os.kill(supervisor, signal.SIGKILL)
+            try:
+                until(lambda: is_ending(supervisor, info.start_time))
+                assert not is_lost(store, info)
+                assert store.status(job_id).status is Status.RUNNING
+            finally:
+                parent.send_signal(signal.SIGCONT)
+    assert is_lost(store, info)
+    assert store.status(job_id).status is Status.FAILED
+
+
+def named(pid: int) -> dict[str, Any]:
+    """What a status says of its supervisor."""
+    return {"pid": pid, "start_time": alive.start_time(pid), "boot_id": boot_id()}
+
+
+def test_whoever_is_killed_while_he_fails_a_lost_job_leaves_that_to_the_next(tmp_path: Path) -> None:
+    for call in count(1):
+        store = open_store(tmp_path / str(call))
+        job_id = create(store)
+        begin(store, job_id)
+        (store.folder(job_id) / "work" / "x").mkdir(parents=True)
+        crashed = crash_at(call, ("rmdir", "unlink", "replace", "rename"), partial(store.status, job_id))
+        assert store.status(job_id).status is Status.FAILED
+        assert check(store) == []
+        if not crashed:
+            break
+    assert call > 4
 
 
 def test_a_running_job_whose_lock_is_free_is_failed_by_whoever_looks(store: JobStore) -> None:
@@ -299,3 +361,30 @@ def test_a_job_file_stays_below_four_kilobytes(store: JobStore) -> None:
     job = new_job(process_id="p" * 100, path="/home/somebody/" + "p" * 200, prefer="respond-async, return=minimal")
     store.create(job, b"{}")
     assert (store.folder(job.job_id) / "job.json").stat().st_size <= 4096
+
+
+# ---- time
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_was_set_while_a_job_ran_confuses_nobody(store: JobStore, hours: int) -> None:
+    job_id = create(store, age=hours * 3600)  # as if the clock had jumped when the job was accepted
+    later = create(store)
+    begin(store, job_id)
+    store.report(job_id, 50, "half")
+    info = succeed(store, job_id, begun=True)
+    assert info.started and info.updated and info.finished
+    assert info.created <= info.started <= info.updated <= info.finished
+    assert [each.job_id for each in store.list(Filters(statuses=(Status.SUCCESSFUL,)), 10).jobs] == [job_id]
+    assert store.list(Filters(statuses=(Status.RUNNING,)), 10).jobs == []
+    first = store.list(Filters(), 1)
+    assert {first.jobs[0].job_id, store.list(Filters(), 1, first.next).jobs[0].job_id} == {job_id, later}
+    assert check(store) == []
+
+
+def test_a_clock_that_was_set_back_keeps_no_waiting_job_from_being_dismissed(store: JobStore) -> None:
+    job_id = create(store, age=-3600)
+    info = store.ask_dismissal(job_id)
+    assert info.finished and info.created <= info.finished
+    assert store.list(Filters(statuses=(Status.ACCEPTED,)), 10).jobs == []
+    assert check(store) == []

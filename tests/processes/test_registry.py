@@ -72,7 +72,7 @@ def test_a_process_is_all_that_running_it_takes(registry: Registry, folder: Path
     process = registry.get("one")
     assert (process.path, process.folder, process.function, process.version) == (file, folder, "one", "1.0.0")
     assert (process.template, process.interpreter, process.mutable) == ("base", None, False)
-    assert process.limits == Limits(seconds=60.0, cpus=2.0, memory=10**6)
+    assert process.limits == Limits(seconds=60.0, cpus=2.0, memory=10**6, memory_limit=10**6)
 
 
 def test_contents_are_kept_for_the_owner_alone(tmp_path: Path, registry: Registry, folder: Path) -> None:

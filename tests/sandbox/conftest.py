@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from geomill.app.config import Settings
+from geomill.app.egress.way_out import WayOut
 from geomill.app.sandbox import Sandbox, Tool, bubblewrap
 
 PYTHON = "/usr/bin/python3"  # which everybody may run, unlike that of the tests
+PROXY = "http://127.0.0.1:3128"
+ALONE = ("unshare", "--user", "--map-current-user", "--net")  # in a network as a job has one
 
 
 @dataclass
@@ -49,7 +52,8 @@ class Bench:
 
     def run(self, *argv: str, stdin: bytes = b"", **more: Any) -> subprocess.CompletedProcess[bytes]:
         """Run a tool to its end, as the server's user."""
-        command, environment = Sandbox(self.settings).command(self.tool(*argv, **more))
+        command, environment = Sandbox(self.settings, WayOut(PROXY, apart=True)).command(self.tool(*argv, **more))
+        command = [*ALONE, *command] if more.get("network") else command
         return subprocess.run(command, env=environment, input=stdin, capture_output=True, timeout=60, **self.rights)
 
     def python(self, code: str, *argv: str, **more: Any) -> subprocess.CompletedProcess[bytes]:

@@ -56,7 +56,7 @@ def test_only_the_operator_can_do_without(tmp_path: Path) -> None:
 def test_bubblewrap_is_the_default_and_says_where_a_network_leads(settings: Settings) -> None:
     closed, opened = (Sandbox(settings).level(None, wanted) for wanted in (False, True))
     assert (closed.name, opened.name) == ("bubblewrap", "bubblewrap")
-    assert closed.sentence.endswith("without a network.") and "loopback" in opened.sentence
+    assert closed.sentence.endswith("without a network.") and "a proxy to public addresses" in opened.sentence
 
 
 @pytest.mark.skipif(not isolation.namespaces_allowed(), reason="this host allows no namespaces")

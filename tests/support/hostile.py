@@ -150,11 +150,11 @@ class _Pages(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def site() -> Iterator[Site]:
-    """A web server on loopback, for as long as it is needed."""
+def site(host: str = "127.0.0.1", port: int = 0) -> Iterator[Site]:
+    """A web server, on loopback, for as long as it is needed."""
     found = Site()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Pages, found))
-    found.address = f"127.0.0.1:{server.server_port}"
+    server = ThreadingHTTPServer((host, port), partial(_Pages, found))
+    found.address = f"{host}:{server.server_port}"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
     try:
         yield found

@@ -19,7 +19,7 @@ from support.waiting import holds, until
 
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store, start_dispatcher
-from geomill.app.engine.dispatcher import ELECTION, SERVING
+from geomill.app.engine.runtime import ELECTION, SERVING
 from geomill.jobstore import JobStore, StatusInfo
 
 # runs a command where no PID namespace can be made, as on some hosts and in most containers
@@ -134,7 +134,7 @@ def serving(
     server = subprocess.Popen(command, env=environ(given), cwd=settings.home.parent, stdout=subprocess.PIPE, text=True)
     assert server.stdout
     try:
-        found = re.search(r"http://\S+(?=/ )", server.stdout.readline())
+        found = re.search(r"https?://\S+(?=/ )", server.stdout.readline())
         assert found, "the server did not start"
         mill = Mill(found[0], server.pid, settings)
         dispatcher = until(mill.dispatcher)

@@ -11,11 +11,16 @@ Page = tuple[int, Mapping[str, str], bytes]  # status, headers, body
 
 
 @contextmanager
-def pages(given: Mapping[str, Page]) -> Iterator[str]:
-    """Serve pages by their paths, and 404 for all others: the address, without a slash at the end."""
+def pages(given: Mapping[str, Page], heard: list[Mapping[str, str]] | None = None) -> Iterator[str]:
+    """Serve pages by their paths, and 404 for all others: the address, without a slash at the end.
+
+    heard: takes down the headers of the requests.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if heard is not None:
+                heard.append(dict(self.headers))
             status, headers, body = given.get(self.path, (404, {}, b"nothing here"))
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():

@@ -1,0 +1,1 @@
+"""Who asks, and what he may: callers, their roles and tokens, whose a job is."""

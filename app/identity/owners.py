@@ -1,0 +1,36 @@
+"""Whose a job is: another's is not there, or not to be changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import g, request
+
+from geomill.app.identity.callers import Forbidden
+from geomill.app.identity.roles import Role
+from geomill.jobstore import NoSuchJob
+
+if TYPE_CHECKING:
+    from geomill.app.server import Geomill
+
+
+def init_app(app: Geomill) -> None:
+    """Look at the owner of every job that an address names, before anything is said about the job."""
+
+    def check() -> None:
+        job_id = (request.view_args or {}).get("job_id")
+        if job_id is None or request.method == "OPTIONS" or g.caller.role is Role.ADMIN:
+            return
+        if g.caller.owns(app.jobs.read_status(job_id).owner):
+            return
+        if not sees_all(app):
+            raise NoSuchJob(job_id)  # as if it were not there
+        if g.right.own:
+            raise Forbidden(f"Job {job_id} is another's: this is for its owner.")
+
+    app.before_request(check)
+
+
+def sees_all(app: Geomill) -> bool:
+    """Whether the caller sees the jobs of others."""
+    return g.caller.role is Role.ADMIN or app.settings.jobs_visibility == "all"

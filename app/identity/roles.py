@@ -1,0 +1,79 @@
+"""Who may do what: one table from operations to the right that each needs. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Role(IntEnum):
+    """What a caller may, each all that the one before it may: see, run, deploy, everything."""
+
+    NONE = 0
+    READER = 1
+    EXECUTOR = 2
+    DEPLOYER = 3
+    ADMIN = 4
+
+    def __str__(self) -> str:
+        """As it is written in settings and shown to people."""
+        return self.name.lower()
+
+
+GRANTED = tuple(str(role) for role in Role if role is not Role.NONE)
+
+
+@dataclass(frozen=True)
+class Right:
+    """What an operation needs. role: the least; own: if it is about a job, the job is the caller's, or he an admin."""
+
+    role: Role
+    own: bool = False
+
+
+PUBLIC = Right(Role.NONE)
+READ = Right(Role.READER)
+READ_OWN = Right(Role.READER, own=True)
+EXECUTE = Right(Role.EXECUTOR)
+CHANGE_OWN = Right(Role.EXECUTOR, own=True)
+DEPLOY = Right(Role.DEPLOYER)
+ADMINISTER = Right(Role.ADMIN)
+
+RIGHTS = {
+    "getLandingPage": READ,
+    "getConformanceClasses": READ,
+    "getAPI": READ,
+    "getProcesses": READ,
+    "getProcessDescription": READ,
+    "getPackage": READ,
+    "getVersions": READ,
+    "deploy": DEPLOY,
+    "replace": DEPLOY,
+    "undeploy": DEPLOY,
+    "execute": EXECUTE,
+    "getJobs": READ,
+    "getStatus": READ,
+    "dismiss": CHANGE_OWN,
+    "retry": CHANGE_OWN,
+    "pin": CHANGE_OWN,
+    "unpin": CHANGE_OWN,
+    "getResult": READ,
+    "getOutput": READ,
+    "getOutputValue": READ,
+    "getFile": READ,
+    "getLog": READ,
+    "getEvents": READ,
+    "getStepLog": READ,
+    "getJobInputs": READ_OWN,  # as received: with signed addresses, perhaps
+    "getJobProvenance": READ,
+    "getROCrate": READ,
+    "getProblemType": PUBLIC,
+    "showLogin": PUBLIC,
+    "login": PUBLIC,
+    "logout": PUBLIC,
+}
+
+
+def needed(operation_id: str) -> Right:
+    """The right that an operation needs; what has no row is for admins."""
+    return RIGHTS.get(operation_id, ADMINISTER)

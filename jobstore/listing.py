@@ -1,0 +1,113 @@
+"""The list of a store's jobs, a page at a time: found by the index, told by each job's own status.
+
+The index is derived from the folders, and made sure of before it is asked.
+"""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from . import folders, torn
+from .alive import boot_id
+from .home import HomeGone
+from .index import Filters
+from .records import StatusInfo
+from .status import BadCursor, NoSuchJob, Status
+
+if TYPE_CHECKING:
+    from .store import JobStore
+
+_TRIES = 4
+Row = tuple[float, str]  # when a job was created, and its id
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a job list; `next` continues it and stays right while jobs arrive."""
+
+    jobs: list[StatusInfo]
+    next: str | None
+
+
+def page(store: JobStore, filters: Filters, limit: int, after: str | None) -> Page:
+    """Jobs newest first. after: the `next` of the page before. Raises BadCursor for one that is not."""
+    if filters.types and "process" not in filters.types:
+        return Page([], None)
+    begin = _decode(after) if after else None
+    try:
+        rows = _rows(store, filters, limit + 1, begin)
+    except sqlite3.Error:  # now it is known to be corrupt
+        rows = _rows(store, filters, limit + 1, begin)
+    jobs = []
+    for _, job_id in rows[:limit]:
+        try:
+            info = store.status(job_id)
+        except NoSuchJob:
+            store.index.delete(job_id)
+            continue
+        except HomeGone:
+            raise
+        except OSError:  # one that cannot be read harms no other; fsck names it
+            continue
+        if info.cause == torn.CORRUPT:
+            store.index.put(info)  # which may know it as it was
+        if not filters.statuses or info.status in filters.statuses:
+            jobs.append(info)
+    return Page(jobs, _encode(rows[limit - 1]) if len(rows) > limit else None)
+
+
+def _rows(store: JobStore, filters: Filters, limit: int, after: Row | None) -> list[Row]:
+    for _ in range(_TRIES):  # until what was believed is what was read
+        incarnation = store.index.incarnation
+        repair_index(store)
+        _catch_up(store)
+        rows = store.index.page(filters, limit, after, time.time())
+        if store.index.incarnation == incarnation:
+            break
+    return rows
+
+
+def _catch_up(store: JobStore) -> None:
+    """Note what the dispatcher has not noted yet: jobs that ended this moment, or while there was none."""
+    for job_id, _ in store.index.ids(Status.RUNNING):
+        with suppress(NoSuchJob, OSError):
+            info = store.status(job_id)
+            if info.status is not Status.RUNNING and store.read_status(job_id) == info:  # else it cannot be written
+                store.index.put(info)
+
+
+def repair_index(store: JobStore) -> None:
+    """Make the index anew when it cannot be believed. One does it, the others wait a little."""
+    if store.index.sound(boot_id()):
+        return
+    with suppress(TimeoutError), store.locks.index(store.tenant, 5):
+        if not store.index.sound(boot_id()):
+            store.index.rebuild(said_by_folders(store), boot_id())
+
+
+def said_by_folders(store: JobStore) -> Iterator[StatusInfo]:
+    """What the index has to know."""
+    for job_id in store.walk():
+        with suppress(NoSuchJob, OSError):
+            info = store.read_status(job_id)
+            if info.expired and folders.beside_status(store.folder(job_id)):
+                info = replace(info, expired=None)  # somebody was killed there: it is still to be done
+            yield info
+
+
+def _encode(row: Row) -> str:
+    return base64.urlsafe_b64encode(f"{row[0]!r} {row[1]}".encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> Row:
+    try:
+        created, job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
+        return float(created), job_id
+    except ValueError:
+        raise BadCursor(f"cursor: {cursor!r} is none that this server gave") from None
