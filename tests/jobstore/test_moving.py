@@ -31,7 +31,7 @@ from geomill.jobstore import (
     StatusChanged,
     alive,
 )
-from geomill.jobstore.alive import boot_id, is_ending
+from geomill.jobstore.alive import boot_id, is_ending, stat
 from geomill.jobstore.folders import LOCK
 from geomill.jobstore.fsck import check
 from geomill.jobstore.lost import is_lost
@@ -237,7 +237,8 @@ def test_a_supervisor_that_was_killed_is_not_gone_until_the_kernel_has_ended_wha
         joined = ["nsenter", "-t", str(supervisor), "--user", "--preserve-credentials", "--pid", "sleep", "60"]
         with subprocess.Popen(joined) as parent:
             until(lambda: children(parent.pid))
-            parent.send_signal(signal.SIGSTOP)  # and so collects nobody
+            parent.send_signal(signal.SIGSTOP)
+            until(lambda: (stat(parent.pid) or "?")[0] == "T")  # and so collects nobody
             os.kill(supervisor, signal.SIGKILL)
             try:
                 until(lambda: is_ending(supervisor, info.start_time))
