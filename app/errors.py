@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, Response, current_app, g, jsonify, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, PreconditionFailed, RequestEntityTooLarge
 
-from geomill.app import links, loglines, security
+from geomill.app import links, loglines, pages, security
 from geomill.app.cwl.document import InvalidPackage, Unsupported, WorkflowNotFound
 from geomill.app.engine.steps import NoSuchLog
 from geomill.app.exchange import InvalidRequest, NotAcceptable
@@ -227,7 +227,7 @@ def everything() -> list[Problem]:
     return [*PROBLEMS.values(), *FAILURES.values(), *PLAIN.values(), FAILED, UNEXPECTED]
 
 
-def pages() -> dict[str, Problem]:
+def types() -> dict[str, Problem]:
     """Those that have a page of ours, by name."""
     return {problem.type: problem for problem in everything() if problem.text}
 
@@ -278,10 +278,11 @@ def answer(error: Exception) -> Response:
         _of_full_disks.say(current_app.logger, "no room at %s %s: %s", request.method, request.path, error)
     elif problem is UNAVAILABLE:
         current_app.logger.error("the home cannot be used at %s %s: %s", request.method, request.path, error)
-    if type(error) is Unauthenticated and request.method in security.READS and chosen(request, (JSON, HTML)) == HTML:
-        response = _way_in(str(error))
+    said = document(problem, error)
+    if chosen(request, (JSON, HTML)) == HTML:
+        response = pages.error(said)
     else:
-        response = jsonify(document(problem, error))
+        response = jsonify(said)
         response.mimetype = _media_type()
     response.status_code = problem.status
     if isinstance(error, HTTPException):  # 405 says what is allowed, 416 how long the file is
@@ -337,12 +338,6 @@ def _short(text: str) -> str:
 def _unnamed(status: int) -> Problem:
     """What the web framework finds and no row names. about:blank: RFC 9457, 4.2.1"""
     return Problem(status, "about:blank", HTTPStatus(status).phrase)
-
-
-def _way_in(text: str) -> Response:
-    """A page for who may not see another one yet."""
-    page = render_template("unauthenticated.html", text=text, login=links.to("login.show", next=links.here()))
-    return Response(page, headers={**security.PAGE, "Cache-Control": "no-store", "Vary": "Accept"})
 
 
 def _media_type() -> str:

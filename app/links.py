@@ -97,12 +97,13 @@ def of_page(endpoint: str, following: dict[str, Any] | None) -> list[Link]:
     following: the query parameters that the next page changes, None on the last page.
     """
     asked = request.args.to_dict(flat=False)
-    links = [link(_page(endpoint, asked), "self", "This page")]
+    links = [link(of_query(to(endpoint), asked), "self", "This page")]
     if following is not None:
-        links.append(link(_page(endpoint, {**asked, **following}), "next", "The next page"))
+        links.append(link(of_query(to(endpoint), {**asked, **following}), "next", "The next page"))
     return links
 
 
-def _page(endpoint: str, asked: Mapping[str, Any]) -> str:
+def of_query(address: str, asked: Mapping[str, Any]) -> str:
+    """An address with these query parameters. asked: a value, or several, by name."""
     query = urlencode(asked, doseq=True)
-    return to(endpoint) + (f"?{query}" if query else "")
+    return address + (f"?{query}" if query else "")

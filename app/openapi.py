@@ -178,7 +178,7 @@ def _problem(status: int) -> Json:
         **_headers(HEADERS_OF_PROBLEMS.get(status, ())),
         "content": {
             **{media_type: {"schema": "Exception"} for media_type in (JSON, PROBLEM)},
-            **({HTML: {"schema": TEXT_SCHEMA}} if status == 401 else {}),
+            HTML: {"schema": TEXT_SCHEMA},
         },
     }
 

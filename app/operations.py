@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, g, request
 from marshmallow import Schema
@@ -13,7 +14,7 @@ from werkzeug.exceptions import NotAcceptable
 
 from geomill.app import negotiation
 from geomill.app.identity.roles import ADMINISTER, Right, needed
-from geomill.app.negotiation import ANY, JSON
+from geomill.app.negotiation import ANY, HTML, JSON
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -38,7 +39,8 @@ class Operation:
     (ANY,) where there is one thing, which is given whatever the client accepts.
 
     body: of a request in JSON; takes: the media types of a request whose body is a document of its own;
-    streams: its answers are written as they are read, and have no ETag; documented: in the API definition.
+    streams: its answers are written as they are read, and have no ETag; documented: in the API definition;
+    page: makes a page for people of the document that the view gives.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Operation:
     offers: tuple[str, ...] = (JSON,)
     streams: bool = False
     documented: bool = True
+    page: Callable[[Any], Response] | None = None
 
 
 def operation(
@@ -60,8 +63,19 @@ def operation(
     """Document a view, and hold its clients to the media types it offers. more: as in Operation."""
 
     def mark(view: View) -> View:
-        view.operation = Operation(id, _summary(view), answers, problems, **more)  # type: ignore[attr-defined]
-        return view
+        current = Operation(id, _summary(view), answers, problems, **more)
+        if current.page is not None:
+            current = replace(current, offers=(*current.offers, HTML))
+
+        @wraps(view)
+        def answer(**values: Any) -> Any:
+            given = view(**values)
+            if current.page is None or g.media_type != HTML:
+                return given
+            return current.page(given.get_json() if isinstance(given, Response) else given)
+
+        answer.operation = current  # type: ignore[attr-defined]
+        return cast(View, answer)
 
     return mark
 
@@ -90,7 +104,7 @@ def init_app(app: Flask) -> None:
             request.environ.pop("HTTP_IF_MATCH", None)
         current = of(app, request.endpoint)
         if current and current.offers not in ((), (ANY,)) and request.method != "OPTIONS":
-            g.media_type = negotiation.chosen(request, current.offers)
+            g.media_type, g.has_json = negotiation.chosen(request, current.offers), JSON in current.offers
             if g.media_type is None:
                 raise NotAcceptable(f"This resource is offered as {' or '.join(current.offers)}.")
 

@@ -19,12 +19,26 @@ if TYPE_CHECKING:
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 READS = {"GET", "HEAD"}
 EXPOSED = "location, link, preference-applied, etag, next-offset, content-disposition"
-NOTHING_LOADED = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'"
 # by no-referrer browsers would call the origin of a form of ours "null"
 OURS_ALONE = {"Referrer-Policy": "same-origin"}
-PAGE = {"Content-Security-Policy": NOTHING_LOADED, **OURS_ALONE}  # for what our templates wrote
-FORM = {**PAGE, "Content-Security-Policy": NOTHING_LOADED.replace("form-action 'none'", "form-action 'self'")}
 SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'", **OURS_ALONE}  # for what a user or a process wrote
+
+
+def page_headers(settings: Settings) -> dict[str, str]:
+    """For what our templates wrote: it loads what lies beside it, and the tiles of a map where there are some."""
+    tiles = urlsplit(settings.tiles)
+    images = f"'self' blob: {tiles.scheme}://{tiles.netloc}" if tiles.netloc else "'self' blob:"
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": images,
+        "connect-src": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+        "base-uri": "'none'",
+    }
+    return {"Content-Security-Policy": "; ".join(" ".join(each) for each in policy.items()), **OURS_ALONE}
 
 
 class ForeignHost(Exception):

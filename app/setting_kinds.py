@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from geomill.app import tenant_names
 from geomill.app.egress.upstream import Upstream
@@ -159,6 +160,16 @@ def integer(least: int, most: int | None = None) -> Kind:
     return Kind(f"a whole number {limits}", lambda value, base: _whole(_number(value, {}), least, most))
 
 
+def _tiles(value: Any, base: Path) -> str:
+    address = _text(value, base)
+    parts = urlsplit(address)
+    if address and (parts.scheme not in ("http", "https") or not all(f"{{{each}}}" in parts.path for each in "zxy")):
+        raise ValueError
+    if not re.fullmatch(r"[\w.:\[\]-]*", parts.netloc, re.ASCII):  # it becomes a part of the pages' security policy
+        raise ValueError
+    return address
+
+
 def _one_of(*words: str) -> Kind:
     """One of these words."""
     return Kind(" or ".join(words), lambda value, base: {word: word for word in words}[_text(value, base)])
@@ -181,6 +192,7 @@ TENANTS = Kind(
 )
 ROLES = Kind('roles of values, such as "geomill-users=executor"', _roles)
 BUCKET = Kind('a bucket, and a prefix in it ("s3://bucket/prefix")', _bucket)
+TILES = Kind("an http or https address with {z}, {x} and {y} in its path", _tiles)
 WEB_ADDRESS = Kind("an http or https address without a query", _web_address)
 PROXY = Kind("an address such as http://user:password@proxy.example.org:3128", _proxy, secret=True)
 SECONDS = Kind(

@@ -20,7 +20,8 @@ from geomill.processes.registry import Registry
 if TYPE_CHECKING:
     from geomill.app.server import Geomill
 
-ANYWHERE = ("problems.show", "login.show", "login.begin", "login.end")  # of a server, whatever its tenants
+# of a server, whatever its tenants
+ANYWHERE = ("assets.show", "problems.show", "login.show", "login.begin", "login.end")
 MAKING = {"POST", "PUT"}  # what makes a tenant, where that is allowed
 
 

@@ -11,11 +11,14 @@ DEFAULT = "default"  # whose address is / and /ogc-api
 DEPLOYED = "processes"  # in the folder of a tenant
 LONGEST = 40  # characters, each of one byte
 # what paths begin with
-OF_VIEWS = frozenset({"api", "conformance", "jobs", "login", "logout", "ogc-api", "problems", "processes"})
+OF_VIEWS = frozenset(
+    ("admin", "api", "conformance", "deploy", "jobs", "login", "logout", "ogc-api")
+    + ("problems", "processes", "static", "uploads")
+)
 RESERVED = OF_VIEWS | {
     # of the home and the runtime directory
     *("identity", "images", "keys", "locks", "logs", "maintenance", "packages", "runtime", "tenants"),
-    *("admin", "health", "metrics", "rest", "stac", "static", "temp", "ui", "users", "wps"),
+    *("health", "metrics", "rest", "stac", "temp", "ui", "users", "wps"),
 }
 _NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST - 1}}}", re.ASCII)
 EXPECTED = f'at most {LONGEST} lower case letters, digits, "-" and "_", first a letter or digit'

@@ -1,6 +1,7 @@
 """The resources: one module, with one blueprint `bp`, for each row of the resource table."""
 
 from geomill.app.api import (
+    assets,
     conformance,
     definition,
     deployment,
@@ -18,6 +19,6 @@ from geomill.app.api import (
 
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, execution),
-    *(jobs, results, logs, steps, provenance, problems, login),
+    *(jobs, results, logs, steps, provenance, problems, login, assets),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

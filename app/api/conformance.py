@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from geomill.app import pages
 from geomill.app.cwl.validate import installed
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import ConfClassesSchema, dump
@@ -13,7 +14,7 @@ from geomill.app.schemas import ConfClassesSchema, dump
 bp = Blueprint("conformance", __name__)
 
 SPEC = "http://www.opengis.net/spec/"
-PROCESSES = ("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss")
+PROCESSES = ("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss", "html")
 DEPLOYMENT, OF_CWL = ("deploy-replace-undeploy",), ("ogcapppkg", "cwl")
 
 
@@ -29,7 +30,11 @@ def classes() -> list[str]:
 
 
 @bp.get("/conformance")
-@operation("getConformanceClasses", {200: Answer("The conformance classes met.", ConfClassesSchema)})
+@operation(
+    "getConformanceClasses",
+    {200: Answer("The conformance classes met.", ConfClassesSchema)},
+    page=pages.document("conformance.html"),
+)
 def show() -> Any:
     """The conformance classes met. /req/core/conformance-op"""
     return dump(ConfClassesSchema, {"conforms_to": classes()})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, g, request
 
-from geomill.app import links
+from geomill.app import links, pages
 from geomill.app.identity.access import cookie_name
 from geomill.app.identity.callers import Caller, Unauthenticated
 from geomill.app.negotiation import HTML
 from geomill.app.operations import Answer, operation
-from geomill.app.security import FORM, refuse_foreign
+from geomill.app.security import refuse_foreign
 from geomill.app.server import current_app
 
 bp = Blueprint("login", __name__)
@@ -59,9 +59,9 @@ def end() -> Response:
 def _page(caller: Caller, *, wrong: bool = False) -> Response:
     here = {"login": links.to("login.begin"), "logout": links.to("login.end"), "following": _following()}
     known = current_app.identity.knows()
-    page = render_template("login.html", caller=caller, known=known, wrong=wrong, **here)
-    headers = {**FORM, "Cache-Control": "no-store"}
-    return Response(page, 401 if wrong else 200, headers, content_type=f"{HTML}; charset=utf-8")
+    response = pages.render("login.html", 401 if wrong else 200, caller=caller, known=known, wrong=wrong, **here)
+    response.cache_control.no_store = True
+    return response
 
 
 def _following() -> str:

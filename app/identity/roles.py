@@ -68,6 +68,7 @@ RIGHTS = {
     "getJobProvenance": READ,
     "getROCrate": READ,
     "getProblemType": PUBLIC,
+    "getAsset": PUBLIC,
     "showLogin": PUBLIC,
     "login": PUBLIC,
     "logout": PUBLIC,

@@ -1,0 +1,69 @@
+"""What people see: each page is a template that shows the document which programs get of the same resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Response, current_app, g, render_template, request
+
+from geomill.app import links
+from geomill.app.identity.callers import Caller
+from geomill.app.identity.roles import Role
+from geomill.app.pages import words
+from geomill.app.pages.assets import address
+from geomill.app.security import READS, page_headers
+
+if TYPE_CHECKING:
+    from geomill.app.server import Geomill
+
+
+def render(template: str, status: int = 200, **content: Any) -> Response:
+    """A page of ours. content: what its template shows, escaped; it loads nothing from elsewhere."""
+    page = render_template(template, **{**_around(), **content})
+    return Response(page, status, page_headers(_app().settings), content_type="text/html; charset=utf-8")
+
+
+def document(template: str) -> Callable[[Any], Response]:
+    """What makes a page that is no more than a document, well set."""
+    return lambda given: render(template, document=given)
+
+
+def error(problem: dict[str, Any]) -> Response:
+    """A problem document as a page: what happened, whose turn it is, what to try."""
+    status = problem["status"]
+    login = links.to("login.show", next=links.here()) if status == 401 and request.method in READS else None
+    response = render("error.html", problem=problem, turn=words.turn(status), login=login)
+    response.vary.add("Accept")
+    response.cache_control.no_store = True
+    return response
+
+
+def _app() -> Geomill:
+    return cast("Geomill", current_app)
+
+
+def _around() -> dict[str, Any]:
+    """What the frame of every page shows, and the words that templates have for figures."""
+    caller: Caller | None = g.get("caller")
+    app = _app()
+    return {
+        "server": app.settings.title,
+        "caller": caller,
+        "role": caller.role if caller else Role.NONE,
+        "Role": Role,
+        "known": app.identity.knows(),
+        "asset": address,
+        "to": links.to,
+        "here": links.here(),
+        "as_json": _as_json(),
+        "words": words,
+    }
+
+
+def _as_json() -> str | None:
+    """The same as JSON, where there is that."""
+    if request.method not in READS or not g.get("has_json"):
+        return None
+    asked = {**request.args.to_dict(flat=False), "f": ["json"]}
+    return links.of_query(request.base_url, asked)

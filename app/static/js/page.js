@@ -1,0 +1,49 @@
+// What every page does: times in the reader's zone, ids and texts to copy.
+
+const formats = [
+  ["d", 86400], ["h", 3600], ["min", 60], ["s", 1],
+];
+
+/** "3 min ago", "in 2 d". */
+export function ago(time, now = Date.now()) {
+  const seconds = (now - time) / 1000;
+  if (Math.abs(seconds) < 1) return "now";
+  const [name, length] = formats.find(([, each]) => Math.abs(seconds) >= each);
+  const count = Math.floor(Math.abs(seconds) / length);
+  return seconds > 0 ? `${count} ${name} ago` : `in ${count} ${name}`;
+}
+
+/** Set all times below an element: how long ago, on hover in the reader's zone and in UTC. */
+export function setTimes(root = document) {
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(element.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
+    const utc = `${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+    const local = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+    element.title = `${local} (${utc})`;
+    const text = element.dataset.exact === undefined ? ago(moment.getTime()) : local;
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+/** Put a text into the clipboard, and say so on the button for a moment. */
+export async function copy(text, button) {
+  const label = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Select and copy it yourself";
+  }
+  setTimeout(() => { button.textContent = label; }, 1500);
+}
+
+// <button data-copy="id of an element">; a page without scripts does not show such a button
+for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (button) copy(document.getElementById(button.dataset.copy).textContent, button);
+});
+
+setTimes();
+setInterval(setTimes, 10000);
