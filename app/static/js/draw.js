@@ -77,7 +77,7 @@ export function offer(place) {
     inner.hidden = !inner.hidden;
     open.setAttribute("aria-expanded", String(!inner.hidden));
     open.textContent = inner.hidden ? "Draw on a map" : "Close the map";
-    if (inner.hidden) return;
+    if (inner.hidden) return (await drawing)?.hidden();
     drawing ??= board(inner, kind, fields).catch(() => { inner.textContent = "The map could not be loaded."; });
     (await drawing)?.shown();
   });
@@ -132,6 +132,7 @@ async function board(inner, kind, fields) {
   }
   show();
   return {
+    hidden: () => stop?.(),
     shown() {
       view.map.invalidateSize();
       if (put.length) fit(view, shown.layer.getBounds());

@@ -1,5 +1,6 @@
 // Lines of equal longitude and latitude on a map, with their degrees: where there are no tiles they say where one is.
 
+const SCALE = 100; // pixels at the left that the scale takes
 const STEPS = [45, 30, 15, 10, 5, 2, 1];
 
 /** The distance of two lines, in degrees, so that about four fit into this many. */
@@ -43,6 +44,7 @@ export function gridded(L, map) {
         const value = number * apart;
         const ends = of === "EW" ? [[-85, value], [85, value]] : [[value, west - 20], [value, east + 20]];
         group.addLayer(line(ends));
+        if (of === "EW" && map.latLngToContainerPoint([south, value]).x < SCALE) continue;
         const place = of === "EW" ? [south, value] : [value, west];
         group.addLayer(label(place, degrees(value, of, digits), of === "EW" ? "below" : "beside"));
       }

@@ -27,10 +27,24 @@ cp world-atlas/LICENSE "$here/natural-earth/"
 node >"$here/natural-earth/world.json" -e '
 const { feature, mesh } = require("./topojson-client/dist/topojson-client.js");
 const land = require("./world-atlas/land-110m.json"), countries = require("./world-atlas/countries-110m.json");
+// Here they go on beyond 180 degrees, since a map shows the world several times; around the pole they are closed below.
+function flat(line) {
+  let turn = 0;
+  const on = line.map(([lon, lat], i) => {
+    if (i && Math.abs(lon - line[i - 1][0]) > 180) turn += lon < line[i - 1][0] ? 360 : -360;
+    return [lon + turn, lat];
+  });
+  const [first, last] = [on[0], on.at(-1)];
+  const closed = turn === 0 ? on : [...on, [last[0], -90], [first[0], -90], first];
+  const middle = closed.reduce((sum, [lon]) => sum + lon, 0) / closed.length;
+  return closed.map(([lon, lat]) => [lon - 360 * Math.round(middle / 360), lat]);
+}
+const shape = feature(land, land.objects.land).features[0].geometry;
+const lines = mesh(countries, countries.objects.countries, (a, b) => a !== b);
 const features = [
-  { type: "Feature", properties: { kind: "land" }, geometry: feature(land, land.objects.land).features[0].geometry },
-  { type: "Feature", properties: { kind: "border" }, geometry: mesh(countries, countries.objects.countries, (a, b) => a !== b) },
-];
+  { kind: "land", type: "MultiPolygon", coordinates: shape.coordinates.map((polygon) => polygon.map(flat)) },
+  { kind: "border", type: "MultiLineString", coordinates: lines.coordinates },
+].map(({ kind, ...geometry }) => ({ type: "Feature", properties: { kind }, geometry }));
 const rounded = (key, value) => (typeof value === "number" ? Math.round(value * 100) / 100 : value);
 console.log(JSON.stringify({ type: "FeatureCollection", features }, rounded));
 '
