@@ -102,7 +102,7 @@ def _content(element: Element, name: str) -> Iterator[str]:
         yield f"dl holds {children - {'dt', 'dd'}}"
     if name == "dl" and "dt" in children and [_name(each) for each in element][-1:] == ["dt"]:
         yield "dl ends with a dt"
-    if name in ("h1", "h2", "h3", "h4", "title", "a", "button", "option", "th") and not _says(element):
+    if name in ("h1", "h2", "h3", "h4", "title", "a", "button", "th") and not _says(element):
         yield f"{name} is empty: {dict(element.attrib)}"
     if name == "img" and element.get("alt") is None:
         yield f"img without alt: {element.get('src')}"
