@@ -8,11 +8,14 @@ from flask import Blueprint
 
 from geomill.app import links
 from geomill.app.operations import Answer, operation
+from geomill.app.pages.process import page
 from geomill.app.schemas import ProcessesQuery, ProcessListSchema, ProcessSchema, dump
 from geomill.app.schemas.queries import read
 from geomill.app.server import current_app
 
 bp = Blueprint("processes", __name__)
+
+DESCRIPTION = Answer("The description of a process.", ProcessSchema)
 
 
 @bp.get("/processes")
@@ -32,7 +35,7 @@ def index() -> Any:
 
 
 @bp.get("/processes/<process_id>")
-@operation("getProcessDescription", {200: Answer("The description of a process.", ProcessSchema)}, (404, 503))
+@operation("getProcessDescription", {200: DESCRIPTION}, (404, 503), page=page)
 def show(process_id: str) -> Any:
     """The description of a process. /req/core/process-description-op"""
     return dump(ProcessSchema, current_app.processes.get(process_id))

@@ -8,6 +8,7 @@ from geomill.app.pages.form.compound import Group, Rows, Variants
 from geomill.app.pages.form.entries import MISSING, Entries, Filled, inside, made
 from geomill.app.pages.form.fields import Field
 from geomill.app.pages.form.form import RAW, Form, Input
+from geomill.app.pages.form.special import File
 
 # what a button says: `add inputs/bands`, `remove inputs/bands 0`, `json inputs/item`
 VERBS = ("add", "remove", "give", "drop", "json", "fields")
@@ -65,8 +66,9 @@ def _give(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, 
 
 
 def _drop(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, str | None]:
-    """An object less."""
-    return made([*_without(entries, name), *part.fill(name, MISSING)]), f"{name}:give"
+    """An object less, or the file that is in the request."""
+    focus = f"{name}:give" if isinstance(part, Group) else f"{name}:href"
+    return made([*_without(entries, name), *part.fill(name, MISSING)]), focus
 
 
 _ACTS: dict[tuple[type, str], Act] = {
@@ -74,6 +76,7 @@ _ACTS: dict[tuple[type, str], Act] = {
     (Rows, "remove"): _remove,
     (Group, "give"): _give,
     (Group, "drop"): _drop,
+    (File, "drop"): _drop,
     (Variants, "add"): lambda part, entries, name, key: (entries, name),
 }
 

@@ -15,6 +15,7 @@ from geomill.app.pages.form.snippets import laid_out
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?Z", re.ASCII)
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)
+PLAIN = ("text", "yes or no", "bounding box", "date", "date and time, in UTC", "JSON")
 LONG = 200  # characters of a text that is written in several lines
 
 
@@ -32,6 +33,16 @@ class Field:
     nullable: bool = False
     default: Json | Missing = MISSING
     kind: ClassVar[str] = ""
+
+    @property
+    def takes(self) -> str:
+        """The words, where a field does not say them by what it looks like."""
+        return "" if self.words in PLAIN else self.words
+
+    @property
+    def has_default(self) -> bool:
+        """Whether it begins with a value."""
+        return not isinstance(self.default, Missing)
 
     def begin(self, name: str) -> Filled:
         """What is in it at first."""
@@ -87,9 +98,15 @@ class Text(Field):
 
 @dataclass(frozen=True)
 class Number(Field):
-    """A number. What is none stays the text that it is, for the check to say so: nothing typed is lost."""
+    """A number. What is none stays the text that it is, for the check to say so: nothing typed is lost.
 
-    integer: bool = False
+    That is why it is a field of text, too: one of numbers would post nothing for what it does not understand.
+    step, low, high: where its schema says them, for who counts with the arrow keys.
+    """
+
+    step: Json = None
+    low: Json = None
+    high: Json = None
     kind: ClassVar[str] = "number"
 
     def fill(self, name: str, value: Json | Missing) -> Filled:

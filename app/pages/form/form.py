@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Found, Json, Missing, inside, made, same
@@ -168,18 +168,11 @@ def form_of(description: Mapping[str, Any]) -> Form:
     options = description.get("jobControlOptions") or ()
     modes = [mode for mode in ("async", "sync") if f"{mode}-execute" in options]
     return Form(
-        inputs=tuple(Input(name, _input_field(name, described)) for name, described in inputs.items()),
+        inputs=tuple(Input(name, input_field(name, described)) for name, described in inputs.items()),
         outputs=description.get("outputs") or {},
         modes=tuple(modes or ["async"]),
         transmits=set(MODES) <= set(description.get("outputTransmission") or ()),
     )
-
-
-def _input_field(name: str, described: Mapping[str, Any]) -> Field:
-    schema = described.get("schema")
-    has_default = isinstance(schema, Mapping) and "default" in schema
-    made_ = input_field(described, described.get("minOccurs", 1) != 0 and not has_default)
-    return made_ if made_.title else replace(made_, title=name)
 
 
 def _walk(name: str, part: Field, entries: Entries) -> Iterator[tuple[str, Field]]:

@@ -14,9 +14,9 @@ from geomill.app.exchange.formats import short_code
 from geomill.app.exchange.values import described_type
 from geomill.app.pages.form.compound import Group, Rows, Variants
 from geomill.app.pages.form.entries import MISSING, Json
-from geomill.app.pages.form.fields import Choice, Field, Flag, Number, Text, Ticks, Written
+from geomill.app.pages.form.fields import LONG, Choice, Field, Flag, Number, Text, Ticks, Written
 from geomill.app.pages.form.special import Box, Document, File, Qualified
-from geomill.app.pages.form.wording import phrase
+from geomill.app.pages.form.wording import between, phrase
 
 Schema = Mapping[str, Any]
 DEEPEST = 6  # levels of a form
@@ -32,18 +32,19 @@ def field_of(schema: Any, required: bool = True) -> Field:
     return _Making().field(schema, required, 0)
 
 
-def input_field(described: Mapping[str, Any], required: bool) -> Field:
+def input_field(name: str, described: Mapping[str, Any]) -> Field:
     """The field of an input: of several values where its maxOccurs allows more than one."""
-    schema, most = described.get("schema", {}), described.get("maxOccurs", 1)
-    one = _qualified(_Making().field(schema, required or most != 1, 0))
-    if most != 1:
-        least = described.get("minOccurs", 1)
-        words = f"{one.words}; {least if isinstance(least, int) else 0} or more, each in a row"
-        item = replace(one, title="", help="", required=True)
-        most = most if isinstance(most, int) else None
-        one = Rows(item=item, least=least if isinstance(least, int) else 0, most=most, words=words, required=required)
-    told = {name: described[name] for name in ("title", "description") if isinstance(described.get(name), str)}
-    return replace(one, title=told.get("title") or one.title, help=told.get("description") or one.help)
+    schema, most, least = described.get("schema"), described.get("maxOccurs", 1), described.get("minOccurs", 1)
+    required = least != 0 and not (isinstance(schema, Mapping) and "default" in schema)
+    one = _Making().field(schema, required or most != 1, 0)
+    told = [described.get("title") or one.title or name, described.get("description") or one.help]
+    title, text = (each if isinstance(each, str) else "" for each in told)
+    if most == 1:
+        return _qualified(replace(one, title=title, help=text))
+    least = least if isinstance(least, int) else 1
+    item = _qualified(replace(one, title="", help="", required=True))
+    words = f"{between(least, most if isinstance(most, int) else None)} values; {one.words}"
+    return Rows(title, text, words, required, item=item, least=least, most=most if isinstance(most, int) else None)
 
 
 def _qualified(one: Field) -> Field:
@@ -116,12 +117,12 @@ class _Making:
             return self._variants([{**facts, "type": kind} for kind in types], depth)
         match types:
             case ["string"]:
-                long = facts.get("maxLength", 0) > 200
-                return Text(format=str(facts.get("format", "")), long=long)
+                return Text(format=str(facts.get("format", "")), long=facts.get("maxLength", 0) > LONG)
             case ["integer" | "number" as kind]:
-                return Number(integer=kind == "integer")
+                step = facts.get("multipleOf") or (1 if kind == "integer" else None)
+                return Number(step=step, low=facts.get("minimum"), high=facts.get("maximum"))
             case ["boolean"]:
-                return Flag(words=" ")
+                return Flag()
             case ["array"]:
                 return self._rows(facts, depth)
             case ["object"]:

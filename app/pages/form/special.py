@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -12,9 +13,10 @@ from geomill.app.pages.form.compound import Group
 from geomill.app.pages.form.entries import At, Entries, Filled, Json, Missing
 from geomill.app.pages.form.fields import Field, Written, coded, is_number, number
 
-SIDES = (("west", "West"), ("south", "South"), ("east", "East"), ("north", "North"))
+SIDES = (("0", "West"), ("1", "South"), ("2", "East"), ("3", "North"))  # numbered for who draws them
 BOX = {"bbox", "crs"}
 HEIGHTS = (("low", "Lowest"), ("high", "Highest"))
+FLAT, WITH_HEIGHTS = ("0", "1", "2", "3"), ("0", "1", "low", "2", "3", "high")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Box(Field):
         given: Mapping[str, Any] = value if isinstance(value, dict) else {}
         numbers = given.get("bbox")
         count = len(numbers) if isinstance(numbers, list) else 0
-        order = ("west", "south", "low", "east", "north", "high") if count == 6 else [side for side, _ in SIDES]
+        order = WITH_HEIGHTS if count == 6 else FLAT
         known = dict(zip(order, numbers or (), strict=False)) if count in (4, 6) else {}
         texts = {side: coded(known[side]) if is_number(known.get(side)) else "" for side, _ in (*SIDES, *HEIGHTS)}
         crs = given.get("crs")
@@ -44,7 +46,7 @@ class Box(Field):
         if not any(texts.values()):
             return self.nothing()
         high = bool(texts["low"] or texts["high"])
-        order = ["west", "south", "low", "east", "north", "high"] if high else [side for side, _ in SIDES]
+        order = WITH_HEIGHTS if high else FLAT
         for index, side in enumerate(order):
             at.of(f"{at.name}:{side}", f".bbox[{index}]").here()
         at.of(f"{at.name}:crs", ".crs").here()
@@ -62,20 +64,30 @@ class File(Field):
 
     def fill(self, name: str, value: Json | Missing) -> Filled:
         """As above."""
-        link: Mapping[str, Any] = value if isinstance(value, dict) else {}
-        href, type_ = link.get("href"), link.get("type")
+        given: Mapping[str, Any] = value if isinstance(value, dict) else {}
+        href, type_ = given.get("href"), given.get("type")
+        inline = coded(value) if isinstance(given.get("value"), str) else ""
         return [(f"{name}:href", href if isinstance(href, str) else ""),
-                (f"{name}:type", type_ if isinstance(type_, str) else "")]  # fmt: skip
+                (f"{name}:type", type_ if isinstance(type_, str) else ""), (f"{name}:inline", inline)]  # fmt: skip
 
     def read(self, at: At) -> Json | Missing:
-        """As above."""
+        """As above; an address counts before what is in the request."""
         at.here()
         at.of(f"{at.name}:href", ".href").here()
         at.of(f"{at.name}:type", ".type").here()
         href, type_ = at.text(":href").strip(), at.text(":type").strip()
-        if not href:
-            return self.nothing()
-        return {"href": href, **({"type": type_} if type_ else {})}
+        if href:
+            return {"href": href, **({"type": type_} if type_ else {})}
+        inline = at.text(":inline")
+        return Written().read(at.of(f"{at.name}:inline", "")) if inline else self.nothing()
+
+    def inline(self, text: str) -> tuple[int, str] | None:
+        """The size in bytes and the media type of a file that is in the request. text: of its entry."""
+        try:
+            value = json.loads(text)
+            return len(base64.b64decode(value["value"])), str(value.get("mediaType", ""))
+        except (ValueError, TypeError, LookupError, AttributeError):
+            return None
 
 
 @dataclass(frozen=True)
