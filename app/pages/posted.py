@@ -33,6 +33,7 @@ def _with_files(form: Entries, files: MultiDict[str, FileStorage]) -> Entries:
     """Put what was sent as a file where its address would stand: into the request itself."""
     found = form.copy()
     for name, file in files.items():
-        if file.filename and name.endswith(":file"):
-            found[name.removesuffix("file") + "inline"] = coded(content(file.read(), file.mimetype))
+        with file.stream:
+            if file.filename and name.endswith(":file"):
+                found[name.removesuffix("file") + "inline"] = coded(content(file.read(), file.mimetype))
     return found

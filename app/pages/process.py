@@ -49,6 +49,7 @@ def show(
 ) -> Response:
     """The page with a form as it stands. more: status, focus."""
     reading, process_id = form.read(entries), document["id"]
+    change = links.to("forms.change", process_id=process_id)
     return pages.render(
         "process.html",
         more.pop("status", 200),
@@ -57,7 +58,7 @@ def show(
         phrase=phrase,
         runs=runs.of(process_id),
         told=runs.sentence,
-        form=Shown(form, entries, errors or {}, more.pop("focus", None), links.to("forms.change", process_id=process_id)),
+        form=Shown(form, entries, errors or {}, more.pop("focus", None), change),
         snippets=snippets(process_id, reading),
         has=current_app.view_functions,
     )

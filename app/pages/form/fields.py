@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from geomill.app.exchange.strictjson import loads
 from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Json, Missing
-from geomill.app.pages.form.snippets import laid_out
+from geomill.app.pages.form.snippets import UNSEEN, laid_out
+from geomill.app.pages.form.snippets import text as coded
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?Z", re.ASCII)
@@ -74,8 +75,8 @@ class Text(Field):
     kind: ClassVar[str] = "text"
 
     def fill(self, name: str, value: Json | Missing) -> Filled:
-        """As above; a page cannot hold U+0000."""
-        return [(name, value if isinstance(value, str) and "\0" not in value else "")]
+        """As above; a page cannot hold every character."""
+        return [(name, value if isinstance(value, str) and not UNSEEN.search(value) else "")]
 
     def read(self, at: At) -> Json | Missing:
         """As above; browsers end lines as no other program does, and have dates without a zone, which are in UTC."""
@@ -226,11 +227,6 @@ def number(text: str) -> Json:
     except ValueError:
         return text
     return value if is_number(value) else text
-
-
-def coded(value: Json) -> str:
-    """A value as JSON on one line."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def pretty(value: Json) -> str:

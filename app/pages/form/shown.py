@@ -10,6 +10,7 @@ from geomill.app.pages.form.compound import Rows
 from geomill.app.pages.form.entries import Entries, element_id, inside
 from geomill.app.pages.form.fields import Choice, Field, Text
 from geomill.app.pages.form.form import MORE, Form
+from geomill.app.pages.words import size
 
 FEW = 4  # options that are shown at once
 SHORT = 40  # characters of all their labels
@@ -29,6 +30,7 @@ class Shown:
     change: str = ""
     id = staticmethod(element_id)
     inside = staticmethod(inside)
+    size = staticmethod(size)
 
     def text(self, name: str) -> str:
         """The text that a field has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 
 TOKEN = "GEOMILL_TOKEN"  # noqa: S105  the name of a variable, which the command line reads, too
 WIDTH = 78
+# what no page can hold, but for the line feed: control characters, and what is no character
+UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _IN_PYTHON = {"true": "True", "false": "False", "null": "None"}
 
 
@@ -58,7 +61,7 @@ class Snippets:
 
 def text(value: Any) -> str:
     """A value in JSON on one line. A text of JSON is the same text in Python."""
-    return json.dumps(value, ensure_ascii=False)
+    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def laid_out(value: Any, words: Mapping[str, str] | None = None, indent: str = "") -> str:
