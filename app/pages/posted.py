@@ -9,8 +9,8 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.formparser import FormDataParser
 
 from geomill.app.pages.form.entries import Entries
-from geomill.app.pages.form.fields import coded
 from geomill.app.pages.form.form import MARK
+from geomill.app.pages.form.snippets import coded
 from geomill.app.pages.form.special import content
 
 TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")

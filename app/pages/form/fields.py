@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 
 from geomill.app.exchange.strictjson import loads
 from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Json, Missing
-from geomill.app.pages.form.snippets import UNSEEN, laid_out
-from geomill.app.pages.form.snippets import text as coded
+from geomill.app.pages.form.snippets import UNSEEN, coded, laid_out
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?Z", re.ASCII)

@@ -46,10 +46,10 @@ class Snippets:
         """For Python with the library requests."""
         headers = []
         if self.prefer:
-            headers.append(f'"Prefer": {text(self.prefer)}')
+            headers.append(f'"Prefer": {coded(self.prefer)}')
         if self.token:
             headers.append(f'"Authorization": "Bearer " + os.environ["{TOKEN}"]')
-        sent = [f"    {text(self.address)},", "    json=request,"]
+        sent = [f"    {coded(self.address)},", "    json=request,"]
         if headers:
             sent.append(f"    headers={{{', '.join(headers)}}},")
         value = laid_out(self.request, _IN_PYTHON)
@@ -59,7 +59,7 @@ class Snippets:
         return "\n".join([*lines, "response.raise_for_status()", f"print({told})"])
 
 
-def text(value: Any) -> str:
+def coded(value: Any) -> str:
     """A value in JSON on one line. A text of JSON is the same text in Python."""
     return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
@@ -67,11 +67,11 @@ def text(value: Any) -> str:
 def laid_out(value: Any, words: Mapping[str, str] | None = None, indent: str = "") -> str:
     """JSON as people write it: what is short stands on one line. words: what the language calls true, false, null."""
     if not isinstance(value, dict | list) or not value:
-        written = text(value)
+        written = coded(value)
         return (words or {}).get(written, written)
     inner = f"{indent}  "
     if isinstance(value, dict):
-        parts = [f"{text(name)}: {laid_out(each, words, inner)}" for name, each in value.items()]
+        parts = [f"{coded(name)}: {laid_out(each, words, inner)}" for name, each in value.items()]
     else:
         parts = [laid_out(each, words, inner) for each in value]
     start, end = "{}" if isinstance(value, dict) else "[]"

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from geomill.app.exchange.values import QUALIFIERS
 from geomill.app.pages.form.compound import Group
 from geomill.app.pages.form.entries import At, Entries, Filled, Json, Missing
-from geomill.app.pages.form.fields import Field, Written, coded, is_number, number
+from geomill.app.pages.form.fields import Field, Written, is_number, number
+from geomill.app.pages.form.snippets import coded
 
 SIDES = (("0", "West"), ("1", "South"), ("2", "East"), ("3", "North"))  # numbered for who draws them
 BOX = {"bbox", "crs"}
