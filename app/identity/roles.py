@@ -51,6 +51,8 @@ RIGHTS = {
     "replace": DEPLOY,
     "undeploy": DEPLOY,
     "execute": EXECUTE,
+    "changeForm": READ,
+    "showRequest": READ,
     "getJobs": READ,
     "getStatus": READ,
     "dismiss": CHANGE_OWN,
