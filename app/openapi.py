@@ -29,6 +29,7 @@ TEXT_SCHEMA: Json = {"type": "string"}
 PARAMETERS: dict[str, tuple[str, str, Json]] = {  # in the rules of the views: (in the standard, meaning, schema)
     "process_id": ("processID", "The id of a process.", {**TEXT_SCHEMA, "example": "echo"}),
     "job_id": ("jobID", "The id of a job.", TEXT_SCHEMA),
+    "upload_id": ("uploadID", "The id of an upload.", TEXT_SCHEMA),
     "output_id": ("outputID", "The id of an output.", TEXT_SCHEMA),
     "number": ("N", "Which value of an output with several, from 0.", {"type": "integer", "minimum": 0}),
     "path": ("path", "The path of a file among the results.", TEXT_SCHEMA),
@@ -41,7 +42,7 @@ REQUEST_HEADERS = {
     "Range": "The bytes to give. RFC 9110, 14.2",
 }
 RESPONSE_HEADERS = {
-    "Location": "The address of the job, or of the process.",
+    "Location": "The address of what was made: the job, the process, the upload.",
     "Link": "Links, as RFC 8288 writes them.",
     "Preference-Applied": "The preferences that were honoured. RFC 7240",
     "ETag": "Names this state of the resource.",

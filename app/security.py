@@ -100,6 +100,17 @@ def own_origins(settings: Settings) -> set[str]:
     return {f"{request.scheme}://{request.host}", f"{public.scheme}://{public.netloc}"}
 
 
+def is_ours(settings: Settings, host: str) -> bool:
+    """Whether an address with this host, perhaps with a port, leads to this server, as far as it knows.
+
+    By any name of this host where it serves this host alone.
+    """
+    if host in (request.host, urlsplit(settings.public_url or "").netloc):
+        return True
+    port = request.host.rpartition(":")[2] if ":" in request.host else ""
+    return for_this_host(settings) and is_loopback(host_name(host)) and host.endswith(f":{port}")
+
+
 def local_address(environ: dict[str, Any]) -> str:
     """The address of ours that the request came to, where the server tells; else a loopback one."""
     connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")

@@ -15,10 +15,11 @@ from geomill.app.api import (
     provenance,
     results,
     steps,
+    uploads,
 )
 
 RESOURCES = (
-    *(landing, conformance, definition, processes, deployment, execution),
+    *(landing, conformance, definition, processes, deployment, uploads, execution),
     *(jobs, results, logs, steps, provenance, problems, login, assets),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

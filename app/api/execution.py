@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -16,10 +18,13 @@ from geomill.app.api.jobs import status_answer
 from geomill.app.api.results import WHOLE, delivered
 from geomill.app.errors import JobNotFinished, NotExecutable, ServerBusy
 from geomill.app.exchange import inputs, prefer
+from geomill.app.exchange.request import ExecuteRequest
 from geomill.app.operations import Answer, operation
 from geomill.app.runners import RUNNERS
 from geomill.app.schemas import ExecuteSchema, StatusInfoSchema
+from geomill.app.security import is_ours
 from geomill.app.server import current_app
+from geomill.app.uploads import naming
 from geomill.jobstore import Job, Limits, StatusInfo
 from geomill.jobstore.records import new_job_id, now
 from geomill.processes.registry import Process
@@ -45,11 +50,12 @@ def execute(process_id: str) -> Any:
         raise NotExecutable(f"Process {process.id} is a bare {process.runner} image; this server runs CWL and Python.")
     body, preference = whole_body(), prefer.parse(request.headers.get("Prefer"))
     asked = inputs.read(body)
-    inputs.check(asked, process.description, current_app.guard.check)
+    given = _uploads(asked)
+    inputs.check(asked, process.description, partial(_check_href, given))
     with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
             raise ServerBusy(f"Process {process.id} can only be waited for, and too many requests wait already.")
-        status = current_app.jobs.create(_job(process, body, asked.limits), body, durable=not seated)
+        status = current_app.jobs.create(_job(process, body, asked.limits), body, durable=not seated, given=given)
         g.job_id = status.job_id  # for an error from here on
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
@@ -65,7 +71,8 @@ def retry(job_id: str) -> Any:
         raise JobNotFinished(f"Job {job_id} is {old.status.value}; dismiss it first, or wait for its end.")
     asked = current_app.jobs.job(job_id)
     again = replace(asked, job_id=new_job_id(), owner=g.caller.name, created=now(), key=None, retry_of=job_id)
-    status = current_app.jobs.create(again, current_app.jobs.request(job_id))
+    body = current_app.jobs.request(job_id)
+    status = current_app.jobs.create(again, body, given=_uploads(inputs.read(body)))
     g.job_id = status.job_id
     return _accepted(status)
 
@@ -81,6 +88,19 @@ def _accepted(status: StatusInfo) -> Response:
     if applied := prefer.applied(request.headers.get("Prefer"), "respond-async", "wait", "return"):
         answer.headers["Preference-Applied"] = applied
     return answer
+
+
+def _uploads(asked: ExecuteRequest) -> Mapping[str, Path]:
+    """The uploads of the caller that a request names, for its job to hold. Raises BadInput."""
+    uploads = current_app.uploads
+    wanted = naming.wanted(asked.inputs, uploads, g.caller.owns, partial(is_ours, current_app.settings))
+    return naming.given(uploads, wanted)
+
+
+def _check_href(given: Mapping[str, Path], href: str) -> None:
+    """Refuse what would not be fetched. given: what the job has anyhow. Raises Refused."""
+    if naming.upload_id(href) not in given:
+        current_app.guard.check(href)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def run(task: Task) -> dict[str, Any]:
     logger, said = listen(task.work)
     tool, steps = _loaded(task, document, said)
     given = contents(task.request.inputs, inputs.given(task.request, task.description))
-    order = Order(tool, task.work / "inputs", task.guard.fetch).make(given)
+    order = Order(tool, task.work / "inputs", task.get).make(given)
     context = _context(task.work, steps.fence)
     if tool.tool["id"] == loading.URI:  # a tool that has no name of its own
         context.name = task.job.process_id
