@@ -100,15 +100,22 @@ def own_origins(settings: Settings) -> set[str]:
     return {f"{request.scheme}://{request.host}", f"{public.scheme}://{public.netloc}"}
 
 
-def is_ours(settings: Settings, host: str) -> bool:
-    """Whether an address with this host, perhaps with a port, leads to this server, as far as it knows.
-
-    By any name of this host where it serves this host alone.
-    """
-    if host in (request.host, urlsplit(settings.public_url or "").netloc):
+def is_ours(settings: Settings, url: str) -> bool:
+    """Whether a web address leads to this server, as far as it knows: by any name where it serves this host alone."""
+    scheme, host, port = origin(url)
+    known = {origin(f"{request.scheme}://{request.host}"), origin(settings.public_url or "")}
+    if (scheme, host, port) in known:
         return True
-    port = request.host.rpartition(":")[2] if ":" in request.host else ""
-    return for_this_host(settings) and is_loopback(host_name(host)) and host.endswith(f":{port}")
+    return for_this_host(settings) and is_loopback(host) and port in {each[2] for each in known}
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of an address. RFC 6454, 4"""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", "", None
 
 
 def local_address(environ: dict[str, Any]) -> str:

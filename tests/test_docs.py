@@ -24,6 +24,7 @@ from geomill.app.schemas import (
     PackageQuery,
     ProcessesQuery,
     ResultsQuery,
+    UploadQuery,
     StatusInfoSchema,
 )
 from geomill.jobstore import Status, StatusInfo, store
@@ -181,7 +182,8 @@ def test_every_resource_is_in_the_readme(served: set[tuple[str, str]]) -> None:
 
 
 QUERIES = {
-    "/processes": ProcessesQuery, "/processes/{processID}/package": PackageQuery, "/jobs": JobsQuery,
+    "/processes": ProcessesQuery, "/processes/{processID}/package": PackageQuery, "/uploads": UploadQuery,
+    "/jobs": JobsQuery,
     "/jobs/{jobID}/results": ResultsQuery, "/jobs/{jobID}/logs": LogsQuery,
 }  # fmt: skip
 

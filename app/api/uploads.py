@@ -11,7 +11,7 @@ from geomill.app import links
 from geomill.app.api.body import check_coding
 from geomill.app.api.results import VALUE, read_range
 from geomill.app.exchange.media_types import extension
-from geomill.app.negotiation import ANY
+from geomill.app.negotiation import ANY, BYTES, FORM
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import UploadQuery, UploadSchema, dump
 from geomill.app.schemas.queries import read
@@ -22,7 +22,7 @@ from geomill.app.uploads import receiving
 bp = Blueprint("uploads", __name__)
 
 KEPT = Answer("The file is kept; `href` names it as an input.", UploadSchema, headers=("Location",))
-BODIES = ("application/octet-stream", receiving.FORM, ANY)
+BODIES = (BYTES, FORM, ANY)
 
 
 @bp.post("/uploads")
@@ -66,7 +66,7 @@ def show(upload_id: str) -> Any:
 
 
 @bp.delete("/uploads/<upload_id>")
-@operation("removeUpload", {204: Answer("It is removed.", media_types=())}, problems=(404, 503), offers=())
+@operation("removeUpload", {204: Answer("It is removed.", media_types=())}, problems=(404, 503))
 def remove(upload_id: str) -> Any:
     """Remove a file that you sent; jobs that were asked for before still get it."""
     current_app.uploads.remove(current_app.uploads.get(upload_id, g.caller.owns).upload_id)

@@ -13,14 +13,14 @@ from typing import Any
 from geomill.app.exchange.values import Place
 from geomill.app.uploads.store import NoSuchUpload, Upload, Uploads
 
-_ADDRESS = re.compile(r"https?://(?P<host>[^/?#\s]+)(?:/[^?#\s]*)?/uploads/(?P<id>[0-9a-f]{40})/?", re.ASCII)
+_ADDRESS = re.compile(r"https?://[^/?#\s]+(?:/[^?#\s]*)?/uploads/([0-9a-f]{40})/?", re.ASCII)
 _LINKS = ("href", "location", "path")  # members that are addresses, of links and of the files of CWL
 
 
 def upload_id(href: str) -> str | None:
     """The id of the upload that an address names, be it ours or not."""
     found = _ADDRESS.fullmatch(href.strip())
-    return found["id"] if found else None
+    return found[1] if found else None
 
 
 def wanted(
@@ -28,19 +28,19 @@ def wanted(
 ) -> list[Upload]:
     """The uploads that the inputs of a request name, each once.
 
-    owns: as in Uploads.get; is_ours: whether a host, perhaps with a port, is this server.
+    owns: as in Uploads.get; is_ours: whether an address leads to this server.
     Raises BadInput where a link of ours names none that is the caller's.
     """
     found: dict[str, Upload] = {}
     for input_id, value in inputs.items():
-        for path, name, text in _strings(value):
-            address = _ADDRESS.fullmatch(text.strip())
-            if address is None or address["id"] in found:
+        for path, is_link, text in _strings(value):
+            name = upload_id(text)
+            if name is None or name in found:
                 continue
             try:
-                found[address["id"]] = uploads.get(address["id"], owns)
+                found[name] = uploads.get(name, owns)
             except NoSuchUpload as error:
-                if name in _LINKS and is_ours(address["host"].lower()):
+                if is_link and is_ours(text.strip()):
                     raise Place(input_id, path).wrong(f"cannot be fetched: {error}") from None
     return list(found.values())
 
@@ -51,13 +51,16 @@ def given(uploads: Uploads, wanted: list[Upload]) -> dict[str, Path]:
     return files | {f"{upload.upload_id}.json": uploads.record(upload) for upload in wanted}
 
 
-def _strings(value: Any, path: str = "", name: str = "") -> Iterator[tuple[str, str, str]]:
-    """Every text in a value: where it is, the member that it is, and itself."""
+def _strings(value: Any, path: str = "") -> Iterator[tuple[str, bool, str]]:
+    """Every text in a value: where it is, a link by where the link is; whether it is the address of one; itself."""
     if isinstance(value, str):
-        yield path, name, value
+        yield path, False, value
     elif isinstance(value, dict):
-        for member, inner in value.items():
-            yield from _strings(inner, f"{path}.{member}" if path else member, member)
+        for name, inner in value.items():
+            if name in _LINKS and isinstance(inner, str):
+                yield path, True, inner
+            else:
+                yield from _strings(inner, f"{path}.{name}" if path else name)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _strings(inner, f"{path}[{index}]", name)
+            yield from _strings(inner, f"{path}[{index}]")

@@ -14,14 +14,14 @@ from werkzeug.sansio.multipart import Data, Epilogue, Event, File, MultipartDeco
 
 from geomill.app.exchange import media_types
 from geomill.app.exchange.file_names import last_segment, tame
+from geomill.app.negotiation import BYTES, FORM
 from geomill.app.uploads.store import Sent
 
 PIECE = 1 << 16  # bytes
 OVERHEAD = 1 << 20  # bytes of a form beside its file: its other fields, the heads of its parts
 PARTS = 100  # of a form
-FORM = "multipart/form-data"
 # what says nothing of a file: programs send the last two for whatever they send
-_UNKNOWN = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+_UNKNOWN = ("", BYTES, "application/x-www-form-urlencoded")
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(\s*;[\x20-\x7e]{1,200})?", re.ASCII)
 
 
