@@ -157,7 +157,7 @@ def _kept(status: Json) -> str:
 @options.home
 @options.as_json
 def gc(dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Remove now what is due to go: jobs and uploads by age, jobs for a full disk, then what nothing needs; on this host alone."""
+    """Remove now what is due to go: by age, for a full disk, and what nothing needs any more; on this host alone."""
     options.need_linux()
     from geomill.app import retention, tenant_names
     from geomill.app.engine.client import open_store

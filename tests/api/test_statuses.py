@@ -69,7 +69,10 @@ OPERATIONS = {
     "pin": ("PUT", "{page}/pin"),
     "unpin": ("DELETE", "{page}/pin"),
 }
-USUAL = {"upload": 201, "removeUpload": 204, "deploy": 201, "replace": 204, "undeploy": 204, "retry": 201}  # others: 200
+USUAL = {  # others: 200
+    **{"upload": 201, "deploy": 201, "retry": 201},
+    **{"removeUpload": 204, "replace": 204, "undeploy": 204},
+}
 WITHOUT_CHOICE = ("getFile", "getPackage", "getUpload")  # there is one thing, whatever the client accepts
 NUMBERS = count()
 NONE = "/jobs/0191b8a0-0000-7000-8000-000000000000"
@@ -485,7 +488,7 @@ def process_of_the_server(operation: str, place: Place) -> TestResponse:
 
 def process_that_is_not_there(operation: str, place: Place) -> TestResponse:
     method, path = OPERATIONS[operation]
-    return place.worker.open(path.format(deployed="/processes/none", uploaded=NO_UPLOAD), method=method, data=docker(), content_type=OGC)
+    return place.worker.open(path.format(deployed="/processes/none"), method=method, data=docker(), content_type=OGC)
 
 
 def process_that_was_spoiled(operation: str, place: Place) -> TestResponse:
