@@ -40,7 +40,8 @@ outputs: {b: {type: stdout}}
 
 def warm_up() -> None:
     """Read the schemas of CWL and try the sandbox, which takes longer than most runs."""
-    importlib.import_module("geomill.app.download")  # a job user may not be able to reach the code any more
+    for name in ("geomill.app.download", "encodings.cp437"):  # a job user may not be able to reach the code any more;
+        importlib.import_module(name)  # the latter is how names in zip files are written
     loading.warm_up()
     bubblewrap.closed()
 
