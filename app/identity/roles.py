@@ -50,6 +50,9 @@ RIGHTS = {
     "deploy": DEPLOY,
     "replace": DEPLOY,
     "undeploy": DEPLOY,
+    **dict.fromkeys(("showDeployment", "reviewDeployment", "deployFromPage"), DEPLOY),
+    **dict.fromkeys(("showReplacement", "reviewReplacement", "replaceFromPage"), DEPLOY),
+    **dict.fromkeys(("showUndeployment", "undeployFromPage"), DEPLOY),
     "execute": EXECUTE,
     "getJobs": READ,
     "getStatus": READ,
@@ -67,6 +70,7 @@ RIGHTS = {
     "getJobInputs": READ_OWN,  # as received: with signed addresses, perhaps
     "getJobProvenance": READ,
     "getROCrate": READ,
+    "getAdmin": ADMINISTER,
     "getProblemType": PUBLIC,
     "getAsset": PUBLIC,
     "showLogin": PUBLIC,

@@ -91,3 +91,14 @@ def short(job_id: str) -> str:
 def pretty(value: Any) -> str:
     """JSON for people."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text that say something."""
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def brief(text: str, most: int = 120) -> str:
+    """The first line of a text, cut between words."""
+    first = next(iter(lines(text)), "")
+    return first if len(first) <= most else first[:most].rpartition(" ")[0] + " ..."
