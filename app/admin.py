@@ -6,7 +6,9 @@ import functools
 import os
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +27,7 @@ RECENT = 86400.0  # seconds in which a failure is a recent one
 MOST_FAILURES = 200  # jobs that are read for them
 MOST_TENANTS = 50
 KEPT = 60  # seconds for which is believed what a host allows
+PATIENCE = 2.0  # seconds to hear of it
 
 Json = dict[str, Any]
 
@@ -45,20 +48,20 @@ def document(app: Geomill, names: list[str], *, whole: bool) -> Json:
     settings, default = app.settings, app.tenants.default
     found = health.look(settings, default.engine)
     tenants = {name: app.tenants.get(name) for name in names[:MOST_TENANTS]}
-    queue = [(name, each) for name, tenant in tenants.items() for each in _unfinished(tenant)]
+    queue = [each for tenant in tenants.values() for each in _unfinished(tenant)]
     shown: Json = {
         "time": timestamp(datetime.now(UTC)),
         "troubles": found.troubles,
         "maintenance": vars(found.maintenance) if found.maintenance else None,
         "dispatcher": _dispatcher(settings, found),
-        "running": [_group(name, each) for name, each in queue if each.status is Status.RUNNING],
-        "accepted": [_group(name, each) for name, each in queue if each.status is Status.ACCEPTED],
+        "running": [_group(each) for each in queue if each.status is Status.RUNNING],
+        "accepted": [_group(each) for each in queue if each.status is Status.ACCEPTED],
         "failures": [_failures(each) for name, tenant in tenants.items() for each in failures(name, tenant)],
         "tenants": names,
     }
     if whole:
         shown |= {
-            "limits": limits(settings, [each for _, each in queue]),
+            "limits": limits(settings, queue, found.said),
             "disk": disk(settings, found),
             "isolation": isolation(default.engine),
             "versions": _rows(host.versions()),
@@ -87,15 +90,24 @@ def failures(name: str, tenant: Tenant) -> list[Failures]:
     return sorted(groups, key=lambda each: -each.count)
 
 
-def limits(settings: Settings, queue: Iterable[overview.Group]) -> list[Json]:
-    """The limits on all jobs together, and how much of each is in use."""
-    counts = dict.fromkeys((Status.RUNNING, Status.ACCEPTED), 0)
+def limits(settings: Settings, queue: Sequence[overview.Group], said: Json) -> list[Json]:
+    """The limits on all jobs together, and how much of each is in use; None where nobody can tell.
+
+    said: by the dispatcher.
+    """
+    counts, owners = Counter[Status](), Counter[tuple[Status, str, str]]()
     for each in queue:
         counts[each.status] += each.count
-    return [
-        {"name": "max_running", "limit": settings.max_running, "used": counts[Status.RUNNING]},
-        {"name": "max_queued", "limit": settings.max_queued, "used": counts[Status.ACCEPTED]},
-    ]
+        owners[each.status, each.tenant, each.owner] += each.count
+    most = {state: max((n for key, n in owners.items() if key[0] is state), default=0) for state in counts}
+    used = {
+        "max_running": counts[Status.RUNNING],
+        "max_running_per_caller": most.get(Status.RUNNING, 0),
+        "max_queued": counts[Status.ACCEPTED],
+        "max_queued_per_caller": most.get(Status.ACCEPTED, 0),
+        "memory": said.get("memory"),
+    }
+    return [{"name": name, "limit": getattr(settings, name), "used": each} for name, each in used.items()]
 
 
 def disk(settings: Settings, found: health.Health) -> Json:
@@ -115,17 +127,19 @@ def disk(settings: Settings, found: health.Health) -> Json:
     }
 
 
-def isolation(engine: Engine) -> list[Json]:
-    """What keeps jobs and packages apart; nothing where the dispatcher, who tries it, does not say."""
-    return _isolation(engine, int(time.monotonic() / KEPT))
+def isolation(engine: Engine) -> list[Json] | None:
+    """What keeps jobs and packages apart; None where the dispatcher, which tries it, does not say."""
+    with suppress(LookupError):
+        return _isolation(engine, int(time.monotonic() / KEPT))
+    return None
 
 
 @functools.lru_cache(maxsize=2)
 def _isolation(engine: Engine, period: int) -> list[Json]:
-    allowed = engine.ask({"op": "host"}, 2.0)
+    """Raises LookupError, which is not kept."""
+    allowed = engine.ask({"op": "host"}, PATIENCE)
     if allowed is None:
-        raise_for_cache = LookupError("unknown for now")
-        raise raise_for_cache
+        raise LookupError
     return _rows((*host.isolation(allowed), *host.sandboxes(engine.settings, allowed)))
 
 
@@ -141,12 +155,18 @@ def _dispatcher(settings: Settings, found: health.Health) -> Json:
     return {"state": found.state, "log": str(settings.runtime_dir / LOG), **told}
 
 
-def _group(name: str, each: overview.Group) -> Json:
-    members = {"tenant": name, "processID": each.process_id, "owner": each.owner}
-    return {**members, "count": each.count, "since": timestamp(each.since)}
+def _group(each: overview.Group) -> Json:
+    told = {"tenant": each.tenant, "processID": each.process_id, "owner": each.owner, "count": each.count}
+    about = {"status": each.status.value, "processID": each.process_id}
+    return {
+        **told,
+        "since": timestamp(each.since),
+        "href": links.of_query(links.in_tenant(each.tenant, "/jobs"), about),
+    }
 
 
 def _failures(each: Failures) -> Json:
+    about = {"status": Status.FAILED.value, "processID": each.process_id}
     return {
         "tenant": each.tenant,
         "cause": each.cause,
@@ -155,6 +175,7 @@ def _failures(each: Failures) -> Json:
         "latest": timestamp(each.latest.finished or each.latest.created),
         "message": each.latest.message,
         "jobID": each.latest.job_id,
+        "href": links.of_query(links.in_tenant(each.tenant, "/jobs"), about),
     }
 
 

@@ -30,6 +30,7 @@ _FAILED = "SELECT id FROM jobs WHERE status = 'failed' AND created >= ? ORDER BY
 class Group:
     """Jobs of one process, owner and state that have not ended. since: when the first was created, or began to run."""
 
+    tenant: str
     status: Status
     process_id: str
     owner: str
@@ -40,7 +41,7 @@ class Group:
 def unfinished(store: JobStore, status: Status) -> list[Group]:
     """The jobs that wait, or those that run, most first. Raises sqlite3.Error."""
     return [
-        Group(Status(state), process_id, owner, count, datetime.fromtimestamp(started or created, UTC))
+        Group(store.tenant, Status(state), process_id, owner, count, datetime.fromtimestamp(started or created, UTC))
         for state, process_id, owner, count, created, started in store.index.read(_UNFINISHED, [status.value, MOST])
     ]
 

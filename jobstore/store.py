@@ -1,10 +1,10 @@
 """The job store: create, read, move and remove jobs; the only door to a status.
 
-    <home>/<tenant>/jobs/<first 7 hex digits>/<jobID>/
-        job.json  request.json  status.json  log  results.json  outputs/  work/  logs/  events.jsonl  kept/
-                                 logs/, events.jsonl: of a job with steps; kept/: while it may be retried
-    <home>/<tenant>/keys/<sha256 of owner and Idempotency-Key> -> jobID
-    <runtime>/  <tenant>.sqlite  locks/00..ff         host-local: SQLite and flock do not belong on NFS
+<home>/<tenant>/jobs/<first 7 hex digits>/<jobID>/
+    job.json  request.json  status.json  log  results.json  outputs/  work/  logs/  events.jsonl  kept/
+                             logs/, events.jsonl: of a job with steps; kept/: while it may be retried
+<home>/<tenant>/keys/<sha256 of owner and Idempotency-Key> -> jobID
+<runtime>/  <tenant>.sqlite  locks/00..ff         host-local: SQLite and flock do not belong on NFS
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """The resources: one module, with one blueprint `bp`, for each row of the resource table."""
 
 from geomill.app.api import (
+    admin,
     assets,
     conformance,
     definition,
+    deploy,
     deployment,
     execution,
     jobs,
@@ -19,6 +21,6 @@ from geomill.app.api import (
 
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, execution),
-    *(jobs, results, logs, steps, provenance, problems, login, assets),
+    *(jobs, results, logs, steps, provenance, problems, login, assets, deploy, admin),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

@@ -151,7 +151,5 @@ def lines(settings: Settings, port: int, *, knows: bool = False) -> list[str]:
     if not is_loopback(settings.host) and not (settings.public_url or "").startswith("https:"):
         told.append("Tokens travel in the clear on this address, unless a proxy in front of it encrypts.")
     if os.geteuid() == 0 and settings.job_user is None:
-        told.append(
-            "Running as root: so do the jobs, with all rights; set GEOMILL_JOB_USER to change that."
-        )
+        told.append("Running as root: so do the jobs, with all rights; set GEOMILL_JOB_USER to change that.")
     return told

@@ -143,7 +143,8 @@ class Dispatcher:
         if message.get("digest") not in (None, self.identity):
             self.retired = "a server of another version or other settings has come"
         return {"pid": os.getpid(), "since": self.begun, "digest": self.identity, "queued": len(self.queue),
-                "running": len(self.running), "templates": self.templates.names()}  # fmt: skip
+                "running": len(self.running), "templates": self.templates.names(),
+                "memory": sum(each.memory for each in self.running.demands())}  # fmt: skip
 
     def _on_host(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
         """A worker, which has threads and cannot try it, asks what this host allows."""
@@ -354,4 +355,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

@@ -70,7 +70,7 @@ RIGHTS = {
     "getJobInputs": READ_OWN,  # as received: with signed addresses, perhaps
     "getJobProvenance": READ,
     "getROCrate": READ,
-    "getAdmin": ADMINISTER,
+    "getServerState": ADMINISTER,
     "getProblemType": PUBLIC,
     "getAsset": PUBLIC,
     "showLogin": PUBLIC,

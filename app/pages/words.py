@@ -98,7 +98,13 @@ def lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def brief(text: str, most: int = 120) -> str:
-    """The first line of a text, cut between words."""
-    first = next(iter(lines(text)), "")
+def brief(text: str, most: int = 140) -> str:
+    """The first paragraph of a text, cut between words."""
+    first = " ".join(text.strip().partition("\n\n")[0].split())
     return first if len(first) <= most else first[:most].rpartition(" ")[0] + " ..."
+
+
+def media(media_type: str) -> str:
+    """What people call a media type."""
+    short = {"application/json": "JSON", "text/html": "page", "text/plain": "text"}
+    return "OpenAPI" if media_type.startswith("application/vnd.oai.openapi") else short.get(media_type, media_type)
