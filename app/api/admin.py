@@ -19,7 +19,7 @@ bp = Blueprint("admin", __name__)
 @operation(
     "getServerState",
     {200: Answer("What waits and runs, what fails, what is left.", ServerStateSchema)},
-    problems=(503,),
+    streams=True,
     page=pages.document("admin.html"),
 )
 def show() -> Any:

@@ -43,6 +43,7 @@ RIGHTS = {
     "getLandingPage": READ,
     "getConformanceClasses": READ,
     "getAPI": READ,
+    "callOperation": READ,
     "getProcesses": READ,
     "getProcessDescription": READ,
     "getPackage": READ,

@@ -53,6 +53,7 @@ READS = {
     "getJobProvenance": "{page}/prov",
     "getROCrate": "{page}/ro-crate.zip",
     "getProblemType": "/problems/bad-input",
+    "getServerState": "/admin",
 }
 OPERATIONS = {
     **{operation: ("GET", path) for operation, path in READS.items()},
@@ -206,7 +207,7 @@ for each in OPERATIONS:
         WAYS[each, 406] = partial(nothing_acceptable, each)
     WAYS[each, 421] = partial(foreign_host, each)
 for each in READS:
-    if each not in ("getLog", "getStepLog", "getROCrate"):  # a stream has no ETag
+    if each not in ("getLog", "getStepLog", "getROCrate", "getServerState"):  # a stream has no ETag
         WAYS[each, 304] = partial(known_already, each)
 
 
@@ -648,7 +649,7 @@ UNHEARD_OF = {
     for each in (
         *("getLandingPage", "getConformanceClasses", "getAPI", "getProcesses", "getProcessDescription"),
         *("getProblemType", "getLog", "getStatus", "getJobs", "dismiss", "retry", "pin", "unpin", "getEvents"),
-        *("getStepLog", "deploy", "replace", "undeploy"),
+        *("getStepLog", "deploy", "replace", "undeploy", "getServerState"),
         *("getPackage", "getVersions", "getJobInputs", "getJobProvenance", "getROCrate"),
     )
 }
