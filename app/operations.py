@@ -39,8 +39,8 @@ class Operation:
     (ANY,) where there is one thing, which is given whatever the client accepts.
 
     body: of a request in JSON; takes: the media types of a request whose body is a document of its own;
-    streams: its answers are written as they are read, or others at every moment, and have no ETag; documented: in the API definition;
-    page: makes a page for people of the document that the view gives.
+    streams: its answers are written as they are read, or others at every moment, and have no ETag;
+    documented: in the API definition; page: makes a page for people of the document that the view gives.
     """
 
     id: str

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import NotFound
 
 from geomill.app import links, openapi
-from geomill.app.negotiation import HTML, JSON, OPENAPI
+from geomill.app.negotiation import ANY, HTML, JSON, OPENAPI
 from geomill.app.operations import Answer, operation
 from geomill.app.pages import api
 from geomill.app.server import current_app
@@ -28,7 +28,7 @@ def show() -> Any:
 
 
 @bp.get("/api/calls/<operation_id>")
-@operation("callOperation", {303: Answer("Where the form leads.", media_types=())}, offers=(HTML,), documented=False)
+@operation("callOperation", {303: Answer("Where the form leads.", media_types=())}, offers=(ANY,), documented=False)
 def call(operation_id: str) -> Response:
     """Where a form of the page leads a browser without scripts: to an operation that reads."""
     address = api.called(_document(), operation_id, request.args.to_dict())
