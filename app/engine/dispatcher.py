@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from geomill.app import loglines
+from geomill.app import host, loglines
 from geomill.app.config import Settings
 from geomill.app.engine import failing, isolation, logs
 from geomill.app.engine.children import Children
@@ -43,6 +43,7 @@ from geomill.jobstore import (
     maintenance,
 )
 from geomill.jobstore.alive import boot_id
+from geomill.jobstore.records import now, timestamp
 
 REBUILD = "rebuild the index"  # a chore
 RETIRE_AFTER = 10.0  # seconds without a server, a waiting job or a running one
@@ -66,6 +67,7 @@ class Dispatcher:
         self.templates = Templates(self.selector, stores, settings, self._started, self._template_ended)
         cores = float(max(os.cpu_count() or 1, settings.max_running))
         self.capacity = Capacity(settings.max_running, cores, settings.memory, settings.max_running_per_caller)
+        self.begun = timestamp(now())
         self.alone_since: float | None = None
         self.retired = ""  # why
         self.reconciled = 0.0
@@ -74,7 +76,7 @@ class Dispatcher:
         self.retaining = Retaining(settings, stores, self.children)
         operations = {
             "start": self._on_start, "place": self._on_place, "dismiss": self._on_dismiss, "sweep": self._on_sweep,
-            "hello": self._on_hello, "retire": self._on_retire,
+            "hello": self._on_hello, "retire": self._on_retire, "host": self._on_host,
         }  # fmt: skip
         self.listener = Listener(self.runtime / SOCKET, self.selector, operations)
 
@@ -140,8 +142,13 @@ class Dispatcher:
         """Two servers of one home with other versions or settings: the newcomer's dispatcher takes over."""
         if message.get("digest") not in (None, self.identity):
             self.retired = "a server of another version or other settings has come"
-        return {"pid": os.getpid(), "digest": self.identity, "queued": len(self.queue),
-                "running": len(self.running), "templates": self.templates.names()}  # fmt: skip
+        return {"pid": os.getpid(), "since": self.begun, "digest": self.identity, "queued": len(self.queue),
+                "running": len(self.running), "templates": self.templates.names(),
+                "memory": sum(each.memory for each in self.running.demands())}  # fmt: skip
+
+    def _on_host(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
+        """A worker, which has threads and cannot try it, asks what this host allows."""
+        return host.allows()
 
     def _on_retire(self, client: Client, message: dict[str, Any]) -> None:
         self.retired = "it was told to"
@@ -348,4 +355,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
