@@ -14,6 +14,7 @@ from support import commands, mills
 from geomill.app.cli import main
 from geomill.app.config import Settings
 
+GEOMILL = commands.Command("geomill.app.cli:main", "geomill.app.cli.local", "geomill.app.server")
 DESCRIPTION = {
     "id": "double",
     "version": "1",
@@ -217,10 +218,12 @@ def place(tmp_path_factory):
 def shell(place, tmp_path_factory):
     """Runs the command in a process of its own: shell("jobs", "ls").returncode, .stdout, .stderr."""
     folder = tmp_path_factory.mktemp("shell")
-    with commands.warm() as warm:
-        yield lambda *arguments, **more: warm.run(
-            [str(each) for each in arguments], place | {name: str(value) for name, value in more.items()}, folder
-        )
+
+    def run(*arguments, **more):
+        environment = place | {name: str(value) for name, value in more.items()}
+        return GEOMILL(*arguments, environment=environment, folder=folder)
+
+    return run
 
 
 @pytest.fixture(params=["home", "server"])

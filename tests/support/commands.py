@@ -1,90 +1,94 @@
-"""Runs `geomill` as a process of its own without starting an interpreter each time: forked from one that is warm.
+"""Runs commands of Python as processes of their own, forked from an interpreter that has imported what they need.
 
-    python -m support.commands    for each line of JSON on standard input, runs a command and prints its status
+    python -m support.commands MODULE:FUNCTION [MODULE...]
+
+runs the function, as a script would, for each line of JSON on standard input, and prints the status it ended with.
 """
 
 from __future__ import annotations
 
+import atexit
+import importlib
 import json
 import os
 import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from support import leaks
 
-PATIENCE = 60.0  # seconds
+PATIENCE = 120.0  # seconds
 TESTS = Path(__file__).parents[1]
 
 
-class Commands:
-    """The warm interpreter."""
+class Command:
+    """A command, warm from its first run to the end of the tests."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, function: str, *modules: str) -> None:
+        """function: `module:name`; modules: what else is imported beforehand."""
+        self._function, self._modules = function, modules
+        self._process: subprocess.Popen[str] | None = None
 
-    def run(
-        self, arguments: list[str], environment: Mapping[str, str], folder: Path
+    def __call__(
+        self, *arguments: object, environment: Mapping[str, str] | None = None, folder: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end. environment: all of it; folder: where it runs."""
-        assert self._process.stdin and self._process.stdout
+        """Run it to its end. environment: all of it; folder: where it runs."""
+        process = self._process = self._process or self._start()
+        assert process.stdin and process.stdout
         with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as error:
-            asked = {"arguments": arguments, "environment": dict(environment), "folder": str(folder)}
-            self._process.stdin.write(json.dumps({**asked, "out": out.name, "error": error.name}) + "\n")
-            self._process.stdin.flush()
-            assert select.select([self._process.stdout], [], [], PATIENCE)[0], f"{arguments} does not end"
-            code = int(self._process.stdout.readline())
+            asked = {"arguments": list(map(str, arguments)), "environment": dict(environment or os.environ)}
+            asked |= {"folder": str(folder or Path.cwd()), "out": out.name, "error": error.name}
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
+            assert select.select([process.stdout], [], [], PATIENCE)[0], f"{arguments} does not end"
+            code = int(process.stdout.readline())
             said = [Path(file.name).read_text() for file in (out, error)]
         return subprocess.CompletedProcess(arguments, code, *said)
 
-
-@contextmanager
-def warm() -> Iterator[Commands]:
-    """One that serves several tests."""
-    command = [sys.executable, "-m", "support.commands"]
-    process = subprocess.Popen(command, cwd=TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    leaks.share(process.pid)
-    with process:
-        yield Commands(process)
-        assert process.stdin
-        process.stdin.close()
+    def _start(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "support.commands", self._function, *self._modules]
+        process = subprocess.Popen(command, cwd=TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        leaks.share(process.pid)
+        atexit.register(process.communicate)  # it ends with its standard input
+        return process
 
 
-def main() -> None:
-    """Wait for commands."""
-    import geomill.app.cli.local
-    import geomill.app.server  # noqa: F401
-
+def main(function: str, *modules: str) -> None:
+    """Wait for what to run."""
+    module, _, name = function.partition(":")
+    for each in (module, *modules):
+        importlib.import_module(each)
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            _run(json.loads(line))
+            _run(getattr(sys.modules[module], name), json.loads(line))
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 
 
-def _run(asked: dict[str, Any]) -> NoReturn:
-    from geomill.app.cli import main
-
-    code: Any = 70
+def _run(function: Any, asked: dict[str, Any]) -> NoReturn:
+    code: Any = 1
     try:
-        for number, name in ((0, os.devnull), (1, asked["out"]), (2, asked["error"])):
+        for number, name in enumerate((os.devnull, asked["out"], asked["error"])):
             os.dup2(os.open(name, os.O_RDWR), number)
         os.chdir(asked["folder"])
         os.environ.clear()
         os.environ.update(asked["environment"])
-        main(asked["arguments"], prog_name="geomill")
+        sys.argv[1:] = asked["arguments"]
+        code = function()
     except SystemExit as error:
-        code = error.code or 0
+        code = error.code
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)
+        os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
