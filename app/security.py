@@ -26,7 +26,7 @@ SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'", **OURS_ALON
 
 def page_headers(settings: Settings) -> dict[str, str]:
     """For what our templates wrote: it loads what lies beside it, and the tiles of a map where there are some."""
-    tiles = urlsplit(settings.tiles)
+    tiles = urlsplit(settings.tiles or "")
     images = f"'self' blob: {tiles.scheme}://{tiles.netloc}" if tiles.netloc else "'self' blob:"
     policy = {
         "default-src": "'none'",
@@ -98,6 +98,24 @@ def own_origins(settings: Settings) -> set[str]:
     """The origins that pages of this server have: as the request came, and as the public sees them."""
     public = urlsplit(settings.public_url or "")
     return {f"{request.scheme}://{request.host}", f"{public.scheme}://{public.netloc}"}
+
+
+def is_ours(settings: Settings, url: str) -> bool:
+    """Whether a web address leads to this server, as far as it knows: by any name where it serves this host alone."""
+    scheme, host, port = origin(url)
+    known = {origin(f"{request.scheme}://{request.host}"), origin(settings.public_url or "")}
+    if (scheme, host, port) in known:
+        return True
+    return for_this_host(settings) and is_loopback(host) and port in {each[2] for each in known}
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of an address. RFC 6454, 4"""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", "", None
 
 
 def local_address(environ: dict[str, Any]) -> str:

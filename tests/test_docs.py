@@ -25,6 +25,7 @@ from geomill.app.schemas import (
     ProcessesQuery,
     ResultsQuery,
     StatusInfoSchema,
+    UploadQuery,
 )
 from geomill.jobstore import Status, StatusInfo, store
 from geomill.processes import Declaration
@@ -75,7 +76,7 @@ CONSTANT = [(each, row) for each, row in zip(known(), SETTINGS, strict=True) if 
 
 @pytest.mark.parametrize("setting, row", CONSTANT, ids=lambda value: getattr(value, "name", ""))
 def test_a_setting_has_the_default_that_the_table_says(setting: Field[Any], row: list[str]) -> None:
-    if setting.default in (None, ()):
+    if setting.default in (None, (), ""):
         assert row[2] == "none"
     else:
         assert setting.metadata["kind"].parse(row[2].strip("`"), Path("/")) == setting.default
@@ -181,7 +182,8 @@ def test_every_resource_is_in_the_readme(served: set[tuple[str, str]]) -> None:
 
 
 QUERIES = {
-    "/processes": ProcessesQuery, "/processes/{processID}/package": PackageQuery, "/jobs": JobsQuery,
+    "/processes": ProcessesQuery, "/processes/{processID}/package": PackageQuery, "/uploads": UploadQuery,
+    "/jobs": JobsQuery,
     "/jobs/{jobID}/results": ResultsQuery, "/jobs/{jobID}/logs": LogsQuery,
 }  # fmt: skip
 
