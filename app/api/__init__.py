@@ -6,6 +6,7 @@ from geomill.app.api import (
     definition,
     deployment,
     execution,
+    job_forms,
     jobs,
     landing,
     login,
@@ -19,6 +20,6 @@ from geomill.app.api import (
 
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, execution),
-    *(jobs, results, logs, steps, provenance, problems, login, assets),
+    *(jobs, job_forms, results, logs, steps, provenance, problems, login, assets),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

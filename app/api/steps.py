@@ -29,21 +29,9 @@ STATES = {"success": "successful", "reused": "successful", "skipped": "successfu
 @operation("getEvents", {200: Answer("The steps of a job, and their events.", EventsSchema)}, (404, 410, 503))
 def show(job_id: str) -> Any:
     """The steps of a job and what happened to them; none for a process that is a function."""
-    current_app.jobs.check_kept(job_id)
-    info = current_app.jobs.status(job_id)
-    happened = events(current_app.jobs.folder(job_id))
-    steps: dict[str, dict[str, Any]] = {}
-    for event in happened:
-        steps[event["step"]] = steps.get(event["step"], {"id": event["step"]}) | _member(event)
-    for step in steps.values():
-        if step["status"] == "running" and info.status.final:  # it was ended with its job, and nobody came to say so
-            step["status"] = "dismissed" if info.status is Status.DISMISSED else "failed"
-    known = set(logs(current_app.jobs.folder(job_id)))
-    for name, step in steps.items():
-        if f"{name}.log" in known:
-            step["log"] = links.to("steps.log", job_id=job_id, name=f"{name}.log")
+    happened, steps = found_of(job_id)
     job = links.link(links.to("jobs.show", job_id=job_id), "up", "The status of the job")
-    return dump(EventsSchema, {"id": job_id, "steps": list(steps.values()), "events": happened, "links": [job]})
+    return dump(EventsSchema, {"id": job_id, "steps": steps, "events": happened, "links": [job]})
 
 
 @bp.get("/jobs/<job_id>/logs/<name>")
@@ -67,6 +55,24 @@ def log(job_id: str, name: str) -> Any:
     response = Response(content, headers=SANDBOX, content_type=f"{TEXT}; charset=utf-8")
     response.content_length = size
     return response.make_conditional(request, accept_ranges=True, complete_length=size)
+
+
+def found_of(job_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(what happened to the steps of a job, the steps). Raises NoSuchJob, JobExpired."""
+    current_app.jobs.check_kept(job_id)
+    info = current_app.jobs.status(job_id)
+    happened = events(current_app.jobs.folder(job_id))
+    steps: dict[str, dict[str, Any]] = {}
+    for event in happened:
+        steps[event["step"]] = steps.get(event["step"], {"id": event["step"]}) | _member(event)
+    for step in steps.values():
+        if step["status"] == "running" and info.status.final:  # it was ended with its job, and nobody came to say so
+            step["status"] = "dismissed" if info.status is Status.DISMISSED else "failed"
+    known = set(logs(current_app.jobs.folder(job_id)))
+    for name, step in steps.items():
+        if f"{name}.log" in known:
+            step["log"] = links.to("steps.log", job_id=job_id, name=f"{name}.log")
+    return happened, list(steps.values())
 
 
 def step_links(job_id: str) -> list[links.Link]:

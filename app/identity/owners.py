@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import g, request
 
 from geomill.app.identity.callers import Forbidden
-from geomill.app.identity.roles import Role
+from geomill.app.identity.roles import Right, Role, needed
 from geomill.jobstore import NoSuchJob
 
 if TYPE_CHECKING:
@@ -17,18 +17,28 @@ if TYPE_CHECKING:
 def init_app(app: Geomill) -> None:
     """Look at the owner of every job that an address names, before anything is said about the job."""
 
-    def check() -> None:
+    def look() -> None:
         job_id = (request.view_args or {}).get("job_id")
-        if job_id is None or request.method == "OPTIONS" or g.caller.role is Role.ADMIN:
-            return
-        if g.caller.owns(app.jobs.read_status(job_id).owner):
-            return
-        if not sees_all(app):
-            raise NoSuchJob(job_id)  # as if it were not there
-        if g.right.own:
-            raise Forbidden(f"Job {job_id} is another's: this is for its owner.")
+        if job_id is not None and request.method != "OPTIONS":
+            check(app, job_id, g.right)
 
-    app.before_request(check)
+    app.before_request(look)
+
+
+def check(app: Geomill, job_id: str, right: Right) -> None:
+    """Let the caller pass to a job for what needs this right. Raises NoSuchJob, Forbidden."""
+    if g.caller.role is Role.ADMIN or g.caller.owns(app.jobs.read_status(job_id).owner):
+        return
+    if not sees_all(app):
+        raise NoSuchJob(job_id)  # as if it were not there
+    if right.own:
+        raise Forbidden(f"Job {job_id} is another's: this is for its owner.")
+
+
+def may(operation_id: str, owner: str) -> bool:
+    """Whether the caller may do this to a job of this owner: then a page offers it."""
+    right = needed(operation_id)
+    return g.caller.role >= right.role and (not right.own or g.caller.owns(owner))
 
 
 def sees_all(app: Geomill) -> bool:
