@@ -15,7 +15,7 @@ from geomill.app.engine.steps import logs
 from geomill.app.exchange import strictjson
 from geomill.app.identity import owners
 from geomill.app.pages import causes, render, timeline, words
-from geomill.app.pages.logs import End, end_of, last_words
+from geomill.app.pages.logs import LAST, End, end_of, raised
 from geomill.app.server import current_app
 from geomill.jobstore import Job, JobCorrupt, JobExpired, Result, Status, StatusInfo
 from geomill.jobstore.folders import LOGS
@@ -47,6 +47,7 @@ class Failure:
     cause: causes.Cause
     step: dict[str, Any] | None
     told: str | None
+    earlier: list[str]
     last: list[str]
     log: Log | None
 
@@ -127,8 +128,8 @@ def _failure(info: StatusInfo, steps: list[dict[str, Any]], names: list[str]) ->
     step = next((each for each in steps if each["status"] == "failed"), None)
     name = f"{step['id']}.log" if step else OWN_LOG
     log = None if info.expired else _log(info, name if name in names else OWN_LOG)
-    told, last = last_words(log.end.lines if log else [])
-    return Failure(causes.of(info.cause), step, told, last, log)
+    lines = log.end.lines if log else []
+    return Failure(causes.of(info.cause), step, raised(lines), lines[:-LAST], lines[-LAST:], log)
 
 
 def _results(info: StatusInfo) -> dict[str, Result] | None:

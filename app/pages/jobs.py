@@ -13,10 +13,10 @@ from werkzeug.datastructures import MultiDict
 
 from geomill.app import links
 from geomill.app.identity import owners
-from geomill.app.pages import render
+from geomill.app.pages import render, words
 from geomill.app.server import current_app
 from geomill.jobstore import Page, Status, StatusInfo
-from geomill.jobstore.records import now
+from geomill.jobstore.records import now, timestamp
 
 NAMES = ("processID", "status", "owner", "minDuration", "maxDuration", "limit")  # as the API's query has them
 _ID = re.compile("[0-9a-f-]{36}")
@@ -25,17 +25,36 @@ DAYS = {"from": "T00:00:00Z", "until": "T23:59:59Z"}
 
 @dataclass(frozen=True)
 class Row:
-    """One job. seconds: that it took, or has been running; process: its address; mine: the caller's to change."""
+    """One job, in words that are made once. process: address of its process; mine: the caller's to change."""
 
     info: StatusInfo
-    seconds: float | None
+    id: str
+    short: str
+    status: str
+    final: bool
     process: str
+    created: str
+    exact: str
+    ago: str
+    took: str
     mine: bool
 
-    @property
-    def final(self) -> bool:
-        """Whether it has ended."""
-        return self.info.status.final
+
+def _row(info: StatusInfo, moment: datetime, process: str, mine: bool) -> Row:
+    end = info.finished or moment
+    return Row(
+        info=info,
+        id=info.job_id,
+        short=words.short(info.job_id),
+        status=info.status.value,
+        final=info.status.final,
+        process=process,
+        created=timestamp(info.created),
+        exact=words.exact(info.created),
+        ago=words.ago(info.created, moment),
+        took=words.duration((end - info.started).total_seconds()) if info.started else "",
+        mine=mine,
+    )
 
 
 def page(found: Page, asked: Mapping[str, Any]) -> Response:
@@ -46,7 +65,8 @@ def page(found: Page, asked: Mapping[str, Any]) -> Response:
     moment, addresses = now(), {info.process_id: "" for info in found.jobs}
     for process_id in addresses:
         addresses[process_id] = links.to("processes.show", process_id=process_id)
-    rows = [Row(info, _seconds(info, moment), addresses[info.process_id], _mine(info)) for info in found.jobs]
+    mine = {owner: owners.may("changeJobs", owner) for owner in {info.owner for info in found.jobs}}
+    rows = [_row(info, moment, addresses[info.process_id], mine[info.owner]) for info in found.jobs]
     given = {name: values for name, values in request.args.lists() if name != "removed"}
     more = {**given, "cursor": [found.next]} if found.next else None
     here = links.to("jobs.index")
@@ -60,7 +80,7 @@ def page(found: Page, asked: Mapping[str, Any]) -> Response:
         states=list(Status),
         narrowed=any(request.args.get(name) for name in (*NAMES[:5], "datetime")),
         others=owners.sees_all(current_app) and current_app.identity.known,
-        changes=any(row.mine for row in rows),
+        changes=any(mine.values()),
         removed=_removed(),
         known_processes=sorted(addresses),
     )
@@ -79,7 +99,9 @@ def query(form: MultiDict[str, str]) -> dict[str, list[str]]:
 def filters(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What the form shows of a query. asked: as JobsQuery reads it."""
     since, until = asked["datetime"]
+    detailed = (asked["owner"], since, until, asked["min_duration"], asked["max_duration"])
     return {
+        "detailed": any(each is not None for each in detailed),
         "processes": ", ".join(asked["process_id"]),
         "statuses": asked["status"],
         "owner": asked["owner"],
@@ -91,20 +113,10 @@ def filters(asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _seconds(info: StatusInfo, moment: datetime) -> float | None:
-    if info.started is None:
-        return None
-    return ((info.finished or moment) - info.started).total_seconds()
-
-
 def _removed() -> str | None:
     """The job that a form has just removed."""
     job_id = request.args.get("removed", "")
     return job_id if _ID.fullmatch(job_id) else None
-
-
-def _mine(info: StatusInfo) -> bool:
-    return owners.may("changeJobs", info.owner)
 
 
 def _day(moment: datetime | None) -> str:

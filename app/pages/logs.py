@@ -59,11 +59,9 @@ def clean(line: str) -> str:
     return shown if more <= 0 else f"{shown[:WIDEST]} ... {more} more characters"
 
 
-def last_words(lines: Sequence[str]) -> tuple[str | None, list[str]]:
-    """(the exception at the end of a Python traceback, if there is one, and the last lines)."""
+def raised(lines: Sequence[str]) -> str | None:
+    """The exception at the end of a Python traceback, if there is one."""
     begin = next((number for number in reversed(range(len(lines))) if lines[number].startswith("Traceback (")), None)
-    last = list(lines[-LAST:])
     if begin is None:
-        return None, last
-    told = next((line for line in lines[begin + 1 :] if line and not line[0].isspace()), None)
-    return told, last
+        return None
+    return next((line for line in lines[begin + 1 :] if line and not line[0].isspace()), None)
