@@ -85,7 +85,12 @@ class Settings:
     trust_proxy: bool = _web_setting(FLAG, "Believe the X-Forwarded-* headers a proxy in front sets.", default=False)
     title: str = _web_setting(TEXT, "Name on the landing page.", default="Geomill")
     description: str = _web_setting(TEXT, "Text on the landing page.", default="Geospatial processes, run as jobs.")
-    tiles: str = _web_setting(TILES, "Map tiles for the pages, if not the outline of the world alone.", default="")
+    tiles: str | None = _web_setting(
+        TILES, "Map tiles for the pages, if not the outline of the world alone.", default=None
+    )
+    tiles_by: str | None = _web_setting(
+        TEXT, "Whom the map names as the source of its tiles, if not their host.", default=None
+    )
     sync_wait: float = _web_setting(SECONDS, "Longest wait for a synchronous job.", default=60.0)
     stop_wait: float = _web_setting(
         SOME_SECONDS, "Longest time for requests to end when the server stops, half of it for jobs.", default=30.0

@@ -26,7 +26,7 @@ SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'", **OURS_ALON
 
 def page_headers(settings: Settings) -> dict[str, str]:
     """For what our templates wrote: it loads what lies beside it, and the tiles of a map where there are some."""
-    tiles = urlsplit(settings.tiles)
+    tiles = urlsplit(settings.tiles or "")
     images = f"'self' blob: {tiles.scheme}://{tiles.netloc}" if tiles.netloc else "'self' blob:"
     policy = {
         "default-src": "'none'",

@@ -53,6 +53,8 @@ def _around() -> dict[str, Any]:
         "role": caller.role if caller else Role.NONE,
         "Role": Role,
         "known": app.identity.knows(),
+        "tiles": app.settings.tiles,
+        "tiles_by": app.settings.tiles_by,
         "asset": address,
         "to": links.to,
         "here": links.here(),

@@ -16,6 +16,7 @@ PATIENCE = 10.0  # seconds in which what was told to go has to go; a template th
 TEMPLATES = {"geomill-base", "geomill-geo", "geomill-cwl"}
 
 _shared: set[tuple[int, int | None]] = set()
+_trees: set[tuple[int, int | None]] = set()
 
 
 class Seen(NamedTuple):
@@ -26,9 +27,18 @@ class Seen(NamedTuple):
     name: str = ""
 
 
-def share(pid: int) -> None:
-    """Say that a process serves several tests: it and its children (workers, templates) are no leak of any."""
-    _shared.add((pid, reaper.start_time(pid)))
+def share(pid: int, *, with_descendants: bool = False) -> None:
+    """Say that a process serves several tests: it and its children (workers, templates) are no leak of any.
+
+    with_descendants: nor is anything below them, as in a browser, which has processes as it likes.
+    """
+    (_trees if with_descendants else _shared).add((pid, reaper.start_time(pid)))
+
+
+def unshare(processes: set[tuple[int, int | None]]) -> None:
+    """Say that these processes, and what is below them, serve nobody any more."""
+    _shared.difference_update(processes)
+    _trees.difference_update(processes)
 
 
 def children(pid: int) -> list[int]:
@@ -71,7 +81,11 @@ def _new(before: set[tuple[int, int | None]]) -> list[Seen]:
         family = _ancestors(pid)
         if not seen.name:
             _reap(pid, reaper.parent(pid))
-        elif not (_shared & set(family[:1]) or (seen.name in TEMPLATES and known & set(family))):
+        elif not (
+            _shared & set(family[:1])
+            or _trees & {seen[:2], *family}
+            or (seen.name in TEMPLATES and known & set(family))
+        ):
             found.append(seen)
     return found
 

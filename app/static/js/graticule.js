@@ -1,0 +1,55 @@
+// Lines of equal longitude and latitude on a map, with their degrees: where there are no tiles they say where one is.
+
+const SCALE = 100; // pixels at the left that the scale takes
+const STEPS = [45, 30, 15, 10, 5, 2, 1];
+
+/** The distance of two lines, in degrees, so that about four fit into this many. */
+export function step(degrees) {
+  const wanted = degrees / 4;
+  const whole = STEPS.find((each) => each <= wanted);
+  if (whole) return whole;
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  return power * [5, 2, 1].find((each) => each * power <= wanted * 1.0001);
+}
+
+/** "12.5° W". of: the letters of what is above and below 0. */
+export function degrees(value, of, digits) {
+  const turned = of === "EW" ? ((((value + 180) % 360) + 360) % 360) - 180 : value;
+  const text = Math.abs(turned).toFixed(digits);
+  return Number(text) === 0 ? "0°" : `${text}° ${of[turned > 0 ? 0 : 1]}`;
+}
+
+/** Keep a map gridded. */
+export function gridded(L, map) {
+  map.createPane("grid").style.zIndex = 160;
+  map.getPane("grid").style.pointerEvents = "none";
+  const renderer = L.svg({ pane: "grid", padding: 0.2 });
+  const group = L.layerGroup().addTo(map);
+  const line = (ends) => L.polyline(ends, { pane: "grid", renderer, interactive: false, className: "grid", weight: 1 });
+  const label = (place, text, kind) => L.marker(place, {
+    pane: "grid", interactive: false, keyboard: false,
+    icon: L.divIcon({ className: `grid-label ${kind}`, html: text, iconSize: null }),
+  });
+
+  function draw() {
+    group.clearLayers();
+    const bounds = map.getBounds();
+    const [west, east, south, north] = [bounds.getWest(), bounds.getEast(), bounds.getSouth(), bounds.getNorth()];
+    if (!(east > west)) return;
+    const size = map.getSize();
+    for (const [from, to, of, pixels] of [[west, east, "EW", size.x], [south, north, "NS", size.y]]) {
+      const apart = step(Math.min((to - from) * (800 / Math.max(pixels, 200)), 360));
+      const digits = Math.max(0, Math.ceil(-Math.log10(apart) - 1e-9));
+      for (let number = Math.ceil(from / apart); number * apart < to; number += 1) {
+        const value = number * apart;
+        const ends = of === "EW" ? [[-85, value], [85, value]] : [[value, west - 20], [value, east + 20]];
+        group.addLayer(line(ends));
+        if (of === "EW" && map.latLngToContainerPoint([south, value]).x < SCALE) continue;
+        const place = of === "EW" ? [south, value] : [value, west];
+        group.addLayer(label(place, degrees(value, of, digits), of === "EW" ? "below" : "beside"));
+      }
+    }
+  }
+  map.on("moveend resize", draw);
+  draw();
+}

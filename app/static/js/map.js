@@ -1,0 +1,153 @@
+// Maps: the outline of the world, the tiles of a host where the settings name one, and what is put on them.
+// Leaflet is loaded when the first map is made: pages that show none do not pay for it.
+
+import { gridded } from "./graticule.js";
+
+const here = (path) => new URL(`../vendor/${path}`, import.meta.url).href;
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const WORLD = [[-60, -180], [80, 180]];
+let leaflet, world;
+
+/** Leaflet, with its styles. */
+export function load() {
+  leaflet ??= (async () => {
+    const styles = document.createElement("link");
+    Object.assign(styles, { rel: "stylesheet", href: here("leaflet/leaflet.css") });
+    const styled = new Promise((resolve, reject) => {
+      styles.addEventListener("load", resolve);
+      styles.addEventListener("error", () => reject(new Error("the styles of the map did not come")));
+    });
+    document.head.prepend(styles); // before ours, which say what is different
+    await Promise.all([styled, import(here("leaflet/leaflet.js"))]);
+    return globalThis.L;
+  })();
+  return leaflet;
+}
+
+/** A map in an element. label: what it shows, for who cannot see it. Gives {L, map}. */
+export async function makeMap(element, label) {
+  const L = await load();
+  const tiles = document.documentElement.dataset.tiles;
+  const moves = !still();
+  element.classList.add("map");
+  const map = L.map(element, {
+    zoomSnap: tiles ? 1 : 0.25, maxZoom: 24, minZoom: 0, scrollWheelZoom: false, worldCopyJump: false,
+    maxBounds: [[-90, -540], [90, 540]], maxBoundsViscosity: 1,
+    zoomAnimation: moves, fadeAnimation: moves, markerZoomAnimation: moves, inertia: moves,
+  });
+  element.setAttribute("role", "group"); // it is operated by keys: arrows, plus and minus
+  element.setAttribute("aria-label", label);
+  // the wheel scrolls the page until somebody begins to use the map
+  map.on("focus", () => map.scrollWheelZoom.enable());
+  map.on("blur", () => map.scrollWheelZoom.disable());
+  map.attributionControl.setPrefix(false);
+  L.control.scale({ imperial: false }).addTo(map);
+  map.fitBounds(WORLD);
+  addWorld(L, map);
+  if (tiles) tileLayer(L, tiles).addTo(map);
+  else gridded(L, map);
+  return { L, map };
+}
+
+/** Land and borders, three times: a map that crosses the antimeridian shows what lies on both sides. */
+async function addWorld(L, map) {
+  map.createPane("world").style.zIndex = 150; // below tiles
+  map.getPane("world").style.pointerEvents = "none";
+  world ??= fetch(here("natural-earth/world.json")).then((answer) => answer.json());
+  const outline = await world.catch(() => null);
+  if (!outline || !map.getPane("world")) return; // the map is of use without it, too
+  const renderer = L.svg({ pane: "world", padding: 0.5 });
+  for (const turn of [-360, 0, 360]) {
+    L.geoJSON(outline, {
+      pane: "world", renderer, interactive: false,
+      coordsToLatLng: ([lon, lat]) => L.latLng(lat, lon + turn),
+      style: ({ properties }) => ({ className: properties.kind, weight: 0.75 }),
+    }).addTo(map);
+  }
+}
+
+function tileLayer(L, template) {
+  const layer = L.tileLayer(template, { maxNativeZoom: 19, maxZoom: 24, noWrap: false });
+  const text = document.documentElement.dataset.tilesBy || `Tiles: ${new URL(template.replaceAll("{s}", "a")).host}`;
+  layer.options.attribution = escaped(text);
+  layer._abortLoading = () => {}; // Leaflet's own shows an image with a data: address, which no page of ours may load
+  return layer;
+}
+
+function escaped(text) {
+  const element = document.createElement("span");
+  element.textContent = text;
+  return element.innerHTML;
+}
+
+/** What GeoJSON holds, as features: a geometry, a feature, or a collection of either. Null where it is none. */
+export function features(value) {
+  if (value?.type === "FeatureCollection" && Array.isArray(value.features)) return value.features.filter(Boolean);
+  if (value?.type === "Feature") return [value];
+  if (value?.type === "GeometryCollection" || Array.isArray(value?.coordinates)) {
+    return [{ type: "Feature", properties: {}, geometry: value }];
+  }
+  return null;
+}
+
+function* positions(part) {
+  if (Array.isArray(part) && typeof part[0] === "number") yield part;
+  else if (Array.isArray(part)) for (const each of part) yield* positions(each);
+  else if (part && typeof part === "object") {
+    yield* positions(part.geometries ?? part.geometry ?? part.coordinates ?? []);
+  }
+}
+
+/** Whether features fit together better with the antimeridian in the middle. */
+export function crosses(found) {
+  const here = [Infinity, -Infinity], there = [Infinity, -Infinity];
+  for (const [lon] of positions(found)) {
+    const shifted = lon < 0 ? lon + 360 : lon;
+    [here[0], here[1]] = [Math.min(here[0], lon), Math.max(here[1], lon)];
+    [there[0], there[1]] = [Math.min(there[0], shifted), Math.max(there[1], shifted)];
+  }
+  return here[1] - here[0] > 180 && there[1] - there[0] < here[1] - here[0];
+}
+
+/** Put features on a map. on(event, number): "over", "out" and "click" of a feature. Gives {layer, mark(number)}. */
+export function addFeatures({ L, map }, found, on = () => {}) {
+  const shift = crosses(found);
+  const layers = [], outer = L.featureGroup().addTo(map);
+  const options = {
+    coordsToLatLng: ([lon, lat]) => L.latLng(lat, shift && lon < 0 ? lon + 360 : lon),
+    pointToLayer: (_, place) => L.circleMarker(place, { radius: 6 }),
+    style: () => ({ className: "feature", weight: 2 }),
+  };
+  found.forEach((feature, number) => {
+    let layer = null;
+    try { layer = L.geoJSON(feature, options); } catch { /* it has no coordinates that are any */ }
+    layers.push(layer);
+    if (!layer?.getLayers().length) return;
+    layer.on("mouseover", () => on("over", number)).on("mouseout", () => on("out", number));
+    layer.on("click", () => on("click", number));
+    layer.addTo(outer);
+  });
+  let marked = null;
+  return {
+    layer: outer,
+    /** Show one of them as the one that is meant; null: none. */
+    mark(number) {
+      each(marked === null ? null : layers[marked], (path) => path.classList.remove("marked"));
+      each(number === null ? null : layers[number], (path) => path.classList.add("marked"));
+      marked = number;
+    },
+    bounds: (number) => layers[number]?.getBounds(),
+  };
+}
+
+function each(layer, act) {
+  layer?.eachLayer((inner) => {
+    if (inner.eachLayer) each(inner, act);
+    else if (inner.getElement?.()) act(inner.getElement());
+  });
+}
+
+/** Show all of these bounds, a point from near enough. */
+export function fit({ map }, bounds) {
+  if (bounds?.isValid()) map.fitBounds(bounds, { padding: [24, 24], maxZoom: 17, animate: false });
+}

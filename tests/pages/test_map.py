@@ -1,0 +1,137 @@
+"""Maps, and drawing on them: fields stay what is sent, and the map writes into them as a person would."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pages.conftest import OpenPage
+from support.browsers import Page, expect, watch_of
+
+FORM = """async (html) => {
+  const form = document.createElement("form");
+  form.innerHTML = html;
+  document.querySelector("main").append(form);
+  window.heard = 0;
+  form.addEventListener("input", () => { window.heard += 1; });
+  await import(document.querySelector("script[src$='page.js']").src.replace("page.js", "draw.js"));
+}"""
+BBOX = (
+    '<fieldset id="area"><legend>area</legend>'
+    + "".join(f'<label>{n}<input type="number" step="any" name="inputs.area.{n}"></label>' for n in range(4))
+    + '</fieldset><div data-draw="bbox" data-target="area"></div>'
+)
+GEOJSON = (
+    '<label>shape <textarea id="shape" name="shape"></textarea></label>'
+    '<div data-draw="geojson" data-target="shape"></div>'
+)
+HOSTILE = '{"type": "Feature", "properties": {"a": "<img src=x onerror=alert(1)>"}, "geometry": null}'
+MOVED = "(before) => document.querySelector('.map .feature').getAttribute('d') !== before"
+
+
+@pytest.fixture
+def drawing(open_page: OpenPage) -> Any:
+    """A page with a form, and its map when somebody has opened that."""
+
+    def begin(html: str, **options: Any) -> Page:
+        page = open_page("/conformance?f=html", **options)
+        page.evaluate(FORM, html)
+        assert not [each.url for each in watch_of(page).requests if "leaflet" in each.url]  # until it is wanted
+        page.get_by_role("button", name="Draw on a map").click()
+        expect(page.locator(".map .land").first).to_be_attached()
+        return page
+
+    return begin
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """A place on the map, as shares of its width and height, on the screen."""
+    box = page.locator(".map").bounding_box()
+    assert box
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def numbers(page: Page) -> list[float | None]:
+    values = page.locator("fieldset input").evaluate_all("(all) => all.map((each) => each.value)")
+    return [float(value) if value else None for value in values]
+
+
+def test_a_box_is_dragged(drawing: Any) -> None:
+    page = drawing(BBOX)
+    page.locator(".map").scroll_into_view_if_needed()
+    page.mouse.move(*at(page, 0.25, 0.75))
+    page.mouse.down()
+    page.mouse.move(*at(page, 0.4, 0.5), steps=3)
+    page.mouse.up()
+    west, south, east, north = numbers(page)
+    assert west and south and east and north
+    assert -180 <= west < east <= 0 and -60 < south < north < 80
+    assert page.evaluate("window.heard") >= 4  # the preview of the request hears of it
+    expect(page.locator(".map .feature")).to_have_count(1)
+
+
+def test_a_box_is_clicked_and_typed(drawing: Any) -> None:
+    page = drawing(BBOX, width=360, dark=True)
+    page.locator(".map").scroll_into_view_if_needed()
+    page.mouse.click(*at(page, 0.6, 0.4))
+    page.mouse.click(*at(page, 0.7, 0.6))
+    west, south, east, north = numbers(page)
+    assert west is not None and east is not None and 0 < west < east and (south or 0) < (north or 0)
+    shape = page.locator(".map .feature")
+    before = shape.get_attribute("d")
+    page.locator("fieldset input").nth(0).fill("-20")
+    page.wait_for_function(MOVED, arg=before)
+    page.locator("fieldset input").nth(3).fill("")
+    expect(shape).to_have_count(0)  # that is no box
+
+
+def test_a_box_across_the_antimeridian_has_its_west_in_the_east(drawing: Any) -> None:
+    page = drawing(BBOX)
+    for number, value in enumerate((170, -20, -170, -10)):
+        page.locator("fieldset input").nth(number).fill(str(value))
+    page.get_by_role("button", name="Close the map").click()
+    page.get_by_role("button", name="Draw on a map").click()
+    shape = page.locator(".map .feature").bounding_box()
+    box = page.locator(".map").bounding_box()
+    assert shape and box and shape["width"] < 4 * shape["height"]  # 20 by 10 degrees, not 340
+    page.locator(".map").scroll_into_view_if_needed()
+    page.get_by_role("button", name="Draw a rectangle").click()
+    page.mouse.click(*at(page, 0.45, 0.6))
+    page.mouse.click(*at(page, 0.55, 0.4))
+    west, _, east, _ = numbers(page)
+    assert west and east and 170 < west <= 180 and -180 <= east < -170
+
+
+def test_a_polygon_is_clicked(drawing: Any) -> None:
+    page = drawing(GEOJSON)
+    page.locator(".map").scroll_into_view_if_needed()
+    page.get_by_role("button", name="Draw a polygon").click()
+    for place in ((0.3, 0.3), (0.5, 0.3), (0.5, 0.6), (0.3, 0.6)):
+        page.mouse.click(*at(page, *place))
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Enter")
+    drawn = json.loads(page.locator("textarea").input_value())
+    (ring,) = drawn["coordinates"]
+    assert drawn["type"] == "Polygon" and len(ring) == 4 and ring[0] == ring[-1]
+    area = sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, ring[1:], strict=False))
+    assert area > 0  # RFC 7946: counterclockwise
+    page.get_by_role("button", name="Set a point").click()
+    page.mouse.click(*at(page, 0.5, 0.5))
+    assert json.loads(page.locator("textarea").input_value())["type"] == "Point"
+    expect(page.locator(".map .feature")).to_have_count(1)
+
+
+def test_a_feature_stays_one_and_nonsense_is_let_be(drawing: Any) -> None:
+    page = drawing(GEOJSON)
+    page.locator(".map").scroll_into_view_if_needed()
+    page.locator("textarea").fill(HOSTILE)
+    page.get_by_role("button", name="Draw a line").click()
+    page.mouse.click(*at(page, 0.3, 0.3))
+    page.mouse.dblclick(*at(page, 0.5, 0.4))
+    drawn = json.loads(page.locator("textarea").input_value())
+    assert drawn["properties"]["a"] and drawn["geometry"]["type"] == "LineString"
+    assert len(drawn["geometry"]["coordinates"]) == 2
+    for wrong in ('{"type": "Polygon", "coordinates": 5}', '{"coordinates": [["a", "b"]]}', "[1", '{"features": {}}'):
+        page.locator("textarea").fill(wrong)
+        expect(page.locator(".map .feature")).to_have_count(0)
