@@ -14,7 +14,7 @@ from geomill.app.api.steps import found_of
 from geomill.app.engine.steps import logs
 from geomill.app.exchange import strictjson
 from geomill.app.identity import owners
-from geomill.app.pages import causes, render, timeline, words
+from geomill.app.pages import causes, render, runs, timeline, words
 from geomill.app.pages.logs import LAST, End, end_of, raised
 from geomill.app.server import current_app
 from geomill.jobstore import Job, JobCorrupt, JobExpired, Result, Status, StatusInfo
@@ -65,6 +65,7 @@ def page(document: dict[str, Any]) -> Response:
         "job.html",
         job=document,
         info=info,
+        remaining=_remaining(info, moment),
         seconds=((info.finished or moment) - info.started).total_seconds() if info.started else None,
         said=SAID.get(request.args.get("said", "")),
         expired=str(JobExpired(info)) if info.expired else None,
@@ -149,14 +150,23 @@ def _request(info: StatusInfo) -> str | None:
     return _if_there(lambda: words.pretty(strictjson.loads(content)))
 
 
-def remaining(info: StatusInfo, durations: tuple[float, ...], median: float | None, moment: datetime) -> str | None:
-    """How long it may still take, in words, with what that is based on. durations: of runs before, in seconds."""
-    if median is None or info.status.final:
+def _remaining(info: StatusInfo, moment: datetime) -> str | None:
+    """How long the job may still take, in words; None where it has ended, or is the first that does not fail."""
+    if info.status.final:
         return None
-    basis = f"median of {len(durations)} run{'' if len(durations) == 1 else 's'}"
-    if info.started is None:
-        return f"A run takes about {words.duration(median)} ({basis})."
-    left = median - (moment - info.started).total_seconds()
-    if left <= 0:
-        return f"It takes longer than usual: the {basis} is {words.duration(median)}."
-    return f"About {words.duration(left)} left, an estimate ({basis}: {words.duration(median)})."
+    known = runs.of(info.process_id)
+    running = (moment - info.started).total_seconds() if info.started else None
+    return None if known.median is None else remaining(known.median, len(known.durations), running)
+
+
+def remaining(median: float, count: int, running: float | None) -> str:
+    """How long a job may still take, in words, and what that is based on. Pure.
+
+    median: seconds that `count` jobs before took; running: seconds that this one has been, None before it begins.
+    """
+    basis = f"the median of {count} run{'' if count == 1 else 's'} is {words.duration(median)}"
+    if running is None:
+        return f"Once begun, it may take about {words.duration(median)}: {basis}."
+    if running >= median:
+        return f"It takes longer than usual: {basis}."
+    return f"About {words.duration(max(1, round(median - running)))} left, an estimate: {basis}."

@@ -74,6 +74,7 @@ def page(found: Page, asked: Mapping[str, Any]) -> Response:
         "jobs.html",
         rows=rows,
         base=here,
+        this=links.of_query(here, given),
         following=links.of_query(here, more) if more else None,
         first=links.of_query(here, {**given, "cursor": []}) if asked["cursor"] else None,
         filters=filters(asked),
