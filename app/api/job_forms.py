@@ -30,7 +30,7 @@ MOST = 1000  # jobs of one form
 
 
 @bp.get("/jobs/filter")
-@operation("chooseJobs", LEADS_ON, **FORM)
+@operation("chooseJobs", LEADS_ON, offers=(), documented=False)
 def choose() -> Response:
     """Go on to the list that a form asks for: its address is the API's own, and can be kept."""
     return _lead_to(links.of_query(links.to("jobs.index"), jobs.query(request.args)))

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 from flask import Response, request
 
 from geomill.app import links
-from geomill.app.api.steps import found_of
 from geomill.app.engine.steps import logs
 from geomill.app.exchange import strictjson
 from geomill.app.identity import owners
 from geomill.app.pages import causes, render, runs, timeline, words
 from geomill.app.pages.logs import LAST, End, end_of, raised
 from geomill.app.server import current_app
+from geomill.app.steps import steps_of
 from geomill.jobstore import Job, JobCorrupt, JobExpired, Result, Status, StatusInfo
 from geomill.jobstore.folders import LOGS
 from geomill.jobstore.records import now
@@ -56,7 +56,7 @@ def page(document: dict[str, Any]) -> Response:
     """document: of its status."""
     job_id, store, moment = document["jobID"], current_app.jobs, now()
     info = store.status(job_id)
-    happened, steps = _if_there(lambda: found_of(job_id)) or ([], [])
+    happened, steps = _if_there(lambda: steps_of(store, job_id)) or ([], [])
     names = [] if info.expired else logs(store.folder(job_id))
     failure = _failure(info, steps, names) if info.status is Status.FAILED else None
     job, axis = _if_there(lambda: store.job(job_id)), timeline.of(steps, info.started, info.finished or moment)
@@ -169,4 +169,5 @@ def remaining(median: float, count: int, running: float | None) -> str:
         return f"Once begun, it may take about {words.duration(median)}: {basis}."
     if running >= median:
         return f"It takes longer than usual: {basis}."
-    return f"About {words.duration(max(1, round(median - running)))} left, an estimate: {basis}."
+    left = max(1, round(median - running))
+    return f"About {f'{left} s' if left < 60 else words.duration(left)} left, an estimate: {basis}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,16 +40,20 @@ def end_of(path: Path) -> End:
         descriptor = os.open(path, _READ)
     except OSError:
         return End([], 0, False)
-    with open(descriptor, "rb") as file:
-        size = os.fstat(descriptor).st_size
-        begin = max(0, size - BYTES)
-        content = os.pread(file.fileno(), BYTES, begin)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return End([], 0, False)
+        begin = max(0, found.st_size - BYTES)
+        content = os.pread(descriptor, found.st_size - begin, begin)
+    finally:
+        os.close(descriptor)
     lines = content.decode(errors="replace").split("\n")
     if lines and not lines[-1]:
         lines.pop()
     if begin and len(lines) > 1:  # the first may be the end of a line
         lines = lines[1:]
-    return End([clean(line) for line in lines[-LINES:]], size, begin > 0 or len(lines) > LINES)
+    return End([clean(line) for line in lines[-LINES:]], found.st_size, begin > 0 or len(lines) > LINES)
 
 
 def clean(line: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from geomill.app.pages import words
@@ -71,7 +72,7 @@ def _span(step: dict[str, Any], end: datetime) -> tuple[datetime, datetime]:
 def _ticks(whole: float) -> list[Tick]:
     """Round moments, few enough to be read."""
     step = next((each for each in _tenths() if whole / each <= _MOST_TICKS), None)
-    step = step or DAY * (int(whole / DAY / _MOST_TICKS) + 1)
+    step = step or DAY * ceil(whole / DAY / _MOST_TICKS)
     count = int(whole / step)
     return [Tick(round(number * step / whole * 100, 2), _axis(number * step)) for number in range(count + 1)]
 
