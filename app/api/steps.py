@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from geomill.app import links
+from geomill.app import links, pages
 from geomill.app.api.logs import pieces
 from geomill.app.engine.steps import NoSuchLog, logs
 from geomill.app.negotiation import TEXT
@@ -25,7 +25,12 @@ PARTS = {206: Answer("A part of the log.", media_types=(TEXT,), headers=("Conten
 
 
 @bp.get("/jobs/<job_id>/events")
-@operation("getEvents", {200: Answer("The steps of a job, and their events.", EventsSchema)}, (404, 410, 503))
+@operation(
+    "getEvents",
+    {200: Answer("The steps of a job, and their events.", EventsSchema)},
+    problems=(404, 410, 503),
+    page=pages.plain("Steps of job {job_id}"),
+)
 def show(job_id: str) -> Any:
     """The steps of a job and what happened to them; none for a process that is a function."""
     happened, steps = steps_of(current_app.jobs, job_id)
