@@ -120,7 +120,7 @@ def _lead_to_new(status: StatusInfo) -> Response:
 def _refusal(job_id: str) -> Outcome | None:
     """Why the caller may not change a job, if so."""
     try:
-        owners.check(current_app, job_id, g.right)
+        owners.check(current_app, job_id, own=g.right.own)
         current_app.jobs.read_status(job_id)
     except (NoSuchJob, Forbidden) as error:
         return Outcome(job_id, done=False, text=str(error))

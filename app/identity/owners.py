@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import g, request
 
 from geomill.app.identity.callers import Forbidden
-from geomill.app.identity.roles import Right, Role, needed
+from geomill.app.identity.roles import Role, needed
 from geomill.jobstore import NoSuchJob
 
 if TYPE_CHECKING:
@@ -20,18 +20,18 @@ def init_app(app: Geomill) -> None:
     def look() -> None:
         job_id = (request.view_args or {}).get("job_id")
         if job_id is not None and request.method != "OPTIONS":
-            check(app, job_id, g.right)
+            check(app, job_id, own=g.right.own)
 
     app.before_request(look)
 
 
-def check(app: Geomill, job_id: str, right: Right) -> None:
-    """Let the caller pass to a job for what needs this right. Raises NoSuchJob, Forbidden."""
+def check(app: Geomill, job_id: str, *, own: bool) -> None:
+    """Raise NoSuchJob for a job that the caller may not see; own: Forbidden where it has to be his."""
     if g.caller.role is Role.ADMIN or g.caller.owns(app.jobs.read_status(job_id).owner):
         return
     if not sees_all(app):
         raise NoSuchJob(job_id)  # as if it were not there
-    if right.own:
+    if own:
         raise Forbidden(f"Job {job_id} is another's: this is for its owner.")
 
 
