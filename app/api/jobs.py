@@ -36,6 +36,8 @@ STATUS = Answer("The status of a job.", StatusInfoSchema, headers=("ETag",))
 def index() -> Any:
     """The jobs, newest first. /req/job-list/job-list-op"""
     asked = read(JobsQuery)
+    if g.media_type == HTML and "limit" not in request.args:
+        asked["limit"] = jobs_page.ROWS
     page = Page([], None)
     if _may_see(asked["owner"]):
         page = current_app.jobs.list(_filters(asked), asked["limit"], asked["cursor"])

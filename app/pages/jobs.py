@@ -18,6 +18,7 @@ from geomill.app.server import current_app
 from geomill.jobstore import Page, Status, StatusInfo
 from geomill.jobstore.records import now, timestamp
 
+ROWS = 50  # of a page, unless it is asked for more
 NAMES = ("processID", "status", "owner", "minDuration", "maxDuration", "limit")  # as the API's query has them
 _ID = re.compile("[0-9a-f-]{36}")
 DAYS = {"from": "T00:00:00Z", "until": "T23:59:59Z"}

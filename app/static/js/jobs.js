@@ -1,7 +1,7 @@
 // The list of jobs: rows are renewed in place; new jobs are announced, and do not push the rows away.
 import { copy, morph, repeat } from "./live.js";
 
-const EVERY = 4000, HIDDEN = 30000; // ms
+const EVERY = 3000, HIDDEN = 30000; // ms
 const first = !new URLSearchParams(location.search).has("cursor");
 
 repeat(async () => {
@@ -34,3 +34,13 @@ function announce(count) {
   link.textContent = count === 1 ? "Show it" : "Show them";
   line.append(`${count} new job${count === 1 ? "" : "s"}. `, link);
 }
+
+/** The buttons for the chosen jobs are of use once there are some. */
+function offer() {
+  const some = document.querySelector("#changes input[name=job]:checked") !== null;
+  for (const button of document.querySelectorAll(".chosen button")) button.disabled = !some;
+}
+
+document.getElementById("changes")?.addEventListener("change", offer);
+addEventListener("pageshow", offer); // the browser may have ticked some before
+offer();
