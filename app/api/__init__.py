@@ -6,6 +6,7 @@ from geomill.app.api import (
     definition,
     deployment,
     execution,
+    forms,
     jobs,
     landing,
     login,
@@ -19,7 +20,7 @@ from geomill.app.api import (
 )
 
 RESOURCES = (
-    *(landing, conformance, definition, processes, deployment, uploads, execution),
+    *(landing, conformance, definition, processes, deployment, uploads, execution, forms),
     *(jobs, results, logs, steps, provenance, problems, login, assets),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

@@ -51,6 +51,8 @@ RIGHTS = {
     "replace": DEPLOY,
     "undeploy": DEPLOY,
     "execute": EXECUTE,
+    "changeForm": READ,
+    "showRequest": READ,
     "upload": EXECUTE,
     "getUpload": READ_OWN,
     "removeUpload": CHANGE_OWN,

@@ -83,6 +83,10 @@ class ProcessesQuery(Query):
     offset = fields.Integer(
         load_default=0, validate=validate.Range(min=0), metadata={"description": "How many processes to pass over."}
     )
+    q = fields.String(
+        load_default="", metadata={"description": "Words that id, title, description or keywords have, all of them."}
+    )
+    keyword = Listed(fields.String(), load_default=list, metadata={"description": "Keywords that they have."})
 
 
 class DeployQuery(Query):
