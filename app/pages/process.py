@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flask import Response, current_app, request
@@ -19,7 +21,7 @@ from geomill.app.pages.form.shown import Shown
 from geomill.app.pages.form.snippets import Snippets, laid_out
 from geomill.app.pages.form.wording import phrase
 from geomill.app.server import current_app as geomill
-from geomill.app.uploads import asking
+from geomill.app.uploads.asked import check_href, uploads_of
 from geomill.processes import BadInput
 
 Description = Mapping[str, Any]
@@ -29,12 +31,13 @@ Description = Mapping[str, Any]
 class Checked:
     """What a form says, held against the process as any request is. errors: by the name of the field; "": of none.
 
-    body: the execute request; asked: the same, read; None where it cannot be.
+    body: the execute request; asked: the same, read; None where it cannot be; given: the uploads that it names.
     """
 
     reading: Reading
     body: bytes
     asked: ExecuteRequest | None
+    given: Mapping[str, Path]
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -83,14 +86,21 @@ def checked(description: Description, entries: Entries) -> Checked:
     reading = form_of(description).read(entries)
     body = laid_out(reading.request).encode()
     errors = dict(reading.errors)
+    given: Mapping[str, Path] = {}
     try:
         asked = inputs.read(body)
     except InvalidRequest as error:
-        return Checked(reading, body, None, {"": str(error), **errors})
-    for problem in inputs.problems(asked, description, asking.check_href):
+        return Checked(reading, body, None, given, {"": str(error), **errors})
+    found: list[InvalidRequest | BadInput] = []
+    try:
+        given = uploads_of(asked)
+    except BadInput as error:
+        found.append(error)
+    found += inputs.problems(asked, description, partial(check_href, given))
+    for problem in found:
         name, sentence = _told(reading, problem)
         errors.setdefault(name, sentence)
-    return Checked(reading, body, asked, errors)
+    return Checked(reading, body, asked, given, errors)
 
 
 def _told(reading: Reading, problem: InvalidRequest | BadInput) -> tuple[str, str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,43 +23,32 @@ def upload_id(href: str) -> str | None:
     return found[1] if found else None
 
 
-@dataclass(frozen=True)
-class Finder:
-    """Finds what a caller uploaded. owns: as in Uploads.get; is_ours: whether an address leads to this server."""
+def wanted(
+    inputs: Mapping[str, Any], uploads: Uploads, owns: Callable[[str], bool], is_ours: Callable[[str], bool]
+) -> list[Upload]:
+    """The uploads that the inputs of a request name, each once.
 
-    uploads: Uploads
-    owns: Callable[[str], bool]
-    is_ours: Callable[[str], bool]
+    owns: as in Uploads.get; is_ours: whether an address leads to this server.
+    Raises BadInput where a link of ours names none that is the caller's.
+    """
+    found: dict[str, Upload] = {}
+    for input_id, value in inputs.items():
+        for path, is_link, text in _strings(value):
+            name = upload_id(text)
+            if name is None or name in found:
+                continue
+            try:
+                found[name] = uploads.get(name, owns)
+            except NoSuchUpload as error:
+                if is_link and is_ours(text.strip()):
+                    raise Place(input_id, path).wrong(f"cannot be fetched: {error}") from None
+    return list(found.values())
 
-    def find(self, href: str) -> Upload | None:
-        """The upload at an address; None for one of somebody else. Raises NoSuchUpload."""
-        if (name := upload_id(href)) is None:
-            return None
-        try:
-            return self.uploads.get(name, self.owns)
-        except NoSuchUpload:
-            if self.is_ours(href.strip()):
-                raise
-            return None
 
-    def given(self, inputs: Mapping[str, Any]) -> dict[str, Path]:
-        """What a job is to hold of the uploads that its inputs name, by the names in its folder that `Given` reads.
-
-        Raises BadInput where a link of ours leads to none.
-        """
-        files = {}
-        for input_id, value in inputs.items():
-            for path, is_link, text in _strings(value):
-                try:
-                    upload = self.find(text)
-                except NoSuchUpload as error:
-                    if is_link:
-                        raise Place(input_id, path).wrong(f"cannot be fetched: {error}") from None
-                    continue  # a text may say anything
-                if upload is not None:
-                    files[upload.upload_id] = self.uploads.path(upload)
-                    files[f"{upload.upload_id}.json"] = self.uploads.record(upload)
-        return files
+def given(uploads: Uploads, wanted: list[Upload]) -> dict[str, Path]:
+    """What a job holds of uploads, by the names in its folder that `Given` reads."""
+    files = {upload.upload_id: uploads.path(upload) for upload in wanted}
+    return files | {f"{upload.upload_id}.json": uploads.record(upload) for upload in wanted}
 
 
 def _strings(value: Any, path: str = "") -> Iterator[tuple[str, bool, str]]:
