@@ -10,6 +10,7 @@ from geomill.app.api import (
     landing,
     login,
     logs,
+    pictures,
     problems,
     processes,
     provenance,
@@ -19,6 +20,6 @@ from geomill.app.api import (
 
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, execution),
-    *(jobs, results, logs, steps, provenance, problems, login, assets),
+    *(jobs, results, logs, steps, provenance, pictures, problems, login, assets),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

@@ -64,10 +64,16 @@ def item(job_id: str, output_id: str, number: int) -> Any:
 @operation("getFile", VALUE, FAILURES, headers=("Range",), offers=(ANY,))
 def file(job_id: str, path: str) -> Any:
     """One file of the results of a job, by the path it was published under."""
+    found = published(job_id, path)
+    return _response(job_id, outputs.Answer(media_type=found.media_type, file=found))
+
+
+def published(job_id: str, path: str) -> Result:
+    """A file of the results, by the path it was published under. Raises ResultNotAvailable, what `results` raises."""
     for result in current_app.jobs.results(job_id).values():
         for each in result.files():
             if each.file == path:
-                return _response(job_id, outputs.Answer(media_type=each.media_type, file=each))
+                return each
     raise ResultNotAvailable(f"Job {job_id} has published no file {path!r}.")
 
 

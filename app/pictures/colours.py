@@ -30,7 +30,7 @@ def rgb(lightness: Any, chroma: Any, hue: Any) -> Bytes:
     lab = np.stack(np.broadcast_arrays(lightness, chroma * np.cos(angle), chroma * np.sin(angle)), axis=-1)
     linear = np.clip((lab @ _TO_LMS.T) ** 3 @ _TO_RGB.T, 0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(255 * encoded).astype(np.uint8)
+    return np.asarray(np.round(255 * encoded), dtype=np.uint8)
 
 
 def ramp(steps: int = STEPS) -> Bytes:

@@ -86,7 +86,7 @@ def _read(dataset: Any, bands: list[int], resampling: Resampling) -> Floats:
     found = dataset.read(bands, out_shape=(len(bands), *shape), resampling=resampling)
     if np.iscomplexobj(found):
         found = np.abs(found)
-    floats = found.astype(np.float64)
+    floats: Floats = found.astype(np.float64)
     floats[dataset.read_masks(bands, out_shape=(len(bands), *shape)) == 0] = np.nan
     return floats
 

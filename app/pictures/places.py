@@ -78,14 +78,14 @@ def _bounds(dataset: Any) -> tuple[float, float, float, float]:
     share = np.linspace(0, 1, SAMPLES)
     columns, rows = np.meshgrid(share * dataset.width, share * dataset.height)
     x, y = applied(dataset.transform, columns.ravel(), rows.ravel())
-    lon, lat = x, y
-    if not dataset.crs.is_geographic or dataset.crs != LONLAT:
-        lon, lat = (np.array(each) for each in transform(dataset.crs, LONLAT, x, y))
+    lon, lat = (np.array(each) for each in transform(dataset.crs, LONLAT, x, y))
     there = np.isfinite(lon) & np.isfinite(lat)
-    lon, lat = lon[there], lat[there]
+    x, lon, lat = x[there], lon[there], lat[there]
     if not lon.size:
         raise Undrawable("Its coordinates lie nowhere on earth.")
-    if not dataset.crs.is_geographic:  # a projection may go across 180: count from its middle
+    if dataset.crs.is_geographic:  # as it counts itself: 190 stays 190
+        lon = lon + 360 * np.round((x - lon) / 360)
+    else:  # it may go across 180: count from its middle
         middle = lon[lon.size // 2]
         lon = middle + (lon - middle + 180) % 360 - 180
     south, north = (float(np.clip(each, -NORTH, NORTH)) for each in (lat.min(), lat.max()))

@@ -15,11 +15,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.abc import FileContainer
-from rasterio.crs import CRS
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.warp import transform
 
-LONLAT = CRS.from_epsg(4326)
+LONLAT = "EPSG:4326"  # by name: a template that makes it would hold the files of PROJ open
 OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no sidecar files
     "GDAL_PAM_ENABLED": "NO",
