@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.ma  # noqa: F401  here, in the template, and not in each reader
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ OPTIONS = {
 NAME = "file.tif"
 TROUBLE = (RasterioError, CRSError, CPLE_BaseError, MemoryError, ValueError)  # what a hostile file may bring about
 Floats = NDArray[np.float64]
+
+with rasterio.Env():  # all drivers are known once, in the template: that takes longer than to read a value
+    pass
 
 
 class Undrawable(Exception):
