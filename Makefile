@@ -10,7 +10,7 @@ has_venv = $(shell $(python) -c 'import ensurepip, venv' 2>/dev/null && echo yes
 package = $(shell $(python) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-cwl install serve test lint types bench chaos soak clean
+.PHONY: help demo demo-cwl install serve test screenshots lint types bench chaos soak clean
 
 help:
 	@echo "make demo      show it: a server, a satellite scene, a water mask"
@@ -18,6 +18,7 @@ help:
 	@echo "make install   install everything that is shipped; then $(BIN)/geomill"
 	@echo "make serve     serve on http://127.0.0.1:8080/"
 	@echo "make test      run the tests; make test ARGS='-k dismiss' some of them"
+	@echo "make screenshots  take a picture of every page: light, dark, narrow"
 	@echo "make lint      check the style"
 	@echo "make types     check the types"
 	@echo "make bench     measure"
@@ -39,6 +40,9 @@ serve: .venv/installed
 test: .venv/tools
 	@$(BIN)/pytest --numprocesses 6 --dist loadfile $(ARGS)
 
+screenshots: .venv/tools
+	@$(BIN)/pytest --quiet --screenshots screenshots tests/pages/test_every_page.py $(ARGS)
+
 lint: .venv/tools
 	@$(BIN)/ruff check .
 
@@ -58,7 +62,7 @@ soak: .venv/tools
 	@cd tests && ../$(BIN)/python -m chaos.soak --minutes $(or $(MINUTES),20) $(ARGS)
 
 clean:
-	@rm -rf .venv build dist geomill.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv build dist geomill.egg-info demo-output screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find app jobstore processes tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 .venv/pyvenv.cfg:

@@ -104,12 +104,12 @@ class Index:
             parts.append(_NEWEST.format(conditions))
             arguments += [*given, *values, limit]
         query = " UNION ALL ".join(parts) + " ORDER BY created DESC, id DESC LIMIT ?"
-        return self._read(query, [*arguments, limit])
+        return self.read(query, [*arguments, limit])
 
     def ids(self, status: Status) -> list[tuple[str, str]]:
         """(id, owner) of the jobs in this state, oldest first. Raises sqlite3.Error."""
         query = "SELECT id, owner FROM jobs WHERE status = ? ORDER BY created, id"
-        return self._read(query, (status.value,))
+        return self.read(query, (status.value,))
 
     def ended(self, before: float, after: tuple[float, str], limit: int) -> list[tuple[float, str]]:
         """(finished, id) of jobs that ended before a time and have not expired, oldest first, after one of them.
@@ -120,16 +120,16 @@ class Index:
             "SELECT finished, id FROM jobs WHERE expired IS NULL AND finished < ? AND (finished, id) > (?, ?)"
             " ORDER BY finished, id LIMIT ?"
         )
-        return self._read(query, (before, *after, limit))
+        return self.read(query, (before, *after, limit))
 
     def expired(self, before: float, limit: int) -> list[str]:
         """The ids of jobs that expired before a time. Raises sqlite3.Error."""
         query = "SELECT id FROM jobs WHERE expired < ? AND finished IS NOT NULL ORDER BY expired LIMIT ?"
-        return [job_id for (job_id,) in self._read(query, (before, limit))]
+        return [job_id for (job_id,) in self.read(query, (before, limit))]
 
     def knows(self, job_id: str) -> bool:
         """Whether a job is in it. Raises sqlite3.Error."""
-        return bool(self._read("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
+        return bool(self.read("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
 
     def waiting(self, owner: str, most: int) -> tuple[int, int]:
         """How many jobs wait, and how many of them are this owner's; `most` are counted, none where it cannot tell."""
@@ -137,7 +137,7 @@ class Index:
             "SELECT count(*), total(owner = ?) FROM (SELECT owner FROM jobs WHERE status = 'accepted' LIMIT ?)"
         )
         try:
-            ((of_all, of_owner),) = self._read(query, (owner, most))
+            ((of_all, of_owner),) = self.read(query, (owner, most))
         except sqlite3.Error:
             return 0, 0
         return of_all, int(of_owner)
@@ -145,7 +145,7 @@ class Index:
     def sound(self, boot_id: str) -> bool:
         """Whether it can be believed: there, of this boot, and nothing failed to be written or read."""
         try:
-            return not self._stale.exists() and self._read("SELECT boot_id FROM boot") == [(boot_id,)]
+            return not self._stale.exists() and self.read("SELECT boot_id FROM boot") == [(boot_id,)]
         except sqlite3.Error:
             return False
 
@@ -175,7 +175,7 @@ class Index:
     def _stale(self) -> Path:
         return self.path.with_suffix(".stale")
 
-    def _read(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+    def read(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """All rows. What cannot be read is corrupt, and made anew by whoever looks next. Raises sqlite3.Error."""
         try:
             return list(self._connection().execute(query, values))

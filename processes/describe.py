@@ -139,10 +139,10 @@ def main(package: Path, path: Path) -> NoReturn:
     os._exit(0)
 
 
-def isolated(limit: float, command: list[str]) -> None:
-    """Run a command for at most `limit` seconds, print how it ended if it ended badly, and leave no process of it.
+def isolated(limit: float, run: Callable[[], NoReturn]) -> None:
+    """Run something for at most `limit` seconds, print how it ended if it ended badly, and leave no process of it.
 
-    In a PID namespace where that is allowed, which ends with the command; else as the parent of all orphans.
+    In a PID namespace where that is allowed, which ends with it; else as the parent of all orphans.
     """
     import ctypes
 
@@ -155,7 +155,7 @@ def isolated(limit: float, command: list[str]) -> None:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     child = os.fork()
     if child == 0:
-        _first(libc, command) if separate else _run(command)
+        _first(libc, run) if separate else _run(run)
     status = _wait(child, deadline)
     if not separate:
         _sweep()
@@ -181,14 +181,14 @@ def _unshare(libc: Any) -> bool:
     return True
 
 
-def _first(libc: Any, command: list[str]) -> NoReturn:
-    """Be process 1 of the namespace: adopt orphans, and end with the command, which ends all the others."""
+def _first(libc: Any, run: Callable[[], NoReturn]) -> NoReturn:
+    """Be process 1 of the namespace: adopt orphans, and end with what is run, which ends all the others."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None)
     libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID_NODEV_NOEXEC, None)
     child = os.fork()
     if child == 0:
-        _run(command)
+        _run(run)
     ended = status = 0
     while ended != child:
         ended, status = os.wait()
@@ -196,8 +196,13 @@ def _first(libc: Any, command: list[str]) -> NoReturn:
     os._exit(0)
 
 
-def _run(command: list[str]) -> NoReturn:
+def _run(run: Callable[[], NoReturn]) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+    run()
+
+
+def execute(command: list[str]) -> NoReturn:
+    """Become a command."""
     try:
         os.execv(command[0], command)
     except OSError as error:
@@ -258,6 +263,6 @@ def _print(descriptor: int, line: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--isolated":
-        isolated(float(sys.argv[2]), sys.argv[3:])
+        isolated(float(sys.argv[2]), lambda: execute(sys.argv[3:]))
     else:
         main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -18,9 +18,10 @@ from support import leaks  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long to look for what a power failure breaks, or an order of requests."""
+    """How long to look for what a power failure breaks, or an order of requests; where pictures of pages go."""
     parser.addoption("--cuts", type=int, default=0, help="seeds for each system call that the power fails at")
     parser.addoption("--sequences", type=int, default=0, help="sequences of requests, each another one every time")
+    parser.addoption("--screenshots", metavar="FOLDER", help="write pictures of all pages there")
 
 
 @pytest.hookimpl(tryfirst=True)

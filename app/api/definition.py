@@ -16,9 +16,7 @@ bp = Blueprint("definition", __name__)
 
 
 @bp.get("/api")
-@operation(
-    "getAPI", {200: Answer("The API definition.")}, offers=(OPENAPI, JSON), page=pages.document("api.html")
-)
+@operation("getAPI", {200: Answer("The API definition.")}, offers=(OPENAPI, JSON), page=pages.document("api.html"))
 def show() -> Any:
     """The API definition. /req/core/api-definition-op"""
     document = openapi.document(current_app, links.to("landing.show"), current_app.identity.nobody().role)

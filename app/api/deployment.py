@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from geomill.app import deployment, links
+from geomill.app import deployment, links, pages
 from geomill.app.api.body import whole_body
 from geomill.app.cwl.sample import sample
 from geomill.app.errors import ImmutableProcess
@@ -116,7 +116,12 @@ def package(process_id: str) -> Any:
 
 
 @bp.get("/processes/<process_id>/versions")
-@operation("getVersions", {200: Answer("The versions of a process.", VersionsSchema)}, (403, 404, 503))
+@operation(
+    "getVersions",
+    {200: Answer("The versions of a process.", VersionsSchema)},
+    problems=(403, 404, 503),
+    page=pages.plain("Versions of {process_id}"),
+)
 def versions(process_id: str) -> Any:
     """What a process was and is, the latest version last."""
     _refuse_immutable(process_id)

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Blueprint, Response, g
 
-from geomill.app import links
+from geomill.app import links, pages
 from geomill.app.api.results import file_of, outputs_of
 from geomill.app.exchange import strictjson
-from geomill.app.negotiation import JSON, JSON_LD, N_TRIPLES, PROV_N, TEXT_XML, TURTLE, XML, ZIP
+from geomill.app.negotiation import HTML, JSON, JSON_LD, N_TRIPLES, PROV_N, TEXT_XML, TURTLE, XML, ZIP
 from geomill.app.operations import Answer, operation
 from geomill.app.provenance import archive, crate, prov, record
 from geomill.app.schemas import JobInputsSchema, dump
@@ -23,7 +23,12 @@ ENCODINGS = (JSON, PROV_N, XML, TEXT_XML, TURTLE, JSON_LD, N_TRIPLES)
 
 
 @bp.get("/jobs/<job_id>/inputs")
-@operation("getJobInputs", {200: Answer("The request.", JobInputsSchema)}, problems=(404, 410, 503))
+@operation(
+    "getJobInputs",
+    {200: Answer("The request.", JobInputsSchema)},
+    problems=(404, 410, 503),
+    page=pages.plain("What job {job_id} was asked for"),
+)
 def inputs(job_id: str) -> Any:
     """What the job was asked for, as it was received."""
     job, request = current_app.jobs.job(job_id), strictjson.loads(current_app.jobs.request(job_id))
@@ -43,12 +48,20 @@ def inputs(job_id: str) -> Any:
 
 
 @bp.get("/jobs/<job_id>/prov")
-@operation("getJobProvenance", {200: Answer("The provenance.", {"type": "object"})}, (404, 410, 503), offers=ENCODINGS)
+@operation(
+    "getJobProvenance",
+    {200: Answer("The provenance.", {"type": "object"})},
+    problems=(404, 410, 503),
+    offers=ENCODINGS,
+    page=pages.plain("Where the results of job {job_id} come from"),
+)
 def show(job_id: str) -> Any:
     """What the job did and what came of it, in W3C PROV."""
     run = _run(job_id)
-    body = prov.encode(prov.document(run, _addresses(run)), g.media_type)
-    return Response(body, headers=SANDBOX, content_type=g.media_type)
+    document = prov.document(run, _addresses(run))
+    if g.media_type == HTML:
+        return document
+    return Response(prov.encode(document, g.media_type), headers=SANDBOX, content_type=g.media_type)
 
 
 @bp.get("/jobs/<job_id>/ro-crate.zip")

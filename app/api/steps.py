@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from geomill.app import links
+from geomill.app import links, pages
 from geomill.app.api.logs import pieces
 from geomill.app.engine.steps import NoSuchLog, events, logs
 from geomill.app.negotiation import TEXT
@@ -26,7 +26,12 @@ STATES = {"success": "successful", "reused": "successful", "skipped": "successfu
 
 
 @bp.get("/jobs/<job_id>/events")
-@operation("getEvents", {200: Answer("The steps of a job, and their events.", EventsSchema)}, (404, 410, 503))
+@operation(
+    "getEvents",
+    {200: Answer("The steps of a job, and their events.", EventsSchema)},
+    problems=(404, 410, 503),
+    page=pages.plain("Steps of job {job_id}"),
+)
 def show(job_id: str) -> Any:
     """The steps of a job and what happened to them; none for a process that is a function."""
     current_app.jobs.check_kept(job_id)

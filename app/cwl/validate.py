@@ -1,28 +1,24 @@
-"""Validate a CWL document in a process of its own: it is somebody else's, and workers do not load what loads it.
-
-    python -m geomill.app.cwl.validate DOCUMENT W OTHER    prints what there is to know, or an error, in JSON
-
-The two names are in JSON as well: null for none, and no character that an argument cannot have.
-"""
+"""Validate a CWL document in a process of its own: it is somebody else's, and workers do not load what loads it."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import json
 import os
-import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from geomill.app.cwl.document import InvalidPackage, Unsupported, WorkflowNotFound
-from geomill.processes.packages import isolated, kept_environment
+from geomill.app.cwl.reader import Reader
 
 ERRORS: dict[str, type[InvalidPackage]] = {
     "InvalidPackage": InvalidPackage,
     "WorkflowNotFound": WorkflowNotFound,
     "Unsupported": Unsupported,
 }
+reader = Reader()
 
 
 def validate(document: bytes, w: str | None, other: str | None, limit: float, folder: Path) -> dict[str, Any]:
@@ -35,11 +31,7 @@ def validate(document: bytes, w: str | None, other: str | None, limit: float, fo
     """
     if not installed():
         raise Unsupported("This server has no CWL engine: its operator has to install geomill[cwl].")
-    with tempfile.TemporaryDirectory(prefix=".validated-", dir=folder) as place:
-        path = Path(place) / "document.cwl"
-        path.write_bytes(document)
-        command = [sys.executable, "-P", "-m", __name__, str(path), json.dumps(w), json.dumps(other)]
-        printed = isolated(command, limit, kept_environment(), Path(place))
+    printed = reader.read(document, [w, other], limit, folder)
     try:
         answer = json.loads(printed.splitlines()[-1])
     except (ValueError, IndexError):
@@ -60,8 +52,14 @@ def _sentence(answer: dict[str, Any]) -> str:
     return f"The CWL document {answer['error'].replace('while being loaded', 'while it was read')}."
 
 
+def load() -> None:
+    """Import what reading takes."""
+    for name in ("description", "document", "loading", "needs"):
+        importlib.import_module(f"geomill.app.cwl.{name}")
+
+
 def main(path: Path, w: str | None, other: str | None) -> None:
-    """Print what the document is."""
+    """Print what there is to know of a document, or an error, in JSON. w and other: as in validate."""
     out = os.dup(1)
     os.dup2(2, 1)
     try:
@@ -77,8 +75,6 @@ def main(path: Path, w: str | None, other: str | None) -> None:
 
 
 def _read(path: Path, w: str | None, other: str | None) -> dict[str, Any]:
-    import dataclasses
-
     from geomill.app.cwl import description, document, loading, needs
 
     content = document.parse(path.read_bytes())
@@ -97,7 +93,3 @@ def _read(path: Path, w: str | None, other: str | None) -> dict[str, Any]:
         "needs": dataclasses.asdict(needs.needs(tool)),
         "warnings": needs.warnings(tool, content),
     }
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(json.loads, sys.argv[2:4]))

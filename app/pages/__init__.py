@@ -10,7 +10,7 @@ from flask import Response, current_app, g, render_template, request
 from geomill.app import links
 from geomill.app.identity.callers import Caller
 from geomill.app.identity.roles import Role
-from geomill.app.pages import words
+from geomill.app.pages import trees, words
 from geomill.app.pages.assets import address
 from geomill.app.security import READS, page_headers
 
@@ -27,6 +27,20 @@ def render(template: str, status: int = 200, **content: Any) -> Response:
 def document(template: str) -> Callable[[Any], Response]:
     """What makes a page that is no more than a document, well set."""
     return lambda given: render(template, document=given)
+
+
+def plain(heading: str) -> Callable[[Any], Response]:
+    """What makes a page of any document: its links, and as much of it as a person reads.
+
+    heading: may name what the address does, "Versions of {process_id}".
+    """
+
+    def page(given: dict[str, Any]) -> Response:
+        content = trees.bounded({name: each for name, each in given.items() if name != "links"})
+        named = heading.format(**request.view_args or {})
+        return render("document.html", heading=named, links=given.get("links", []), content=content)
+
+    return page
 
 
 def error(problem: dict[str, Any]) -> Response:

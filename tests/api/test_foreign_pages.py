@@ -129,7 +129,7 @@ def test_no_reading_changes_anything(browser: FlaskClient) -> None:
             path = rule.rule
             for name, value in {"<job_id>": job_id, "<process_id>": "echo", "<int:number>": "0"}.items():
                 path = path.replace(name, value)
-            for name in ("<output_id>", "<path:path>", "<name>"):
+            for name in ("<output_id>", "<path:path>", "<name>", "<version>"):
                 path = path.replace(name, "x")
             assert "<" not in path
             for sent in ("", "?_method=DELETE", "?method=DELETE"):

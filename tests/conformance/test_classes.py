@@ -16,7 +16,7 @@ RESOURCES, LISTS, JOBS = "api/test_resources.py::", "api/test_lists.py::", "api/
 EXECUTION, RESULTS, TABLE = "api/test_execution.py::", "api/test_results.py::", "api/test_results_table.py::"
 ERRORS, METHODS, STATUSES = "api/test_errors.py::", "api/test_methods.py::", "api/test_statuses.py::"
 INPUTS, PREFER = "exchange/test_inputs.py::", "exchange/test_prefer.py::"
-DEPLOYMENT, PACKAGES = "api/test_deployment.py::", "api/test_packages.py::"
+DEPLOYMENT, PACKAGES, PAGES = "api/test_deployment.py::", "api/test_packages.py::", "api/test_pages.py::"
 SUITE_2 = "conformance/test_ets.py::test_every_line_of_the_test_suite_of_part_2_passes"
 SUITE = "conformance/test_ets.py::test_every_line_of_the_test_suite_passes"
 
@@ -47,10 +47,15 @@ JSON = (
     ERRORS + "test_json_is_what_everybody_else_gets",
     STATUSES + "test_a_documented_status_is_answered",
 )
+HTML = (
+    PAGES + "test_every_document_is_a_page_too",
+    PAGES + "test_every_page_is_closed",
+    PAGES + "test_an_error_is_a_page_that_is_closed",
+)
 OPENAPI = (
     RESOURCES + "test_the_definition_is_valid_openapi",
     RESOURCES + "test_the_definition_comes_as_the_client_likes_it",
-    RESOURCES + "test_the_page_of_the_definition_loads_nothing_and_names_every_operation",
+    RESOURCES + "test_the_page_of_the_definition_is_closed_and_names_every_operation",
     RESOURCES + "test_every_documented_path_is_served_and_no_other",
     STATUSES + "test_every_documented_status_has_a_way_to_it_and_no_other",
     "conformance/test_fuzz.py::test_every_answer_to_a_generated_request_is_a_documented_one",
@@ -107,12 +112,14 @@ TESTS: dict[str, tuple[str, ...]] = {
     SPEC + "ogcapi-processes-1/1.0/conf/core": CORE + OF_1_0,
     SPEC + "ogcapi-processes-1/1.0/conf/ogc-process-description": (*DESCRIPTION, SUITE),
     SPEC + "ogcapi-processes-1/1.0/conf/json": JSON,
+    SPEC + "ogcapi-processes-1/1.0/conf/html": HTML,
     SPEC + "ogcapi-processes-1/1.0/conf/oas30": OPENAPI,
     SPEC + "ogcapi-processes-1/1.0/conf/job-list": (*JOB_LIST, SUITE),
     SPEC + "ogcapi-processes-1/1.0/conf/dismiss": DISMISS,
     SPEC + "ogcapi-processes-1/2.0/conf/core": CORE + OF_2_0,
     SPEC + "ogcapi-processes-1/2.0/conf/ogc-process-description": DESCRIPTION,
     SPEC + "ogcapi-processes-1/2.0/conf/json": JSON,
+    SPEC + "ogcapi-processes-1/2.0/conf/html": HTML,
     SPEC + "ogcapi-processes-1/2.0/conf/oas": OPENAPI,
     SPEC + "ogcapi-processes-1/2.0/conf/oas30": OPENAPI,
     SPEC + "ogcapi-processes-1/2.0/conf/job-list": JOB_LIST,

@@ -31,7 +31,7 @@ TABLE = {name: role for name, role, _ in ROWS}
 FOR_ITS_OWNER = {name for name, _, of_others in ROWS if of_others == "is for its owner"}
 REFUSED = ("unauthenticated", "forbidden", "no-such-job", "changes-refused")
 NONE = "0191b8a0-0000-7000-8000-000000000000"
-PATHS = {"processID": "echo", "outputID": "echoOutput", "N": "0", "path": "a.txt", "name": "bad-input"}
+PATHS = {"processID": "echo", "outputID": "echoOutput", "N": "0", "path": "a.txt", "name": "bad-input", "version": "0"}
 CALLERS = ["", *(str(role) for role in Role if role is not Role.NONE), "elsewhere", "revoked"]
 JOBS = ("own", "another's", "nobody's", "none")
 
@@ -41,10 +41,10 @@ OPERATIONS: dict[str, tuple[str, str]] = {}  # method and path of each
 
 def operations(app: Geomill) -> dict[str, tuple[str, str]]:
     """Method and path of each operation, documented or not."""
-    found = {}
+    found, documented = {}, openapi.PARAMETERS
     for rule in app.url_map.iter_rules():
         each, (method,) = of(app, rule.endpoint), (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: f"{{{openapi.PARAMETERS[part[1]][0]}}}", rule.rule)
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: f"{{{documented.get(part[1], (part[1],))[0]}}}", rule.rule)
         found.update({each.id: (method, path)} if each else {})
     return found
 

@@ -168,7 +168,7 @@ def test_nothing_is_left_of_a_file_that_leaves_daemons(tmp_path: Path, ending: s
     source.write_text(DAEMONS.format(word=word) + ending)
     code = "import sys; sys.path.insert(0, sys.argv[1]); import describe; sys.argv.pop(1)\n"
     code += "" if separate else "describe._unshare = lambda libc: False\n"
-    code += "describe.isolated(1.0, sys.argv[1:])"
+    code += "describe.isolated(1.0, lambda: describe.execute(sys.argv[1:]))"
     script = str(SHIPPED / "describe.py")
     child = [sys.executable, script, str(source), str(source)]
     subprocess.run([sys.executable, "-c", code, str(SHIPPED), *child], stdout=subprocess.PIPE, timeout=30)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from support.waiting import holds
 
+from geomill.app.cwl.validate import reader
 from geomill.app.engine import reaper
 
 PATIENCE = 10.0  # seconds in which what was told to go has to go; a template that still imports cwltool takes some
@@ -73,7 +74,7 @@ def running_name(pid: int) -> str:
 def _new(before: set[tuple[int, int | None]]) -> list[Seen]:
     """What is neither known nor shared; a template, or its spare, of a dispatcher that was there before is no leak."""
     found = []
-    known = before | _shared
+    known = before | _shared | {(reader.pid or 0, reaper.start_time(reader.pid or 0))}  # of the applications in here
     for pid in reaper.descendants(os.getpid()):
         seen = Seen(pid, reaper.start_time(pid), running_name(pid))
         if seen[:2] in known:

@@ -1,0 +1,125 @@
+"""What holds for every page: for everybody, on every screen, with every colour, with a keyboard, without scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from pages.seeing import Seen, look
+from support.browsers import Browser, Page, window
+from support.mills import Mill
+from support.validity import mistakes
+
+from geomill.app import create_app, operations
+from geomill.app.negotiation import HTML
+
+SMALL = 300_000  # bytes of a page and all that it loads, but for a map
+# name -> endpoint, path; {name} is a job of `jobs`
+PAGES = {
+    "landing": ("landing.show", "/"),
+    "conformance": ("conformance.show", "/conformance"),
+    "api": ("definition.show", "/api"),
+    "problem": ("problems.show", "/problems/bad-input"),
+    "login": ("login.show", "/login"),
+    "not-found": (None, "/nowhere"),
+}
+
+Visit = Callable[[str], Seen]
+
+
+def test_no_page_is_forgotten(site: Mill) -> None:
+    app = create_app(site.settings)
+    offered = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if (found := operations.of(app, rule.endpoint)) and HTML in found.offers and "GET" in (rule.methods or ())
+    }
+    assert offered == {endpoint for endpoint, _ in PAGES.values() if endpoint}
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Browser, site: Mill, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """Look at a page, once for all that is asked about it."""
+    folder: str | None = request.config.getoption("screenshots")
+    seen: dict[str, Seen] = {}
+    with window(browser, site.url) as page:
+
+        def visit(name: str) -> Seen:
+            if name not in seen:
+                seen[name] = look(page, PAGES[name][1], Path(folder, name) if folder else None)
+            return seen[name]
+
+        yield visit
+
+
+@pytest.fixture(params=PAGES)
+def seen(request: pytest.FixtureRequest, visit: Visit) -> Seen:
+    """Each page."""
+    return visit(request.param)
+
+
+def test_a_page_is_one(seen: Seen) -> None:
+    assert seen.status == (404 if seen.url.endswith("/nowhere") else 200)
+    assert seen.title and len(re.findall("<h1[ >]", seen.html)) == 1
+
+
+def test_a_page_does_what_its_policy_allows_and_without_errors(seen: Seen) -> None:
+    assert not seen.complaints
+
+
+def test_a_page_validates(seen: Seen) -> None:
+    assert not mistakes(seen.html)
+
+
+def test_everybody_can_read_a_page(seen: Seen) -> None:
+    assert not seen.axe
+
+
+def test_everybody_can_read_a_dark_page(seen: Seen) -> None:
+    assert not seen.axe_dark
+
+
+def test_a_thumb_hits_what_it_aims_at(seen: Seen) -> None:
+    assert not seen.axe_narrow
+
+
+def test_no_page_scrolls_sideways(seen: Seen) -> None:
+    assert not seen.too_wide
+
+
+def test_a_keyboard_is_enough(seen: Seen) -> None:
+    assert not seen.keyboard
+
+
+def test_what_a_page_is_about_is_there_without_scripts(seen: Seen) -> None:
+    text = " ".join(unescape(re.sub("<[^>]*>", " ", seen.html)).split())
+    assert not [each for each in seen.headings if " ".join(each.split()) not in text]
+
+
+def test_a_page_is_small_and_loads_nothing_from_elsewhere(seen: Seen) -> None:
+    assert {urlsplit(each).netloc for each in seen.loaded} == {urlsplit(seen.url).netloc}
+    assert sum(size for address, size in seen.loaded.items() if "/vendor/" not in address) < SMALL
+
+
+def test_no_two_pages_have_the_same_title(visit: Visit) -> None:
+    titles = [visit(name).title for name in PAGES]
+    assert len(set(titles)) == len(titles), titles
+
+
+def test_what_pages_load_is_loaded_once(visit: Visit, site: Mill) -> None:
+    parts = {each for name in PAGES for each in visit(name).loaded if "/static/" in each}
+    assert parts
+    for each in parts:
+        answer = site.call("GET", each.removeprefix(site.url))
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable", each
+
+
+def test_the_way_past_the_frame(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
