@@ -10,9 +10,9 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, send_file
 
 from geomill.app import links
-from geomill.app.api.results import published
 from geomill.app.negotiation import JSON, PNG
 from geomill.app.operations import Answer, operation
+from geomill.app.published import published
 from geomill.app.schemas import ValueQuery
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
