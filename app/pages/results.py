@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -88,32 +88,33 @@ class _Looking:
             return None
         said = self.described.get(name, {})
         href = links.to("results.output", job_id=self.job.job_id, output_id=name)
-        more = {"title": str(said.get("title") or ""), "text": str(said.get("description") or "")}
         if result.items is None:
-            return self.piece(name, result, href, **more)
-        parts = (
-            self.piece(item.file or f"{name} {number}", item, self._item(name, number))
-            for number, item in enumerate(result.items[:PARTS])
-        )
-        return Piece(name, Shown("several"), href, parts=tuple(parts), number=len(result.items), **more)
+            piece = self.piece(name, result, href)
+        else:
+            parts = (
+                self.piece(item.file or f"{name} {number}", item, self._item(name, number))
+                for number, item in enumerate(result.items[:PARTS])
+            )
+            piece = Piece(name, Shown("several"), href, parts=tuple(parts), number=len(result.items))
+        return replace(piece, title=str(said.get("title") or ""), text=str(said.get("description") or ""))
 
-    def piece(self, name: str, result: Result, href: str | None, **more: str) -> Piece:
+    def piece(self, name: str, result: Result, href: str | None) -> Piece:
         """A result, however it is made."""
         if result.folder is not None:
-            return self._folder(name, result, href, **more)
+            return self._folder(name, result, href)
         if result.items is not None or result.members is not None:
             within = dict(enumerate(result.items)) if result.items is not None else result.members or {}
             parts = (self.piece(str(key), each, self._address(each)) for key, each in list(within.items())[:PARTS])
-            return Piece(name, Shown("several"), href, parts=tuple(parts), number=len(within), **more)
+            return Piece(name, Shown("several"), href, parts=tuple(parts), number=len(within))
         if result.file is not None:
-            return self._file(name, result, href, **more)
+            return self._file(name, result, href)
         shown = kinds.of_value(result.value)
         if isinstance(result.value, str) and shown.kind == "text":  # perhaps a table
             text = result.value.encode()
             shown = kinds.of_file(result.media_type, "", text[:BEGINNING], len(text))
-        return self._usable(Piece(name, shown, href, media_type=result.media_type, **more))
+        return self._usable(Piece(name, shown, href, media_type=result.media_type))
 
-    def _folder(self, name: str, result: Result, href: str | None, **more: str) -> Piece:
+    def _folder(self, name: str, result: Result, href: str | None) -> Piece:
         """The files in a folder, and the STAC items in it."""
         listing = result.listing or ()
         start = len(f"{result.folder}/")
@@ -121,26 +122,25 @@ class _Looking:
         shown = Shown("several")
         if result.value is not None:
             shown = kinds.of_value(nested.collection(result, self._at))
-        piece = Piece(name, shown, href, parts=tuple(parts), number=len(listing), **more)
+        piece = Piece(name, shown, href, parts=tuple(parts), number=len(listing))
         return self._usable(piece, folder=True)
 
-    def _file(self, name: str, result: Result, href: str | None, **more: str) -> Piece:
+    def _file(self, name: str, result: Result, href: str | None) -> Piece:
         path = str(result.file)
         shown = kinds.of_file(result.media_type, path, self._beginning(result), result.size or 0)
-        return self._usable(
-            Piece(name, shown, href, media_type=result.media_type, file=path, size=result.size, **more), of=result
-        )
+        piece = Piece(name, shown, href, media_type=result.media_type, file=path, size=result.size)
+        return self._usable(piece, copy=result.href)
 
-    def _usable(self, piece: Piece, folder: bool = False, of: Result | None = None) -> Piece:
-        """The same with what to type elsewhere."""
+    def _usable(self, piece: Piece, folder: bool = False, copy: str | None = None) -> Piece:
+        """The same with what to type elsewhere. copy: the address of one that others can have."""
         if piece.href is None:
             return piece
         token = current_app.identity.knows() and current_app.settings.anonymous == "none"
         suffix = ".zip" if folder else extension(piece.media_type) or ".txt"
         name = PurePosixPath(piece.file).name if piece.file else piece.name + suffix
-        href = (of.href if of else None) or (self._at(piece.file) if piece.file else piece.href)
+        href = copy or (self._at(piece.file) if piece.file else piece.href)
         found = snippets.of(piece.shown.kind, href, name, token=token, folder=folder)
-        return Piece(**{**vars(piece), "snippets": tuple(found)})
+        return replace(piece, snippets=tuple(found))
 
     def _beginning(self, result: Result) -> bytes | None:
         """The content of a small file, how a larger one begins; None where nothing of it is shown."""

@@ -19,7 +19,7 @@ from .reading import LONLAT, Floats, Undrawable, applied
 RADIUS = 6378137.0  # metres
 NORTH = 85.0511287798066  # degrees: where web maps end
 SIDE = 1024  # pixels of the longer side of a picture
-SMALL = 256  # and of a small raster's
+SMALL = 512  # and of a small raster's
 SAMPLES = 33  # points along each side that say where it lies
 
 

@@ -20,7 +20,7 @@ export async function showRaster(place) {
     place.prepend(made("p", { className: "quiet", textContent: "It does not say where on earth it lies." }));
     return;
   }
-  const canvas = made("div"), out = made("output", { className: "at" });
+  const canvas = made("div"), out = made("output", { textContent: "Rest on the map with the pointer, or type a place." });
   const side = made("div", { className: "beside" });
   place.classList.add("drawn");
   place.append(canvas, side);
