@@ -21,7 +21,7 @@ export async function showRaster(place) {
     return;
   }
   const canvas = made("div"), out = made("output", { textContent: "Rest on the map with the pointer, or type a place." });
-  const side = made("div", { className: "beside" });
+  const side = made("div", { className: "side" });
   place.classList.add("drawn");
   place.append(canvas, side);
   const view = await makeMap(canvas, `Map of ${label}; the fields beside it tell the value at a place`);
