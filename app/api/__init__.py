@@ -1,11 +1,14 @@
 """The resources: one module, with one blueprint `bp`, for each row of the resource table."""
 
 from geomill.app.api import (
+    admin,
     assets,
     conformance,
     definition,
+    deploy,
     deployment,
     execution,
+    forms,
     jobs,
     landing,
     login,
@@ -16,10 +19,11 @@ from geomill.app.api import (
     provenance,
     results,
     steps,
+    uploads,
 )
 
 RESOURCES = (
-    *(landing, conformance, definition, processes, deployment, execution),
-    *(jobs, results, logs, steps, provenance, pictures, problems, login, assets),
+    *(landing, conformance, definition, processes, deployment, uploads, execution, forms),
+    *(jobs, results, logs, steps, provenance, pictures, problems, login, assets, deploy, admin),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

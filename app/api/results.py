@@ -133,8 +133,7 @@ def _address(job_id: str, output_id: str, number: int | None = None) -> str:
 def _response(job_id: str, reply: outputs.Answer) -> Response:
     """An answer of the exchange as Flask's; what a process wrote runs no script of ours."""
     if reply.file is not None:
-        if request.range is None or request.range.units != "bytes" or len(request.range.ranges) != 1:
-            request.environ.pop("HTTP_RANGE", None)  # RFC 9110, 14.2: what is not understood is as if not there
+        read_range()
         path = file_of(job_id, reply.file)
         with there(job_id, reply.file):
             response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
@@ -160,6 +159,12 @@ def _everything(job_id: str) -> Response:
                 name = f"_{name}"
             entries[name] = Entry(name, content, media_type)
     return _zipped(job_id, list(entries.values()), job_id)
+
+
+def read_range() -> None:
+    """Heed one range of bytes alone. RFC 9110, 14.2: what is not understood is as if not there"""
+    if request.range is None or request.range.units != "bytes" or len(request.range.ranges) != 1:
+        request.environ.pop("HTTP_RANGE", None)
 
 
 def _archive(job_id: str, result: Result) -> Response:

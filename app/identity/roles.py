@@ -25,7 +25,7 @@ GRANTED = tuple(str(role) for role in Role if role is not Role.NONE)
 
 @dataclass(frozen=True)
 class Right:
-    """What an operation needs. role: the least; own: if it is about a job, the job is the caller's, or he an admin."""
+    """What an operation needs. role: the least; own: what it is about is the caller's, or he is an admin."""
 
     role: Role
     own: bool = False
@@ -43,6 +43,7 @@ RIGHTS = {
     "getLandingPage": READ,
     "getConformanceClasses": READ,
     "getAPI": READ,
+    "callOperation": READ,
     "getProcesses": READ,
     "getProcessDescription": READ,
     "getPackage": READ,
@@ -50,7 +51,15 @@ RIGHTS = {
     "deploy": DEPLOY,
     "replace": DEPLOY,
     "undeploy": DEPLOY,
+    **dict.fromkeys(("showDeployment", "reviewDeployment", "deployFromPage"), DEPLOY),
+    **dict.fromkeys(("showReplacement", "reviewReplacement", "replaceFromPage"), DEPLOY),
+    **dict.fromkeys(("showUndeployment", "undeployFromPage"), DEPLOY),
     "execute": EXECUTE,
+    "changeForm": READ,
+    "showRequest": READ,
+    "upload": EXECUTE,
+    "getUpload": READ_OWN,
+    "removeUpload": CHANGE_OWN,
     "getJobs": READ,
     "getStatus": READ,
     "dismiss": CHANGE_OWN,
@@ -69,6 +78,7 @@ RIGHTS = {
     "getJobInputs": READ_OWN,  # as received: with signed addresses, perhaps
     "getJobProvenance": READ,
     "getROCrate": READ,
+    "getServerState": ADMINISTER,
     "getProblemType": PUBLIC,
     "getAsset": PUBLIC,
     "showLogin": PUBLIC,

@@ -1,5 +1,6 @@
 """The documents of the standard: marshmallow, one class for each OGC schema of the same name."""
 
+from geomill.app.schemas.admin import ServerStateSchema
 from geomill.app.schemas.core import (
     ConfClassesSchema,
     ExceptionSchema,
@@ -19,8 +20,10 @@ from geomill.app.schemas.queries import (
     PackageQuery,
     ProcessesQuery,
     ResultsQuery,
+    UploadQuery,
     ValueQuery,
 )
+from geomill.app.schemas.uploads import UploadSchema
 
 __all__ = [
     "ConfClassesSchema",
@@ -44,7 +47,10 @@ __all__ = [
     "ProcessesQuery",
     "ResultsQuery",
     "ResultsSchema",
+    "ServerStateSchema",
     "StatusInfoSchema",
+    "UploadQuery",
+    "UploadSchema",
     "ValueQuery",
     "VersionsSchema",
     "dump",

@@ -23,7 +23,7 @@ from geomill.app.server import Geomill
 
 Finished = Callable[[str, Any], str]
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
-NOT_YET = {"/processes", "/processes/<process_id>", "/jobs", "/jobs/<job_id>", "/jobs/<job_id>/results"}
+NOT_YET = {"/jobs", "/jobs/<job_id>", "/jobs/<job_id>/results"}
 
 
 def addresses(app: Geomill) -> dict[str, Operation]:
@@ -62,7 +62,7 @@ def test_every_page_is_closed(worker: FlaskClient, working: Geomill, filled: Cal
     """All that are offered, as the rules tell them."""
     seen = set()
     for rule, offered in addresses(working).items():
-        if HTML in offered.offers:
+        if HTML in offered.offers and 200 in offered.answers:
             answer = worker.get(filled(rule), headers=BROWSER)
             assert answer.status_code == 200, rule
             check_page(answer)
