@@ -14,6 +14,7 @@ from geomill.app.api import (
     landing,
     login,
     logs,
+    pictures,
     problems,
     processes,
     provenance,
@@ -24,6 +25,6 @@ from geomill.app.api import (
 
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, uploads, execution, forms),
-    *(jobs, job_forms, results, logs, steps, provenance, problems, login, assets, deploy, admin),
+    *(jobs, job_forms, results, pictures, logs, steps, provenance, problems, login, assets, deploy, admin),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

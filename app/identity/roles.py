@@ -70,6 +70,8 @@ RIGHTS = {
     "getOutput": READ,
     "getOutputValue": READ,
     "getFile": READ,
+    "getPicture": READ,
+    "getValue": READ,
     "getLog": READ,
     "getEvents": READ,
     "getStepLog": READ,
