@@ -31,11 +31,8 @@ class Input:
         return inside(INPUTS, self.id)
 
     def begin(self) -> Filled:
-        """What is in it at first."""
-        filled = self.field.begin(self.name)
-        if self.field.default is not MISSING and self.read_from(made(filled)) is MISSING:
-            return self.fill(self.field.default)
-        return [(f"{self.name}:way", ""), *filled]
+        """What is in it at first; a default that its field cannot show is left to the process."""
+        return [(f"{self.name}:way", ""), *self.field.begin(self.name)]
 
     def fill(self, value: Json | Missing) -> Filled:
         """The entries for a value, whatever it is."""

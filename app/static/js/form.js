@@ -73,9 +73,25 @@ function touch(element) {
   }
 }
 
+/** What each control says, by what tells it from the others. */
+function states() {
+  const controls = [...form.querySelectorAll("input:not([type=hidden], [type=file]), select, textarea")];
+  const key = (each) => `${each.name} ${/^(radio|checkbox)$/.test(each.type) ? each.value : ""}`;
+  return new Map(controls.map((each) => [key(each), { control: each, value: each.value, checked: each.checked }]));
+}
+
+/** Bring over what was written while the server was changing the form. */
+function keep(before, meanwhile) {
+  const now = states();
+  for (const [key, { value, checked }] of meanwhile) {
+    const old = before.get(key), here = now.get(key)?.control;
+    if (here && old && (old.value !== value || old.checked !== checked)) Object.assign(here, { value, checked });
+  }
+}
+
 /** Let the server change the form as a button says, and put it in place of this one. */
 async function change(button, said) {
-  const data = held(button);
+  const data = held(button), before = states();
   if (said) data.set("do", said);
   const files = [...form.querySelectorAll("input[type=file]")].filter((each) => each.files.length);
   const answer = await fetch(form.dataset.change, { method: "POST", body: data, headers: { Accept: "text/html" } });
@@ -83,9 +99,10 @@ async function change(button, said) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const next = document.importNode(page.getElementById("run"), true);
   const opened = [...form.querySelectorAll("details[open]")].map(pathOf);
-  const looked = document.activeElement?.id;
+  const looked = document.activeElement?.id, meanwhile = states();
   form.replaceWith(next);
   form = next;
+  keep(before, meanwhile);
   for (const each of files) document.getElementById(each.id)?.replaceWith(each);
   for (const each of form.querySelectorAll("details")) if (opened.includes(pathOf(each))) each.open = true;
   document.dispatchEvent(new CustomEvent("formchanged", { detail: form }));
