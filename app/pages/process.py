@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from geomill.app.server import current_app as geomill
 from geomill.processes import BadInput
 
 Description = Mapping[str, Any]
+LACKING = re.compile(r'lacks the member "(.*)"\.', re.DOTALL)  # as exchange.explain says it of an object
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,17 @@ def checked(description: Description, entries: Entries) -> Checked:
     for problem in inputs.problems(asked, description, geomill.guard.check):
         name, sentence = _told(reading, problem)
         errors.setdefault(name, sentence)
-    return Checked(reading, body, asked, errors)
+    return Checked(reading, body, asked, dict(sorted(errors.items(), key=lambda error: reading.place_of(error[0]))))
 
 
 def _told(reading: Reading, problem: InvalidRequest | BadInput) -> tuple[str, str]:
     """The field that a problem is about, and a sentence to stand there."""
     if not isinstance(problem, BadInput):
         return "", str(problem)
-    sentence = problem.message.removeprefix(problem.path).strip()
-    return reading.name_of(problem.input_id, problem.path), sentence
+    path, sentence = problem.path, problem.message.removeprefix(problem.path).strip()
+    if lacking := LACKING.fullmatch(sentence):
+        path, sentence = f"{path}.{lacking[1]}".removeprefix("."), "is required and was not given."
+    return reading.name_of(problem.input_id, path), sentence
 
 
 def _of_job(form: Form, job_id: str) -> Entries:

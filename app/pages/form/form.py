@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Found, Json, Missing, inside, made, same
+from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Found, Json, Missing, inside, is_in, made, same
 from geomill.app.pages.form.fields import Field, Written
 from geomill.app.pages.form.making import input_field
 from geomill.app.pages.form.special import unwrapped
@@ -75,6 +75,13 @@ class Reading:
         """The field that an error about an input is about."""
         found = self.found.get(input_id or "")
         return (found and (found.name_of(path) or found.name_of(""))) or inside(INPUTS, input_id or "")
+
+    def place_of(self, name: str) -> int:
+        """Where in the form the input stands that a field is of."""
+        for place, input_id in enumerate(self.found):
+            if is_in(name, inside(INPUTS, input_id)):
+                return place
+        return len(self.found)
 
 
 @dataclass(frozen=True)

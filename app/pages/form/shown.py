@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from geomill.app.pages.form.compound import Rows
-from geomill.app.pages.form.entries import Entries, element_id, inside
+from geomill.app.pages.form.entries import Entries, element_id, inside, is_in
 from geomill.app.pages.form.fields import Choice, Field, Text
 from geomill.app.pages.form.form import MORE, Form
 from geomill.app.pages.words import size
@@ -73,6 +73,6 @@ class Shown:
     def label(self, name: str) -> str:
         """What people know a field as: the input that it is of."""
         for each in self.form.inputs:
-            if name == each.name or name.startswith((f"{each.name}/", f"{each.name}:")):
+            if is_in(name, each.name):
                 return each.field.title
         return "More of the request" if name == MORE else unquote(name.removeprefix("inputs/"))
