@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from pages.seeing import Seen, look
+from pages.shown import showing
 from support.browsers import Browser, Page, window
 from support.mills import Mill
 from support.validity import mistakes
@@ -18,11 +19,15 @@ from geomill.app import create_app, operations
 from geomill.app.negotiation import HTML
 
 SMALL = 300_000  # bytes of a page and all that it loads, but for a map
-# name -> endpoint, path; {name} is a job of `jobs`
+# name -> endpoint, path; {name} is the id of something in shown.py
 PAGES = {
     "landing": ("landing.show", "/"),
     "conformance": ("conformance.show", "/conformance"),
     "api": ("definition.show", "/api"),
+    "versions": ("deployment.versions", "/processes/{package}/versions"),
+    "events": ("steps.show", "/jobs/{broken}/events"),
+    "inputs": ("provenance.inputs", "/jobs/{successful}/inputs"),
+    "provenance": ("provenance.show", "/jobs/{steps}/prov"),
     "problem": ("problems.show", "/problems/bad-input"),
     "login": ("login.show", "/login"),
     "not-found": (None, "/nowhere"),
@@ -46,11 +51,12 @@ def visit(browser: Browser, site: Mill, request: pytest.FixtureRequest) -> Itera
     """Look at a page, once for all that is asked about it."""
     folder: str | None = request.config.getoption("screenshots")
     seen: dict[str, Seen] = {}
-    with window(browser, site.url) as page:
+    with showing(site) as shown, window(browser, site.url) as page:
 
         def visit(name: str) -> Seen:
             if name not in seen:
-                seen[name] = look(page, PAGES[name][1], Path(folder, name) if folder else None)
+                path = PAGES[name][1].format_map(shown)
+                seen[name] = look(page, path, Path(folder, name) if folder else None)
             return seen[name]
 
         yield visit

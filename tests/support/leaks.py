@@ -14,7 +14,7 @@ from geomill.app.cwl.validate import reader
 from geomill.app.engine import reaper
 
 PATIENCE = 10.0  # seconds in which what was told to go has to go; a template that still imports cwltool takes some
-TEMPLATES = {"geomill-base", "geomill-geo", "geomill-cwl"}
+TEMPLATES = {"geomill-base", "geomill-geo", "geomill-cwl", "geomill-reader"}
 
 _shared: set[tuple[int, int | None]] = set()
 _trees: set[tuple[int, int | None]] = set()

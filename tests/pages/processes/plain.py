@@ -47,6 +47,12 @@ def go_on(
     return 1
 
 
+@process(title="Go on alone", max_running=1)
+def alone(progress: Progress) -> int:
+    """Go on, one job at a time: the next one waits."""
+    return go_on(progress)
+
+
 class Files(TypedDict):
     """Files of several kinds, and values."""
 
