@@ -16,10 +16,11 @@ from geomill.app.api import (
     provenance,
     results,
     steps,
+    uploads,
 )
 
 RESOURCES = (
-    *(landing, conformance, definition, processes, deployment, execution, forms),
+    *(landing, conformance, definition, processes, deployment, uploads, execution, forms),
     *(jobs, results, logs, steps, provenance, problems, login, assets),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

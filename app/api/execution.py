@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -24,6 +26,7 @@ from geomill.app.runners import RUNNERS
 from geomill.app.schemas import ExecuteSchema, ProcessSchema, StatusInfoSchema, dump
 from geomill.app.security import refuse_foreign
 from geomill.app.server import current_app
+from geomill.app.uploads import requested
 from geomill.jobstore import Job, Limits, StatusInfo
 from geomill.jobstore.records import new_job_id, now
 from geomill.processes.registry import Process
@@ -51,8 +54,9 @@ def execute(process_id: str) -> Any:
     if (filled := posted.entries(body)) is not None:
         return _executed_form(process, filled)
     asked = inputs.read(body)
-    inputs.check(asked, process.description, current_app.guard.check)
-    status = _begun(process, body, asked.limits, header)
+    given = requested.held(asked)
+    inputs.check(asked, process.description, partial(requested.check_href, given))
+    status = _begun(process, body, asked.limits, header, given)
     return delivered(status.job_id, sync=True) if status.status.final else _accepted(status)
 
 
@@ -62,18 +66,20 @@ def _executed_form(process: Process, filled: Entries) -> Response:
     checked = page.checked(process.description, filled)
     if checked.errors or checked.asked is None:
         return page.again(dump(ProcessSchema, process), filled, checked.errors)
-    status = _begun(process, checked.body, checked.asked.limits, checked.reading.prefer)
+    status = _begun(process, checked.body, checked.asked.limits, checked.reading.prefer, checked.given)
     headers = {"Location": links.to("jobs.show", job_id=status.job_id), "Cache-Control": "no-store"}
     return Response(status=303, headers=headers)
 
 
-def _begun(process: Process, body: bytes, limits: Mapping[str, float], header: str | None) -> StatusInfo:
-    """A new job: it has ended if it was waited for, or goes on by itself. header: Prefer."""
+def _begun(
+    process: Process, body: bytes, limits: Mapping[str, float], header: str | None, given: Mapping[str, Path]
+) -> StatusInfo:
+    """A new job: it has ended if it was waited for, or goes on by itself. header: Prefer; given: the uploads it has."""
     preference = prefer.parse(header)
     with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
             raise ServerBusy(f"Process {process.id} can only be waited for, and too many requests wait already.")
-        status = current_app.jobs.create(_job(process, body, limits, header), body, durable=not seated)
+        status = current_app.jobs.create(_job(process, body, limits, header), body, durable=not seated, given=given)
         g.job_id = status.job_id  # for an error from here on
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
@@ -89,7 +95,8 @@ def retry(job_id: str) -> Any:
         raise JobNotFinished(f"Job {job_id} is {old.status.value}; dismiss it first, or wait for its end.")
     asked = current_app.jobs.job(job_id)
     again = replace(asked, job_id=new_job_id(), owner=g.caller.name, created=now(), key=None, retry_of=job_id)
-    status = current_app.jobs.create(again, current_app.jobs.request(job_id))
+    body = current_app.jobs.request(job_id)
+    status = current_app.jobs.create(again, body, given=requested.held(inputs.read(body)))
     g.job_id = status.job_id
     return _accepted(_going_on(status))
 

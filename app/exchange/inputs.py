@@ -40,7 +40,7 @@ Description = Mapping[str, Any]
 
 
 class Fetched(Protocol):
-    """What fetching gives: a file, its media type, and the address it came from after redirects."""
+    """What fetching gives: a file, its media type, the address it came from after redirects, its name if it has one."""
 
     @property
     def path(self) -> Path: ...  # noqa: D102
@@ -50,6 +50,9 @@ class Fetched(Protocol):
 
     @property
     def href(self) -> str: ...  # noqa: D102
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
 
 
 Fetch = Callable[[str, Path, str | None], Fetched]

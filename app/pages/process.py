@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flask import Response, current_app, request
@@ -20,6 +22,7 @@ from geomill.app.pages.form.shown import Shown
 from geomill.app.pages.form.snippets import Snippets, laid_out
 from geomill.app.pages.form.wording import phrase
 from geomill.app.server import current_app as geomill
+from geomill.app.uploads import requested
 from geomill.processes import BadInput
 
 Description = Mapping[str, Any]
@@ -30,13 +33,14 @@ LACKING = re.compile(r'lacks the member "(.*)"\.', re.DOTALL)  # as exchange.exp
 class Checked:
     """What a form says, held against the process as any request is. errors: by the name of the field; "": of none.
 
-    body: the execute request; asked: the same, read; None where it cannot be.
+    body: the execute request; asked: the same, read; None where it cannot be; given: the uploads that it names.
     """
 
     reading: Reading
     body: bytes
     asked: ExecuteRequest | None
     errors: dict[str, str] = field(default_factory=dict)
+    given: Mapping[str, Path] = field(default_factory=dict)
 
 
 def page(document: Description) -> Response:
@@ -88,10 +92,17 @@ def checked(description: Description, entries: Entries) -> Checked:
         asked = inputs.read(body)
     except InvalidRequest as error:
         return Checked(reading, body, None, {"": str(error), **errors})
-    for problem in inputs.problems(asked, description, geomill.guard.check):
-        name, sentence = _told(reading, problem)
+    given: Mapping[str, Path] = {}
+    problems: list[InvalidRequest | BadInput] = []
+    try:
+        given = requested.held(asked)
+    except BadInput as error:
+        problems.append(error)
+    problems += inputs.problems(asked, description, partial(requested.check_href, given))
+    for name, sentence in (_told(reading, problem) for problem in problems):
         errors.setdefault(name, sentence)
-    return Checked(reading, body, asked, dict(sorted(errors.items(), key=lambda error: reading.place_of(error[0]))))
+    ordered = dict(sorted(errors.items(), key=lambda error: reading.place_of(error[0])))
+    return Checked(reading, body, asked, ordered, given)
 
 
 def _told(reading: Reading, problem: InvalidRequest | BadInput) -> tuple[str, str]:

@@ -98,6 +98,14 @@ class DeployQuery(Query):
     )
 
 
+class UploadQuery(Query):
+    """What POST /uploads understands."""
+
+    name = fields.String(
+        load_default=nothing, metadata={"description": "What the file is called, where the body does not say."}
+    )
+
+
 class PackageQuery(Query):
     """What GET /processes/{processID}/package understands."""
 

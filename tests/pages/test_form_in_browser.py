@@ -105,7 +105,7 @@ def test_without_scripts_nothing_is_lost(site: Mill, quiet_page: Page) -> None:
     page.locator("#inputs\\/threshold\\:0").fill("0.25")
     page.get_by_role("button", name="Show the request").click()
     inputs = {"bands": [{"name": "green", "kind": "radar"}], "threshold": 0.25, "smooth": True}
-    page.get_by_label("JSON", exact=True).check(force=True)
+    page.locator("label[for=in-json]").click()
     assert json.loads(shown(page, "json")) == {"inputs": inputs}
     page.get_by_role("button", name="Run", exact=True).last.click()
     assert asked(site, page.url) == {"inputs": inputs}
@@ -128,3 +128,12 @@ def test_the_request_runs_as_it_is_shown(site: Mill, page: Page, tmp_path: Path,
     job = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", done.stdout)
     assert job, done
     assert asked(site, job[0]) == wanted
+
+
+def test_a_chosen_file_is_sent_at_once(site: Mill, page: Page, tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"II*")
+    page.goto("/processes/echo?f=html")
+    page.locator("#inputs\\/imageInput\\:file").set_input_files(tmp_path / "a.tif")
+    expect(page.locator("#request-json")).to_contain_text("/uploads/")
+    href = json.loads(shown(page, "json"))["inputs"]["imageInput"]["href"]
+    assert page.request.get(href).body() == b"II*"

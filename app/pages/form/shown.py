@@ -71,8 +71,10 @@ class Shown:
         return name
 
     def label(self, name: str) -> str:
-        """What people know a field as: the input that it is of."""
+        """What people know a field as: the input that it is of, and what it is in that."""
+        part = dict(self.form.walk(self.entries)).get(name)
         for each in self.form.inputs:
             if is_in(name, each.name):
-                return each.field.title
+                own = part.title if part is not None else ""
+                return f"{each.field.title}, {own}" if own and own != each.field.title else each.field.title
         return "More of the request" if name == MORE else unquote(name.removeprefix("inputs/"))

@@ -152,9 +152,3 @@ def unwrapped(value: Json | Missing) -> Json | Missing:
     """The object in {"value": ...}; anything else as it is."""
     wraps = isinstance(value, dict) and list(value) == ["value"] and isinstance(value["value"], dict)
     return value["value"] if wraps and isinstance(value, dict) else value
-
-
-def content(data: bytes, media_type: str) -> Json:
-    """A file as it stands in a request. Source: OGC 18-062r2, qualifiedInputValue.yaml."""
-    stated = {"mediaType": media_type} if media_type else {}
-    return {"value": base64.b64encode(data).decode(), "encoding": "base64", **stated}

@@ -2,6 +2,7 @@
 // The server reads and changes forms; without this script each button loads the page again.
 
 import { offer } from "./draw.js";
+import { upload } from "./upload.js";
 
 const DELAY = 200; // ms after the last key until the request is asked for
 const form = document.getElementById("run");
@@ -130,6 +131,10 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("change", (event) => {
   if (!form.contains(event.target)) return;
+  if (event.target.type === "file") {
+    if (form.dataset.uploads) upload(event.target, form.dataset.uploads);
+    return;
+  }
   touch(event.target);
   const said = event.target.dataset.do;
   if (said) change(event.target.closest("section.input"), null, said).catch(() => say("The server does not answer; try it again."));
