@@ -16,6 +16,7 @@ from geomill.app.exchange import InvalidRequest, inputs, strictjson
 from geomill.app.exchange.request import ExecuteRequest
 from geomill.app.identity import owners
 from geomill.app.pages import runs
+from geomill.app.pages import workflow as pictured
 from geomill.app.pages.form.entries import Entries
 from geomill.app.pages.form.form import MARK, Form, Reading, form_of
 from geomill.app.pages.form.shown import Shown
@@ -55,6 +56,7 @@ def show(
 ) -> Response:
     """The page with a form as it stands. more: status, focus."""
     reading, process_id = form.read(entries), document["id"]
+    workflow = geomill.processes.deployed.workflow(process_id) if document["mutable"] else None
     change = links.to("forms.change", process_id=process_id)
     return pages.render(
         "process.html",
@@ -67,6 +69,9 @@ def show(
         form=Shown(form, entries, errors or {}, more.pop("focus", None), change),
         snippets=snippets(process_id, reading),
         has=current_app.view_functions,
+        workflow=workflow,
+        picture=pictured.picture(workflow) if workflow else None,
+        steps=pictured.words(workflow) if workflow else (),
     )
 
 

@@ -30,7 +30,8 @@ class Box(Field):
 
     def fill(self, name: str, value: Json | Missing) -> Filled:
         """As above."""
-        given: Mapping[str, Any] = value if isinstance(value, dict) else {}
+        plain = unwrapped(value)
+        given: Mapping[str, Any] = plain if isinstance(plain, dict) else {}
         numbers = given.get("bbox")
         count = len(numbers) if isinstance(numbers, list) else 0
         order = WITH_HEIGHTS if count == 6 else FLAT
