@@ -144,7 +144,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     NoSuchLog: Problem(404, "no-such-log", "No such log", "A log of a step is there once the step has begun."),
     JobNotFinished: Problem(409, "job-not-finished", "Job not finished", "Only a job that has ended can be retried."),
     NoSuchTenant: Problem(
-        404, "no-such-tenant", "No such tenant",
+        404,
+        "no-such-tenant",
+        "No such tenant",
         "Tenants are named in the settings; a loopback server also makes one at its first POST or PUT.",
     ),  # fmt: skip
     ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
@@ -166,7 +168,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     HomeGone: UNAVAILABLE,
     JobCorrupt: CORRUPT,
     CorruptProcess: Problem(
-        503, "process-corrupt", "Process corrupt",
+        503,
+        "process-corrupt",
+        "Process corrupt",
         "What was kept of the process cannot be read; replacing or undeploying it mends that.",
     ),
     InvalidQuery: INVALID_QUERY,

@@ -26,7 +26,7 @@ from geomill.app.runners import RUNNERS
 from geomill.app.schemas import ExecuteSchema, ProcessSchema, StatusInfoSchema, dump
 from geomill.app.security import refuse_foreign
 from geomill.app.server import current_app
-from geomill.app.uploads import requested
+from geomill.app.uploads.asked import check_href, uploads_of
 from geomill.jobstore import Job, Limits, StatusInfo
 from geomill.jobstore.records import new_job_id, now
 from geomill.processes.registry import Process
@@ -54,8 +54,8 @@ def execute(process_id: str) -> Any:
     if (filled := posted.entries(body)) is not None:
         return _executed_form(process, filled)
     asked = inputs.read(body)
-    given = requested.held(asked)
-    inputs.check(asked, process.description, partial(requested.check_href, given))
+    given = uploads_of(asked)
+    inputs.check(asked, process.description, partial(check_href, given))
     status = _begun(process, body, asked.limits, header, given)
     return delivered(status.job_id, sync=True) if status.status.final else _accepted(status)
 
@@ -74,7 +74,7 @@ def _executed_form(process: Process, filled: Entries) -> Response:
 def _begun(
     process: Process, body: bytes, limits: Mapping[str, float], header: str | None, given: Mapping[str, Path]
 ) -> StatusInfo:
-    """A new job: it has ended if it was waited for, or goes on by itself. header: Prefer; given: the uploads it has."""
+    """A new job: it has ended if it was waited for, or goes on by itself. header: Prefer; given: uploads it names."""
     preference = prefer.parse(header)
     with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
@@ -96,7 +96,7 @@ def retry(job_id: str) -> Any:
     asked = current_app.jobs.job(job_id)
     again = replace(asked, job_id=new_job_id(), owner=g.caller.name, created=now(), key=None, retry_of=job_id)
     body = current_app.jobs.request(job_id)
-    status = current_app.jobs.create(again, body, given=requested.held(inputs.read(body)))
+    status = current_app.jobs.create(again, body, given=uploads_of(inputs.read(body)))
     g.job_id = status.job_id
     return _accepted(_going_on(status))
 

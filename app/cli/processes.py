@@ -13,7 +13,7 @@ from geomill.app.cli.outputs import Output
 from geomill.app.cli.progress import follow
 from geomill.app.cli.service import Job, Json, Service, ServiceError
 
-INPUT_HELP = "An input; NAME=@PATH sends a file, NAME='{\"href\": \"URL\"}' lets the server fetch it."
+INPUT_HELP = 'An input; NAME=@PATH sends a file, NAME=\'{"href": "URL"}\' lets the server fetch it.'
 LAST_LINES = 20  # of the log of a failed job
 
 

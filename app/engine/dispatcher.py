@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from geomill.app import loglines
+from geomill.app import host, loglines
 from geomill.app.config import Settings
 from geomill.app.engine import failing, isolation, logs
 from geomill.app.engine.children import Children
@@ -43,10 +43,12 @@ from geomill.jobstore import (
     maintenance,
 )
 from geomill.jobstore.alive import boot_id
+from geomill.jobstore.records import now, timestamp
 
 REBUILD = "rebuild the index"  # a chore
 RETIRE_AFTER = 10.0  # seconds without a server, a waiting job or a running one
 TICK = 0.5
+QUIET = 10.0  # seconds without a start after which libraries are loaded that a job may want
 PAUSE = 1.0  # seconds without a start, when there is no room for one
 PATIENCE = 0.1  # seconds to wait for a job that somebody writes; there is always another time
 RECONCILE_EVERY = 2.0
@@ -66,15 +68,17 @@ class Dispatcher:
         self.templates = Templates(self.selector, stores, settings, self._started, self._template_ended)
         cores = float(max(os.cpu_count() or 1, settings.max_running))
         self.capacity = Capacity(settings.max_running, cores, settings.memory, settings.max_running_per_caller)
+        self.begun = timestamp(now())
         self.alone_since: float | None = None
         self.retired = ""  # why
         self.reconciled = 0.0
+        self.started_at = time.monotonic()  # the last job, or this dispatcher
         self.pause_until = 0.0  # no job is started before, since a template died young
         self.children = Children(self._known_children, stores.close_indexes)
         self.retaining = Retaining(settings, stores, self.children)
         operations = {
             "start": self._on_start, "place": self._on_place, "dismiss": self._on_dismiss, "sweep": self._on_sweep,
-            "hello": self._on_hello, "retire": self._on_retire,
+            "hello": self._on_hello, "retire": self._on_retire, "host": self._on_host,
         }  # fmt: skip
         self.listener = Listener(self.runtime / SOCKET, self.selector, operations)
 
@@ -140,8 +144,13 @@ class Dispatcher:
         """Two servers of one home with other versions or settings: the newcomer's dispatcher takes over."""
         if message.get("digest") not in (None, self.identity):
             self.retired = "a server of another version or other settings has come"
-        return {"pid": os.getpid(), "digest": self.identity, "queued": len(self.queue),
-                "running": len(self.running), "templates": self.templates.names()}  # fmt: skip
+        return {"pid": os.getpid(), "since": self.begun, "digest": self.identity, "queued": len(self.queue),
+                "running": len(self.running), "templates": self.templates.names(),
+                "memory": sum(each.memory for each in self.running.demands())}  # fmt: skip
+
+    def _on_host(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
+        """A worker, which has threads and cannot try it, asks what this host allows."""
+        return host.allows()
 
     def _on_retire(self, client: Client, message: dict[str, Any]) -> None:
         self.retired = "it was told to"
@@ -166,6 +175,7 @@ class Dispatcher:
             return self._pause()
         while demand := self.queue.next(self.running.demands(), self.capacity):
             self.running.add(demand.job_id, Running(demand))
+            self.started_at = time.monotonic()
             try:
                 self.templates.want(demand.template).start(demand.tenant, demand.job_id)
             except OSError:  # it has gone, or there is none to be had
@@ -256,7 +266,7 @@ class Dispatcher:
             self.children.sweep()
             self.retaining.look(moment)
             logs.bound(self.runtime / LOG)
-        idle = not self.queue and moment > self.pause_until and moment - self.reconciled < TICK
+        idle = not self.queue and moment - max(self.started_at, self.pause_until) > QUIET
         if idle:
             self.templates.want_another()
         self._maybe_retire(moment)
@@ -348,4 +358,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

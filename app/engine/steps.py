@@ -1,7 +1,7 @@
 """What is written down of the steps of a job: their events and their logs. The last step is the supervisor's own.
 
-    events.jsonl         a line for everything that happened to a step
-    logs/<step>.log      written by the job itself
+events.jsonl         a line for everything that happened to a step
+logs/<step>.log      written by the job itself
 """
 
 from __future__ import annotations

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from geomill.app.server import Geomill
 
 
+def init_app(app: Geomill) -> None:
+    """Give templates, and the macros that they import, what is the same for every page."""
+    app.jinja_env.globals.update(words=words, Role=Role, asset=address, to=links.to, in_tenant=links.in_tenant)
+
+
 def render(template: str, status: int = 200, **content: Any) -> Response:
     """A page of ours. content: what its template shows, escaped; it loads nothing from elsewhere."""
     page = render_template(template, **{**_around(), **content})
@@ -58,22 +63,18 @@ def _app() -> Geomill:
 
 
 def _around() -> dict[str, Any]:
-    """What the frame of every page shows, and the words that templates have for figures."""
+    """What the frame of every page shows."""
     caller: Caller | None = g.get("caller")
     app = _app()
     return {
         "server": app.settings.title,
         "caller": caller,
         "role": caller.role if caller else Role.NONE,
-        "Role": Role,
         "known": app.identity.knows(),
         "tiles": app.settings.tiles,
         "tiles_by": app.settings.tiles_by,
-        "asset": address,
-        "to": links.to,
         "here": links.here(),
         "as_json": _as_json(),
-        "words": words,
     }
 
 

@@ -23,7 +23,7 @@ from geomill.app.pages.form.shown import Shown
 from geomill.app.pages.form.snippets import Snippets, laid_out
 from geomill.app.pages.form.wording import phrase
 from geomill.app.server import current_app as geomill
-from geomill.app.uploads import requested
+from geomill.app.uploads.asked import check_href, uploads_of
 from geomill.processes import BadInput
 
 Description = Mapping[str, Any]
@@ -40,8 +40,8 @@ class Checked:
     reading: Reading
     body: bytes
     asked: ExecuteRequest | None
+    given: Mapping[str, Path]
     errors: dict[str, str] = field(default_factory=dict)
-    given: Mapping[str, Path] = field(default_factory=dict)
 
 
 def page(document: Description) -> Response:
@@ -93,21 +93,22 @@ def checked(description: Description, entries: Entries) -> Checked:
     reading = form_of(description).read(entries)
     body = laid_out(reading.request).encode()
     errors = dict(reading.errors)
+    given: Mapping[str, Path] = {}
     try:
         asked = inputs.read(body)
     except InvalidRequest as error:
-        return Checked(reading, body, None, {"": str(error), **errors})
-    given: Mapping[str, Path] = {}
-    problems: list[InvalidRequest | BadInput] = []
+        return Checked(reading, body, None, given, {"": str(error), **errors})
+    found: list[InvalidRequest | BadInput] = []
     try:
-        given = requested.held(asked)
+        given = uploads_of(asked)
     except BadInput as error:
-        problems.append(error)
-    problems += inputs.problems(asked, description, partial(requested.check_href, given))
-    for name, sentence in (_told(reading, problem) for problem in problems):
+        found.append(error)
+    found += inputs.problems(asked, description, partial(check_href, given))
+    for problem in found:
+        name, sentence = _told(reading, problem)
         errors.setdefault(name, sentence)
     ordered = dict(sorted(errors.items(), key=lambda error: reading.place_of(error[0])))
-    return Checked(reading, body, asked, ordered, given)
+    return Checked(reading, body, asked, given, ordered)
 
 
 def _told(reading: Reading, problem: InvalidRequest | BadInput) -> tuple[str, str]:

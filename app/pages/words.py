@@ -91,3 +91,20 @@ def short(job_id: str) -> str:
 def pretty(value: Any) -> str:
     """JSON for people."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text that say something."""
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def brief(text: str, most: int = 140) -> str:
+    """The first paragraph of a text, cut between words."""
+    first = " ".join(text.strip().partition("\n\n")[0].split())
+    return first if len(first) <= most else first[:most].rpartition(" ")[0] + " ..."
+
+
+def media(media_type: str) -> str:
+    """What people call a media type."""
+    short = {"application/json": "JSON", "text/html": "page", "text/plain": "text"}
+    return "OpenAPI" if media_type.startswith("application/vnd.oai.openapi") else short.get(media_type, media_type)

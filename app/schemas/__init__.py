@@ -1,5 +1,6 @@
 """The documents of the standard: marshmallow, one class for each OGC schema of the same name."""
 
+from geomill.app.schemas.admin import ServerStateSchema
 from geomill.app.schemas.core import (
     ConfClassesSchema,
     ExceptionSchema,
@@ -45,6 +46,7 @@ __all__ = [
     "ProcessesQuery",
     "ResultsQuery",
     "ResultsSchema",
+    "ServerStateSchema",
     "StatusInfoSchema",
     "UploadQuery",
     "UploadSchema",

@@ -55,6 +55,7 @@ READS = {
     "getROCrate": "{page}/ro-crate.zip",
     "getProblemType": "/problems/bad-input",
     "getUpload": "{uploaded}",
+    "getServerState": "/admin",
 }
 OPERATIONS = {
     **{operation: ("GET", path) for operation, path in READS.items()},
@@ -220,7 +221,7 @@ for each in OPERATIONS:
         WAYS[each, 406] = partial(nothing_acceptable, each)
     WAYS[each, 421] = partial(foreign_host, each)
 for each in READS:
-    if each not in ("getLog", "getStepLog", "getROCrate"):  # a stream has no ETag
+    if each not in ("getLog", "getStepLog", "getROCrate", "getServerState"):  # a stream has no ETag
         WAYS[each, 304] = partial(known_already, each)
 
 
@@ -723,7 +724,7 @@ UNHEARD_OF = {
     for each in (
         *("getLandingPage", "getConformanceClasses", "getAPI", "getProcesses", "getProcessDescription"),
         *("getProblemType", "getLog", "getStatus", "getJobs", "dismiss", "retry", "pin", "unpin", "getEvents"),
-        *("getStepLog", "deploy", "replace", "undeploy", "upload", "getUpload", "removeUpload"),
+        *("getStepLog", "deploy", "replace", "undeploy", "upload", "getUpload", "removeUpload", "getServerState"),
         *("getPackage", "getVersions", "getJobInputs", "getJobProvenance", "getROCrate"),
     )
 }

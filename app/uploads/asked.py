@@ -1,4 +1,4 @@
-"""What a request for an execution may name: the uploads of its caller, and addresses that would be fetched."""
+"""What a request takes of the uploads of who sends it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from geomill.app.server import current_app
 from geomill.app.uploads import naming
 
 
-def held(asked: ExecuteRequest) -> Mapping[str, Path]:
+def uploads_of(asked: ExecuteRequest) -> Mapping[str, Path]:
     """The uploads of the caller that a request names, for its job to hold. Raises BadInput."""
     uploads = current_app.uploads
     wanted = naming.wanted(asked.inputs, uploads, g.caller.owns, partial(is_ours, current_app.settings))
