@@ -109,7 +109,10 @@ def _known(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def logs(folder: Path) -> list[str]:
-    """The names of the logs of a job's steps, as they began. The job writes there itself: what is no file is none."""
+    """The names of the logs of a job's steps, as they began. The job writes there itself: what is no file is none.
+
+    Nor is one whose name cannot stand in an address.
+    """
     try:
         with os.scandir(folder / LOGS) as entries:
             found = [(entry.stat(follow_symlinks=False), entry.name) for entry in entries]
@@ -117,4 +120,5 @@ def logs(folder: Path) -> list[str]:
         return []
     order = {event["step"]: number for number, event in enumerate(reversed(events(folder)))}
     regular = [name for status, name in found if stat.S_ISREG(status.st_mode) and name.endswith(".log")]
-    return sorted(regular, key=lambda name: (-order.get(name.removesuffix(".log"), -1), name))
+    named = filter(str.isprintable, regular)
+    return sorted(named, key=lambda name: (-order.get(name.removesuffix(".log"), -1), name))
