@@ -37,7 +37,7 @@ def _members(app: Geomill, response: Response) -> dict[str, Any]:
     caller, given = g.get("caller"), request.view_args or {}
     current = operations.of(app, request.endpoint)
     job_id = given.get("job_id") or g.get("job_id")
-    process_id = given.get("process_id")
+    process_id = given.get("process_id") or g.get("process_id")
     if response.status_code == 201 and not job_id:  # what was deployed
         process_id = (response.location or "").rpartition("/")[2]
     return {

@@ -56,7 +56,7 @@ def mistakes(text: str) -> list[str]:
     return [*found, *_references(root), *_elements(root, ())]
 
 
-_LEFT_OPEN = re.compile(r"\{\{|\{%|\}\}|%\}|\bUndefined\b|<a[^>]*\shref=\"None\"")  # of a template
+_LEFT_OPEN = re.compile(r"\{\{|\{%|%\}|\bUndefined\b|<a[^>]*\shref=\"None\"")  # of a template
 
 
 def _references(root: Element) -> Iterator[str]:
