@@ -2,7 +2,8 @@
 
 A job is held by hard links while it is copied: what is replaced or removed meanwhile is copied as it was. Its status is
 looked at before and after; if it has changed, the job is taken once more. Packages come before the jobs that need them,
-and those that came since come after them.
+and those that came since come after them. Uploads are not in it: they are not kept long, and a job that waits holds
+what it needs of them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from geomill.app import tenant_names
+from geomill.app.uploads.store import FOLDER as UPLOADS
 from geomill.jobstore import JobStore, NoSuchJob, files
 from geomill.jobstore.home import FORMAT, MARK
 
@@ -75,7 +77,7 @@ class Backup:
                 self._entry(path, str(path.relative_to(store.home)))
         processes = store.home / store.tenant / "processes"
         for name in sorted(os.listdir(processes.parent)):  # these, the credentials, and whatever else there is
-            if name not in (store.jobs.name, store.keys.folder.name) and not name.startswith("."):
+            if name not in (store.jobs.name, store.keys.folder.name, UPLOADS) and not name.startswith("."):
                 self._tree(processes.parent / name, f"{store.tenant}/{name}")
         self.processes += len(list(processes.glob("[!.]*.json")))
 

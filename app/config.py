@@ -96,6 +96,10 @@ class Settings:
         SOME_SECONDS, "Longest time for requests to end when the server stops, half of it for jobs.", default=30.0
     )
     max_body: int = _web_setting(BYTES, "Largest request body.", default=10_000_000)
+    max_upload: int = _web_setting(BYTES, "Largest file that a caller may upload.", default=1_000_000_000)
+    max_uploads_per_caller: int = _web_setting(
+        integer(1), "Uploads of one caller that are kept; more are refused.", default=100
+    )
     tenants: tuple[str, ...] = _web_setting(TENANTS, "Tenants, each served at /<tenant>/ogc-api.", default=())
     anonymous: str = _web_setting(ANONYMOUS, "What who shows no token may, once there is one.", default="reader")
     jobs_visibility: str = _web_setting(VISIBILITY, "Whose jobs a caller sees; an admin sees all.", default="own")
@@ -122,6 +126,7 @@ class Settings:
     keep: float = _setting(KEPT, "How long a finished job is kept; 0 or never: for ever.", default=2592000.0)
     keep_disk: float = _setting(SHARE, "Share of the disk in use above which jobs expire, oldest first.", default=0.8)
     keep_status: float = _setting(KEPT, "How long the status of an expired job is kept.", default=31536000.0)
+    keep_uploads: float = _setting(KEPT, "How long an uploaded file is kept.", default=86400.0)
     time_limit: float = _setting(SOME_SECONDS, "Longest run of a job, unless its process says less.", default=86400.0)
     grace: float = _setting(SECONDS, "Time between asking a dismissed job to stop and killing it.", default=2.0)
     workflow_cpus: int = _setting(

@@ -25,8 +25,10 @@ from geomill.app.inlining import TooMuchAtOnce
 from geomill.app.negotiation import HTML, JSON, PROBLEM, accepted, chosen
 from geomill.app.sandbox import NoIsolation
 from geomill.app.tenant_names import NoSuchTenant
+from geomill.app.uploads.store import NoSuchUpload, TooManyUploads
 from geomill.jobstore import (
     BadCursor,
+    GivenGone,
     IdempotencyConflict,
     JobCorrupt,
     JobExpired,
@@ -133,6 +135,11 @@ AGAIN = {BUSY.type: 2, UNAVAILABLE.type: 30}  # seconds until the host may have 
 PROBLEMS: dict[type[Exception], Problem] = {
     NoSuchProcess: Problem(404, PART_1 + "no-such-process", "No such process"),
     NoSuchJob: Problem(404, PART_1 + "no-such-job", "No such job"),
+    NoSuchUpload: Problem(404, "no-such-upload", "No such upload", "An upload is its owner's, and not kept long."),
+    TooManyUploads: Problem(
+        429, "too-many-uploads", "Too many uploads", "One caller keeps as many uploads as may; remove one, or wait."
+    ),
+    GivenGone: BAD_INPUT,
     NoSuchVersion: Problem(404, "no-such-version", "No such version", "The process never had this package."),
     NoSuchLog: Problem(404, "no-such-log", "No such log", "A log of a step is there once the step has begun."),
     JobNotFinished: Problem(409, "job-not-finished", "Job not finished", "Only a job that has ended can be retried."),

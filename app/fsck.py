@@ -15,12 +15,16 @@ from geomill.app.credentials import CredentialError, Credentials
 from geomill.app.identity.sessions import KEY_BYTES, SESSION_KEY
 from geomill.app.identity.tokens import FOLDER, TokenError, Tokens
 from geomill.app.tenant_names import DEPLOYED
+from geomill.app.uploads.store import FOLDER as UPLOADS
+from geomill.app.uploads.store import Uploads, is_abandoned
 from geomill.jobstore import JobStore, files
+from geomill.jobstore.folders import NEW, OLD
 from geomill.jobstore.fsck import WHOLE, Finding, check, removing, settled
 from geomill.processes.deployed import RECEIVED, Deployed, is_whole
 from geomill.processes.records import CorruptProcess, NoSuchProcess
 
 KEPT = "A process that was deployed is there, whole, until it is undeployed."
+RECEIVED_WHOLE = "An upload is what was received."
 NAMED = "A package is what its name says."
 KNOWN = "Who was known is known, and what was set is set."
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -40,6 +44,7 @@ def check_home(store: JobStore) -> list[Finding]:
         findings += check(store.of(name))
         findings += _processes(Deployed(store.home / name / DEPLOYED, packages), name)
         findings += _credentials(store.home / name / CREDENTIALS)
+        findings += _uploads(store.home / name / UPLOADS)
     return [*findings, *_packages(packages)]
 
 
@@ -70,6 +75,16 @@ def _credentials(path: Path) -> Iterator[Finding]:
     except CredentialError as error:
         remedy = "restore it from a backup, or remove it and add what was in it (geomill credential add)"
         yield Finding(path, KNOWN, f"none of its credentials is used: {error}", remedy=remedy)
+
+
+def _uploads(folder: Path) -> Iterator[Finding]:
+    """What is half made, or torn. An upload that cannot be read is of no use to anybody."""
+    for name in _names(folder):
+        half = name.startswith(OLD) or (name.startswith(NEW) and is_abandoned(folder / name))
+        if half:
+            yield Finding(folder / name, WHOLE, "was left half made", mend=removing(folder / name))
+    for path in Uploads(folder, 0).torn():
+        yield Finding(path, RECEIVED_WHOLE, "cannot be read", what=f"upload {path.name}", mend=removing(path))
 
 
 def _processes(deployed: Deployed, tenant: str) -> Iterator[Finding]:

@@ -60,11 +60,15 @@ class Unreachable(ConnectionError):
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that was fetched. href: where it came from in the end, after redirects."""
+    """A file that was fetched. href: where it came from in the end, after redirects.
+
+    name: what it is called where its address does not tell.
+    """
 
     path: Path
     media_type: str
     href: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,8 +239,7 @@ class Guard:
         return self._write(chunks, href, directory, media_type or sent or UNKNOWN)
 
     def _write(self, chunks: Iterable[bytes], href: str, directory: Path, media_type: str) -> Fetched:
-        suffix = _SUFFIX.search(urlsplit(href).path)
-        path = directory / f"{secrets.token_hex(6)}{suffix[0] if suffix else extension(media_type)}"
+        path = directory / new_name(urlsplit(href).path, media_type)
         size = 0
         try:
             with path.open("xb") as file:
@@ -280,6 +283,12 @@ class Guard:
             raise Refused(f"{shown(href)} is refused: it is no regular file in a directory listed in {SETTING}.")
         with open(descriptor, "rb") as file:
             return self._write(iter(lambda: file.read(CHUNK), b""), href, directory, media_type or UNKNOWN)
+
+
+def new_name(path: str, media_type: str) -> str:
+    """A generated name for a file, with the extension of a path, else of its media type."""
+    suffix = _SUFFIX.search(path)
+    return f"{secrets.token_hex(6)}{suffix[0] if suffix else extension(media_type)}"
 
 
 def is_public(address: Address) -> bool:

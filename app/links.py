@@ -57,6 +57,7 @@ def of_landing() -> list[Link]:
         link(to("conformance.show"), OGC + "conformance", "The conformance classes met"),
         link(to("processes.index"), OGC + "processes", "The processes"),
         link(to("jobs.index"), OGC + "job-list", "The jobs"),
+        link(to("uploads.create"), "uploads", "Where files are sent that are to be inputs"),
     ]
 
 

@@ -16,7 +16,7 @@ from flask import Flask
 from geomill.app import errors, operations
 from geomill.app.exchange.package import OGC
 from geomill.app.identity.roles import PUBLIC, Role, needed
-from geomill.app.negotiation import ANY, HTML, JSON, PROBLEM
+from geomill.app.negotiation import ANY, BYTES, FORM, HTML, JSON, PROBLEM
 from geomill.app.operations import Answer, Operation
 from geomill.app.schemas import ExceptionSchema
 
@@ -27,9 +27,16 @@ Json = dict[str, Any]
 
 OPENAPI_VERSION = "3.0.3"
 TEXT_SCHEMA: Json = {"type": "string"}
+BYTES_SCHEMA: Json = {"type": "string", "format": "binary"}
+BODIES: Json = {  # of requests that are no text
+    BYTES: BYTES_SCHEMA,
+    ANY: BYTES_SCHEMA,
+    FORM: {"type": "object", "required": ["file"], "properties": {"file": BYTES_SCHEMA}},
+}
 PARAMETERS: dict[str, tuple[str, str, Json]] = {  # in the rules of the views: (in the standard, meaning, schema)
     "process_id": ("processID", "The id of a process.", {**TEXT_SCHEMA, "example": "echo"}),
     "job_id": ("jobID", "The id of a job.", TEXT_SCHEMA),
+    "upload_id": ("uploadID", "The id of an upload.", TEXT_SCHEMA),
     "output_id": ("outputID", "The id of an output.", TEXT_SCHEMA),
     "number": ("N", "Which value of an output with several, from 0.", {"type": "integer", "minimum": 0}),
     "path": ("path", "The path of a file among the results.", TEXT_SCHEMA),
@@ -39,10 +46,11 @@ REQUEST_HEADERS = {
     "Prefer": "respond-async, wait=<seconds>, return=minimal or return=representation. RFC 7240",
     "Idempotency-Key": "Names this request, so that sending it again does not execute it again.",
     "If-Match": "The ETag that the status of the job still has to have.",
+    "Content-Disposition": "The name of the file that is sent. RFC 6266",
     "Range": "The bytes to give. RFC 9110, 14.2",
 }
 RESPONSE_HEADERS = {
-    "Location": "The address of the job, or of the process.",
+    "Location": "The address of what was made: the job, the process, the upload.",
     "Link": "Links, as RFC 8288 writes them.",
     "Preference-Applied": "The preferences that were honoured. RFC 7240",
     "ETag": "Names this state of the resource.",
@@ -144,7 +152,7 @@ def _operation(path: str, method: str, documented: Operation) -> Json:
         },
     }
     if documented.body or documented.takes:
-        schemas: Json = {media_type: TEXT_SCHEMA for media_type in documented.takes}
+        schemas: Json = {media_type: BODIES.get(media_type, TEXT_SCHEMA) for media_type in documented.takes}
         if documented.body:
             schemas[documented.takes[0] if documented.takes else JSON] = documented.body
         examples = {name: {"example": each} for name, each in EXAMPLES.get(documented.id, {}).items()}

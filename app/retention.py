@@ -1,4 +1,4 @@
-"""What of a home is due to go, by the settings: finished jobs, then packages and images that nothing needs any more."""
+"""What of a home is due to go, by the settings: finished jobs, uploads, packages and images that nothing needs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from urllib.parse import quote
 from geomill.app.config import Settings, known
 from geomill.app.identity.audit import Audit, path_of
 from geomill.app.tenant_names import DEPLOYED
+from geomill.app.uploads.store import FOLDER as UPLOADS
+from geomill.app.uploads.store import NoSuchUpload, Uploads
 from geomill.jobstore import JobCorrupt, JobStore, NoSuchJob
 from geomill.jobstore.files import read_json
 from geomill.jobstore.retention import Due, Rules, carry_out, clock, due, weight
@@ -23,7 +25,7 @@ from geomill.processes.deployed import RECORD, Deployed
 
 @dataclass(frozen=True)
 class Gone:
-    """What went, or would. what: "job", "status", "package" or "image"; why: a sentence; size: bytes on disk.
+    """What went, or would. what: "job", "status", "upload", "package" or "image"; why: a sentence; size: bytes on disk.
 
     tenant: whose it was, "" for what is of all; rule: the setting that it went by, "" where there is none.
     """
@@ -36,10 +38,21 @@ class Gone:
     rule: str = ""
 
 
-OPERATIONS = {"job": "expire", "status": "removeStatus", "package": "removePackage", "image": "removeImage"}
-RULES = {"age": "keep", "disk": "keep_disk", "status": "keep_status"}
-WHY = {"age": "ended longer ago than jobs are kept", "disk": "makes room on the disk",
-       "status": "expired longer ago than statuses are kept"}  # fmt: skip
+OPERATIONS = {
+    "job": "expire",
+    "status": "removeStatus",
+    "upload": "expireUpload",
+    "package": "removePackage",
+    "image": "removeImage",
+}
+RULES = {"age": "keep", "disk": "keep_disk", "status": "keep_status", "upload": "keep_uploads"}
+WHY = {
+    "age": "ended longer ago than jobs are kept",
+    "disk": "makes room on the disk",
+    "status": "expired longer ago than statuses are kept",
+    "upload": "was sent longer ago than uploads are kept",
+}
+NAMED = {"job": "job", "status": "job", "upload": "upload"}  # the member of an audit line that names it; else "name"
 UNUSED = "nothing needs it any more"
 
 
@@ -57,10 +70,12 @@ def collect(stores: Sequence[JobStore], settings: Settings, *, dry_run: bool = F
     start = time.time() - settings.keep
     if dry_run:
         yield from _contents(stores, settings, dry_run=True)
+        yield from _uploads(stores, settings, dry_run=True)
         yield from map(_told, due(stores, rules(settings), clock(settings.home, start, note=False)))
         return
     with stores[0].locks.retention(0):
         yield from _contents(stores, settings, dry_run=False)
+        yield from _uploads(stores, settings, dry_run=False)
         moment = clock(settings.home, start, note=True)
         yield from map(_told, filter(carry_out, due(stores, rules(settings), moment)))
 
@@ -76,7 +91,7 @@ def audited(gone: Iterable[Gone], settings: Settings, **who: Any) -> Iterator[Go
     audit, rules = Audit(path_of(settings)), rules_in_words(settings)
     for each in gone:
         rule = rules.get(each.rule, each.why)
-        named: dict[str, Any] = {"job" if each.tenant else "name": each.name}
+        named: dict[str, Any] = {NAMED.get(each.what, "name"): each.name}
         audit.write(**who, operation=OPERATIONS[each.what], tenant=each.tenant, **named, rule=rule)
         yield each
 
@@ -95,6 +110,19 @@ def _contents(stores: Sequence[JobStore], settings: Settings, *, dry_run: bool) 
             with suppress(OSError):
                 if dry_run or unused.remove(path):
                     yield Gone(what, path.name, UNUSED, size)
+
+
+def _uploads(stores: Sequence[JobStore], settings: Settings, *, dry_run: bool) -> Iterator[Gone]:
+    """Uploads that have expired; jobs that were asked for in time hold what they need of them."""
+    for store in stores:
+        uploads = Uploads(store.home / store.tenant / UPLOADS, settings.keep_uploads)
+        for upload in uploads.due():
+            with suppress(OSError, NoSuchUpload):
+                if not dry_run:
+                    uploads.remove(upload.upload_id)
+                yield Gone("upload", upload.upload_id, WHY["upload"], upload.size, store.tenant, RULES["upload"])
+        if not dry_run:
+            uploads.collect()
 
 
 def _packages(stores: Sequence[JobStore], folder: Path) -> list[tuple[str, Path]]:

@@ -100,6 +100,24 @@ def own_origins(settings: Settings) -> set[str]:
     return {f"{request.scheme}://{request.host}", f"{public.scheme}://{public.netloc}"}
 
 
+def is_ours(settings: Settings, url: str) -> bool:
+    """Whether a web address leads to this server, as far as it knows: by any name where it serves this host alone."""
+    scheme, host, port = origin(url)
+    known = {origin(f"{request.scheme}://{request.host}"), origin(settings.public_url or "")}
+    if (scheme, host, port) in known:
+        return True
+    return for_this_host(settings) and is_loopback(host) and port in {each[2] for each in known}
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of an address. RFC 6454, 4"""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", "", None
+
+
 def local_address(environ: dict[str, Any]) -> str:
     """The address of ours that the request came to, where the server tells; else a loopback one."""
     connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")

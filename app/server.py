@@ -24,6 +24,7 @@ from geomill.app.identity.audit import Audit, path_of
 from geomill.app.inlining import Inlining
 from geomill.app.sandbox import Sandbox
 from geomill.app.tenancy import Tenant, Tenants
+from geomill.app.uploads.store import Uploads
 from geomill.jobstore import JobStore
 from geomill.processes.registry import Folder, Limits, Registry
 
@@ -31,7 +32,7 @@ from geomill.processes.registry import Folder, Limits, Registry
 class Geomill(flask.Flask):
     """An OGC API - Processes server over one home.
 
-    jobs, engine, processes: of the tenant that the request names; outside of requests, of the default tenant.
+    jobs, engine, processes, uploads: of the tenant that the request names; outside of requests, of the default tenant.
     inlining: what answers hold of files at the moment;
     waiting: held by each request that waits for a synchronous job; half of the threads stay free for other requests.
     """
@@ -73,6 +74,11 @@ class Geomill(flask.Flask):
     def processes(self) -> Registry:
         """The processes."""
         return self._tenant.processes
+
+    @property
+    def uploads(self) -> Uploads:
+        """The files that callers sent."""
+        return self._tenant.uploads
 
     @property
     def guard(self) -> Guard:

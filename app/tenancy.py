@@ -14,6 +14,7 @@ from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
 from geomill.app.identity.roles import Role
 from geomill.app.tenant_names import DEFAULT, DEPLOYED, NoSuchTenant
+from geomill.app.uploads.store import FOLDER, Uploads
 from geomill.jobstore import JobStore
 from geomill.processes.registry import Registry
 
@@ -32,12 +33,14 @@ class Tenant:
     jobs: JobStore
     engine: Engine
     processes: Registry
+    uploads: Uploads
 
 
 def open_tenant(settings: Settings, name: str, shared: Registry) -> Tenant:
     """A tenant, with its folders. shared: the processes that all tenants have."""
     jobs = open_store(settings, name)
-    return Tenant(jobs, Engine(settings, jobs), shared.of(settings.home / name / DEPLOYED))
+    uploads = Uploads(settings.home / name / FOLDER, settings.keep_uploads, settings.max_uploads_per_caller)
+    return Tenant(jobs, Engine(settings, jobs), shared.of(settings.home / name / DEPLOYED), uploads)
 
 
 class Tenants:

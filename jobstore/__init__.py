@@ -9,6 +9,7 @@ from .listing import Page
 from .records import Job, Limits, Result, StatusInfo
 from .status import (
     BadCursor,
+    GivenGone,
     IdempotencyConflict,
     InvalidTransition,
     JobCorrupt,
@@ -32,6 +33,7 @@ __all__ = [
     "Admission",
     "BadCursor",
     "Filters",
+    "GivenGone",
     "IdempotencyConflict",
     "InvalidTransition",
     "Job",

@@ -30,11 +30,14 @@ class Admission:
     min_free_inodes: int = 0
     max_queued_of_one: int = 10_000
 
-    def check_room(self, home: Path) -> None:
-        """Raise UnderMaintenance, or StoreFull where too little is left on the home's disk to begin anything."""
+    def check_room(self, home: Path, size: int = 0) -> None:
+        """Raise UnderMaintenance, or StoreFull where too little is left on the home's disk to begin anything.
+
+        size: bytes that are going to be written, where that is known.
+        """
         maintenance.check(home)
         space, inodes = free(home)
-        if space < self.min_free_bytes:
+        if space - size < self.min_free_bytes:
             raise StoreFull(f"less than {self.min_free_bytes} bytes are free where jobs are kept")
         if inodes < self.min_free_inodes:
             raise StoreFull(f"fewer than {self.min_free_inodes} inodes are free where jobs are kept")

@@ -10,24 +10,25 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from . import files, records
 from .records import Job, Result, StatusInfo
-from .status import JobCorrupt, NoSuchJob
+from .status import GivenGone, JobCorrupt, NoSuchJob
 
 LOCK = "job.json"  # held by a supervisor for life: it is never replaced, and a file for that alone costs an inode a job
 LOGS = "logs"  # of the steps, written by the job itself
+GIVEN = "given"  # files that the request names and that were here already, by hard links, until the job has ended
 FINISHED, KEPT = ".steps", "kept"  # in work/: which steps are finished, and so worth keeping when the job fails
 NEW, OLD = ".new-", ".old-"  # how a folder is called before it appears, and after it has disappeared
 ABANDONED = 3600.0  # seconds after which a job that is not yet whole is not going to be
 PASSABLE = 0o711  # a job that runs as another user can reach its work/, and list nothing on the way
 JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 Record = TypeVar("Record", Job, StatusInfo)
-_OF_ACCEPTED = {"job.json", "request.json", "status.json"}
+_OF_ACCEPTED = {"job.json", "request.json", "status.json", GIVEN}
 
 
 def place(jobs: Path, job_id: str) -> Path:
@@ -49,20 +50,24 @@ def walk(jobs: Path) -> Iterator[str]:
 # ---- it appears and disappears whole
 
 
-def appear(folder: Path, job: Job, info: StatusInfo, request: bytes) -> None:
-    """Make the folder of an accepted job; on disk when this returns, in three fsyncs, if its status says durable."""
+def appear(folder: Path, job: Job, info: StatusInfo, request: bytes, given: Mapping[str, Path]) -> None:
+    """Make the folder of an accepted job; on disk when this returns, if its status says durable.
+
+    In three fsyncs, and one more where there are files. given: files that it shall have, by names of its own. Raises
+    GivenGone for one that is not there any more.
+    """
     building = folder.with_name(NEW + folder.name)
     try:
-        _build(building, job, info, request)
+        _build(building, job, info, request, given)
         os.rename(building, folder)
-    except OSError:  # a disk that is full has no room for what is left of a job, either
+    except (OSError, GivenGone):  # a disk that is full has no room for what is left of a job, either
         files.remove_tree(building)
         raise
     if info.durable:
         files.sync(folder.parent)
 
 
-def _build(building: Path, job: Job, info: StatusInfo, request: bytes) -> None:
+def _build(building: Path, job: Job, info: StatusInfo, request: bytes, given: Mapping[str, Path]) -> None:
     """Make the folder of a job that is not there yet."""
     while True:
         try:
@@ -71,12 +76,26 @@ def _build(building: Path, job: Job, info: StatusInfo, request: bytes) -> None:
         except FileNotFoundError:  # the first job of a shard, or the last one was removed this moment
             building.parent.mkdir(exist_ok=True, mode=PASSABLE)
     files.create(building / "request.json", request, durable=info.durable)
+    if given:
+        _hold(building / GIVEN, given)
+        if info.durable:
+            files.sync(building / GIVEN)
     # one file under two names until the first move, so that one fsync serves both
     content = json.dumps({**records.dump(job), **records.dump(info)}, separators=(",", ":")).encode()
     files.create(building / "job.json", content, durable=False)
     os.link(building / "job.json", building / "status.json")
     if info.durable:
         files.sync(building / "job.json")  # after the link: it brings the names of the file to disk as well
+
+
+def _hold(folder: Path, given: Mapping[str, Path]) -> None:
+    """Keep files, whatever becomes of the names that they have. Raises GivenGone."""
+    folder.mkdir(mode=0o700)
+    for name, path in given.items():
+        try:
+            os.link(path, folder / name)
+        except FileNotFoundError:
+            raise GivenGone(name) from None
 
 
 def disappear(folder: Path) -> Path:
@@ -158,6 +177,8 @@ def sync_content(folder: Path) -> None:
     for name in ("job.json", "request.json", "results.json"):
         with suppress(FileNotFoundError):
             files.sync(folder / name)
+    if (folder / GIVEN).is_dir():
+        files.sync(folder / GIVEN)
     if (folder / "outputs").is_dir():
         for where, _, names in os.walk(folder / "outputs", topdown=False):
             for name in (*names, "."):
@@ -195,6 +216,13 @@ def clear(folder: Path, *, keep: bool) -> None:
         pass
     except OSError:
         files.remove_tree(work)
+
+
+def let_go(folder: Path) -> None:
+    """Remove the files that a job was given, which it needs no more once it has ended."""
+    given = folder / GIVEN
+    if given.exists():
+        files.remove_tree(given)
 
 
 def beside_status(folder: Path) -> set[str]:

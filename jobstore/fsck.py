@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import files, folders, keys, records, torn
 from .alive import boot_id
-from .folders import ABANDONED, JOB_ID, LOCK, NEW, OLD
+from .folders import ABANDONED, GIVEN, JOB_ID, LOCK, NEW, OLD
 from .listing import repair_index
 from .lost import fail, is_lost
 from .records import StatusInfo
@@ -120,6 +120,9 @@ def _state(store: JobStore, folder: Path, info: StatusInfo) -> Iterator[Finding]
     if info.status.final and (folder / "work").exists() and store.read_status(info.job_id) == info:
         mend = partial(_clear, store, folder.name)
         yield Finding(folder / "work", SWEPT, f"its scratch is still there, and it is {info.status.value}", mend=mend)
+    if info.status.final and (folder / GIVEN).exists() and store.read_status(info.job_id) == info:
+        held = f"the files that it was given are still there, and it is {info.status.value}"
+        yield Finding(folder / GIVEN, SWEPT, held, mend=removing(folder / GIVEN))
     if info.status is Status.SUCCESSFUL:
         unpromised = not info.durable and info.boot_id != boot_id()
         disown = partial(_disown, store, info) if unpromised else None

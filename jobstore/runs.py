@@ -57,3 +57,14 @@ def of_process(store: JobStore, process_id: str, owner: str | None = None) -> Ru
     took = [finished - started for _, started, finished, _ in ended]
     last = datetime.fromtimestamp(rows[0][0], UTC) if rows else None
     return Runs(count, last, tuple(took[:SAMPLE]))
+
+
+def lately(store: JobStore, owner: str | None = None) -> dict[str, datetime]:
+    """When processes last ran, of the newest jobs: by id. owner: of his alone."""
+    where, values = ("", []) if owner is None else ("WHERE owner = ? ", [owner])
+    newest = f"SELECT process, created FROM jobs {where}ORDER BY created DESC LIMIT ?"  # noqa: S608  ours
+    try:
+        rows = store.index.read(f"SELECT process, max(created) FROM ({newest}) GROUP BY process", [*values, LATEST])  # noqa: S608
+    except sqlite3.Error:
+        return {}
+    return {process_id: datetime.fromtimestamp(created, UTC) for process_id, created in rows}

@@ -48,6 +48,13 @@ class InvalidTransition(Exception):
         self.current = current
 
 
+class GivenGone(LookupError):
+    """A file that a job was to be given was removed this moment: GivenGone(name)."""
+
+    def __str__(self) -> str:
+        return f"The file {self.args[0]} that the request names was removed this moment."
+
+
 class JobCorrupt(ValueError):
     """A file of the job cannot be read, or is not what it was: JobCorrupt(job_id, what is wrong with which file)."""
 

@@ -1,16 +1,17 @@
 """The job store: create, read, move and remove jobs; the only door to a status.
 
-<home>/<tenant>/jobs/<first 7 hex digits>/<jobID>/
-    job.json  request.json  status.json  log  results.json  outputs/  work/  logs/  events.jsonl  kept/
-                             logs/, events.jsonl: of a job with steps; kept/: while it may be retried
-<home>/<tenant>/keys/<sha256 of owner and Idempotency-Key> -> jobID
-<runtime>/  <tenant>.sqlite  locks/00..ff         host-local: SQLite and flock do not belong on NFS
+    <home>/<tenant>/jobs/<first 7 hex digits>/<jobID>/
+        job.json  request.json  status.json  given/  log  results.json  outputs/  work/  logs/  events.jsonl  kept/
+                                 given/: files that it was given beside its request, until it has ended;
+                                 logs/, events.jsonl: of a job with steps; kept/: while it may be retried
+    <home>/<tenant>/keys/<sha256 of owner and Idempotency-Key> -> jobID
+    <runtime>/  <tenant>.sqlite  locks/00..ff         host-local: SQLite and flock do not belong on NFS
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -148,20 +149,24 @@ class JobStore:
 
     # ---- a job appears and disappears whole
 
-    def create(self, job: Job, request: bytes, *, durable: bool = True) -> StatusInfo:
+    def create(
+        self, job: Job, request: bytes, *, durable: bool = True, given: Mapping[str, Path] | None = None
+    ) -> StatusInfo:
         """Accept a job. With a key that was used before: the job of that time, if its request was the same.
 
-        durable: on disk when this returns, in three fsyncs.
-        Raises QueueFull, TooManyJobs, StoreFull, IdempotencyConflict.
+        durable: on disk when this returns, in three fsyncs; given: files of this disk that the job shall have until it
+        has ended, by their names in its folder `given`, where they are hard links.
+        Raises QueueFull, TooManyJobs, StoreFull, IdempotencyConflict, GivenGone.
         """
+        given = given or {}
         if job.key is None:
-            return self._create(job, request, durable)
+            return self._create(job, request, durable, given)
         name = keys.name_of(job.owner, job.key)
         with self.keys.held(name):
             known = self.keys.job_of(name)
             if known is None:
                 self.keys.lead_to(job.job_id, name)
-                return self._create(job, request, durable)
+                return self._create(job, request, durable, given)
         with suppress(JobCorrupt):  # it may have been this request: a second job would be worse
             asked = self.job(known)
             if asked.request_digest != job.request_digest or asked.process_id != job.process_id:
@@ -169,14 +174,14 @@ class JobStore:
                 raise IdempotencyConflict(f"Idempotency-Key {job.key!r} was used for another request.")
         return self.status(known)
 
-    def _create(self, job: Job, request: bytes, durable: bool) -> StatusInfo:
+    def _create(self, job: Job, request: bytes, durable: bool, given: Mapping[str, Path]) -> StatusInfo:
         self.admission.check_room(self.home)
         self.admission.check_queue(self.index, job.owner)
         info = StatusInfo(
             job.job_id, job.process_id, job.owner, job.created,
             updated=job.created, durable=durable, retry_of=job.retry_of,
         )  # fmt: skip
-        folders.appear(self.folder(job.job_id), job, info, request)
+        folders.appear(self.folder(job.job_id), job, info, request, given)
         self.index.put(info)
         return info
 
@@ -234,6 +239,8 @@ class JobStore:
             if info.durable and not settled:
                 folders.sync_content(folder)
             folders.write_status(folder, info, durable=info.durable and info.status.final)
+        if info.status.final:
+            folders.let_go(folder)
         self.index.put(info)
         return info
 
@@ -257,6 +264,7 @@ class JobStore:
             if changed is not info:
                 folders.write_status(self.folder(job_id), changed, durable=changed.durable and changed.status.final)
                 if changed.status.final:
+                    folders.let_go(self.folder(job_id))
                     self.index.put(changed)
         return changed
 

@@ -91,6 +91,7 @@ class BadInput(Exception):  # noqa: N818  the name reads well where it is raised
         super().__init__(*words)
         self.input_id: str | None = words[0] if len(words) == 2 else None
         self.message = words[-1]
+        self.path = ""  # into the value, where the message begins with that
 
     def __str__(self) -> str:
         """Give the message, after the input's id when there is one."""

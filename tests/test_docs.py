@@ -25,6 +25,7 @@ from geomill.app.schemas import (
     ProcessesQuery,
     ResultsQuery,
     StatusInfoSchema,
+    UploadQuery,
 )
 from geomill.jobstore import Status, StatusInfo, store
 from geomill.processes import Declaration
@@ -181,7 +182,8 @@ def test_every_resource_is_in_the_readme(served: set[tuple[str, str]]) -> None:
 
 
 QUERIES = {
-    "/processes": ProcessesQuery, "/processes/{processID}/package": PackageQuery, "/jobs": JobsQuery,
+    "/processes": ProcessesQuery, "/processes/{processID}/package": PackageQuery, "/uploads": UploadQuery,
+    "/jobs": JobsQuery,
     "/jobs/{jobID}/results": ResultsQuery, "/jobs/{jobID}/logs": LogsQuery,
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from geomill.app.cli import main
 from geomill.app.config import Settings
 from geomill.app.identity.roles import Role
 from geomill.app.identity.tokens import Tokens
-from geomill.jobstore import Status
+from geomill.jobstore import JobStore, Status
 from geomill.jobstore.files import write_bytes
 
 
@@ -32,6 +32,7 @@ def settings(tmp_path: Path) -> Settings:
         assert client.post(f"{root}/processes", data=docker("deployed"), content_type=OGC).status_code == 201
         answer = client.post(f"{root}/processes/echo/execution", json=body, headers={"Prefer": "respond-async"})
         assert answer.status_code == 201
+        assert client.post(f"{root}/uploads", data=b"x").status_code == 201
     assert client.get("/jobs").status_code == 200
     assert client.get("/acme/ogc-api/jobs").status_code == 200
     return settings
@@ -52,6 +53,19 @@ def package(home: Path, file: str) -> Path:
     return min((home / "packages").glob(f"*/{file}")).parent
 
 
+def upload(home: Path) -> Path:
+    return next(home.glob("acme/uploads/[0-9a-f]*"))
+
+
+def end_holding(home: Path) -> None:
+    """What a crash between the last word of a job and what comes then leaves."""
+    (status,) = home.glob("acme/jobs/*/*/status.json")
+    job_id = status.parent.name
+    store = JobStore(home, home.with_name("run"), "acme")
+    store.move(job_id, Status.FAILED, cause="lost", message="x")
+    (status.with_name("given")).mkdir()
+
+
 def abandon(path: Path) -> None:
     path.mkdir()
     os.utime(path, (0, 0))
@@ -66,6 +80,10 @@ HARM: dict[str, tuple[Callable[[Path], object], bool]] = {  # whether it can be 
     "left of a package": (lambda home: abandon(home / "packages" / ".new-x"), True),
     "left of a record": (lambda home: abandon(home / "default" / "processes" / ".new-x"), True),
     "a stranger": (lambda home: (home / "packages" / "x").touch(), False),
+    "left of an upload": (lambda home: abandon(upload(home).with_name(".new-" + "0" * 40)), True),
+    "a torn upload": (lambda home: (upload(home) / "upload.json").write_text("{"), True),
+    "an upload cut short": (lambda home: (upload(home) / "file").write_bytes(b""), True),
+    "held by a job that ended": (end_holding, True),
     "a job": (lambda home: next(home.glob("acme/jobs/*/*/status.json")).unlink(), True),
 }
 

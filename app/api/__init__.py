@@ -8,6 +8,7 @@ from geomill.app.api import (
     deploy,
     deployment,
     execution,
+    forms,
     jobs,
     landing,
     login,
@@ -17,10 +18,11 @@ from geomill.app.api import (
     provenance,
     results,
     steps,
+    uploads,
 )
 
 RESOURCES = (
-    *(landing, conformance, definition, processes, deployment, execution),
+    *(landing, conformance, definition, processes, deployment, uploads, execution, forms),
     *(jobs, results, logs, steps, provenance, problems, login, assets, deploy, admin),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

@@ -15,10 +15,7 @@ def whole_body() -> bytes:
 
     Raises RequestEntityTooLarge, EncodedBody, and BadRequest for one that broke off.
     """
-    if (encoding := request.headers.get("Content-Encoding", "identity").strip().lower()) != "identity":
-        raise EncodedBody(f"Content-Encoding: {encoding[:40]!r} is not understood; send the body as it is.")
-    if (coding := request.headers.get("Transfer-Encoding", "chunked").strip().lower()) != "chunked":
-        raise EncodedBody(f"Transfer-Encoding: {coding[:40]!r} is not understood; send the body as it is or in chunks.")
+    check_coding()
     try:
         body = request.get_data()
     except (OSError, ClientDisconnected, ParseException) as error:
@@ -29,3 +26,11 @@ def whole_body() -> bytes:
     if request.content_length is None and len(body) >= current_app.settings.max_body:
         raise RequestEntityTooLarge
     return body
+
+
+def check_coding() -> None:
+    """Raises EncodedBody for a body that is packed."""
+    if (encoding := request.headers.get("Content-Encoding", "identity").strip().lower()) != "identity":
+        raise EncodedBody(f"Content-Encoding: {encoding[:40]!r} is not understood; send the body as it is.")
+    if (coding := request.headers.get("Transfer-Encoding", "chunked").strip().lower()) != "chunked":
+        raise EncodedBody(f"Transfer-Encoding: {coding[:40]!r} is not understood; send the body as it is or in chunks.")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -17,9 +19,14 @@ from geomill.app.api.results import WHOLE, delivered
 from geomill.app.errors import JobNotFinished, NotExecutable, ServerBusy
 from geomill.app.exchange import inputs, prefer
 from geomill.app.operations import Answer, operation
+from geomill.app.pages import posted
+from geomill.app.pages import process as page
+from geomill.app.pages.form.entries import Entries
 from geomill.app.runners import RUNNERS
-from geomill.app.schemas import ExecuteSchema, StatusInfoSchema
+from geomill.app.schemas import ExecuteSchema, ProcessSchema, StatusInfoSchema, dump
+from geomill.app.security import refuse_foreign
 from geomill.app.server import current_app
+from geomill.app.uploads.asked import check_href, uploads_of
 from geomill.jobstore import Job, Limits, StatusInfo
 from geomill.jobstore.records import new_job_id, now
 from geomill.processes.registry import Process
@@ -43,17 +50,40 @@ def execute(process_id: str) -> Any:
     process = current_app.processes.get(process_id)
     if process.runner not in RUNNERS:
         raise NotExecutable(f"Process {process.id} is a bare {process.runner} image; this server runs CWL and Python.")
-    body, preference = whole_body(), prefer.parse(request.headers.get("Prefer"))
+    body, header = whole_body(), request.headers.get("Prefer")
+    if (filled := posted.entries(body)) is not None:
+        return _executed_form(process, filled)
     asked = inputs.read(body)
-    inputs.check(asked, process.description, current_app.guard.check)
+    given = uploads_of(asked)
+    inputs.check(asked, process.description, partial(check_href, given))
+    status = _begun(process, body, asked.limits, header, given)
+    return delivered(status.job_id, sync=True) if status.status.final else _accepted(status)
+
+
+def _executed_form(process: Process, filled: Entries) -> Response:
+    """A form of ours, executed as the request that it shows: on to the job, or back with what is wrong."""
+    refuse_foreign(current_app.settings)
+    checked = page.checked(process.description, filled)
+    if checked.errors or checked.asked is None:
+        return page.again(dump(ProcessSchema, process), filled, checked.errors)
+    status = _begun(process, checked.body, checked.asked.limits, checked.reading.prefer, checked.given)
+    headers = {"Location": links.to("jobs.show", job_id=status.job_id), "Cache-Control": "no-store"}
+    return Response(status=303, headers=headers)
+
+
+def _begun(
+    process: Process, body: bytes, limits: Mapping[str, float], header: str | None, given: Mapping[str, Path]
+) -> StatusInfo:
+    """A new job: it has ended if it was waited for, or goes on by itself. header: Prefer; given: uploads it names."""
+    preference = prefer.parse(header)
     with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
             raise ServerBusy(f"Process {process.id} can only be waited for, and too many requests wait already.")
-        status = current_app.jobs.create(_job(process, body, asked.limits), body, durable=not seated)
+        status = current_app.jobs.create(_job(process, body, limits, header), body, durable=not seated, given=given)
         g.job_id = status.job_id  # for an error from here on
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
-    return delivered(status.job_id, sync=True) if seated and status.status.final else _accepted(status)
+    return status if seated and status.status.final else _going_on(status)
 
 
 @bp.post("/jobs/<job_id>/retry")
@@ -65,17 +95,22 @@ def retry(job_id: str) -> Any:
         raise JobNotFinished(f"Job {job_id} is {old.status.value}; dismiss it first, or wait for its end.")
     asked = current_app.jobs.job(job_id)
     again = replace(asked, job_id=new_job_id(), owner=g.caller.name, created=now(), key=None, retry_of=job_id)
-    status = current_app.jobs.create(again, current_app.jobs.request(job_id))
+    body = current_app.jobs.request(job_id)
+    status = current_app.jobs.create(again, body, given=uploads_of(inputs.read(body)))
     g.job_id = status.job_id
-    return _accepted(status)
+    return _accepted(_going_on(status))
+
+
+def _going_on(status: StatusInfo) -> StatusInfo:
+    """A job that nobody waits for any more, or has not yet."""
+    if not status.durable:
+        return current_app.jobs.make_durable(status.job_id)
+    current_app.engine.start(status.job_id)
+    return status
 
 
 def _accepted(status: StatusInfo) -> Response:
     """201, and the job goes on by itself. /req/core/process-execute-success-async"""
-    if status.durable:
-        current_app.engine.start(status.job_id)
-    else:
-        status = current_app.jobs.make_durable(status.job_id)
     answer = status_answer(status, 201)
     answer.headers["Location"] = links.to("jobs.show", job_id=status.job_id)
     if applied := prefer.applied(request.headers.get("Prefer"), "respond-async", "wait", "return"):
@@ -105,7 +140,7 @@ def _modes(process: Process) -> list[str]:
     return modes
 
 
-def _job(process: Process, body: bytes, limits: Mapping[str, float]) -> Job:
+def _job(process: Process, body: bytes, limits: Mapping[str, float], header: str | None) -> Job:
     return Job(
         job_id=new_job_id(),
         process_id=process.id,
@@ -122,5 +157,5 @@ def _job(process: Process, body: bytes, limits: Mapping[str, float]) -> Job:
         limits=Limits(**asdict(process.limits.lowered(limits))),
         key=request.headers.get("Idempotency-Key") or None,
         request_digest=sha256(body).hexdigest(),
-        prefer=request.headers.get("Prefer"),
+        prefer=header,
     )

@@ -8,19 +8,24 @@ from flask import Blueprint
 
 from geomill.app import links
 from geomill.app.operations import Answer, operation
+from geomill.app.pages import process, process_list
 from geomill.app.schemas import ProcessesQuery, ProcessListSchema, ProcessSchema, dump
 from geomill.app.schemas.queries import read
 from geomill.app.server import current_app
+from geomill.processes.registry import Process
 
 bp = Blueprint("processes", __name__)
 
+PROCESSES = Answer("The processes.", ProcessListSchema)
+DESCRIPTION = Answer("The description of a process.", ProcessSchema)
+
 
 @bp.get("/processes")
-@operation("getProcesses", {200: Answer("The processes.", ProcessListSchema)}, query=ProcessesQuery)
+@operation("getProcesses", {200: PROCESSES}, query=ProcessesQuery, page=process_list.page)
 def index() -> Any:
     """The processes. /req/core/process-list"""
     asked = read(ProcessesQuery)
-    processes = current_app.processes.list()
+    processes = [each for each in current_app.processes.list() if _is_asked_for(each, asked)]
     end = asked["offset"] + asked["limit"]
     following = {"offset": end} if end < len(processes) else None
     page = {
@@ -32,7 +37,17 @@ def index() -> Any:
 
 
 @bp.get("/processes/<process_id>")
-@operation("getProcessDescription", {200: Answer("The description of a process.", ProcessSchema)}, (404, 503))
+@operation("getProcessDescription", {200: DESCRIPTION}, (404, 503), page=process.page)
 def show(process_id: str) -> Any:
     """The description of a process. /req/core/process-description-op"""
     return dump(ProcessSchema, current_app.processes.get(process_id))
+
+
+def _is_asked_for(process: Process, asked: dict[str, Any]) -> bool:
+    """Whether a process has the keywords, and all the words somewhere, in large letters or small ones."""
+    said = process.description
+    keywords = [str(word).lower() for word in said.get("keywords") or ()]
+    if not all(word.lower() in keywords for word in asked["keyword"]):
+        return False
+    text = " ".join([process.id, str(said.get("title", "")), str(said.get("description", "")), *keywords]).lower()
+    return all(word in text for word in asked["q"].lower().split())

@@ -160,8 +160,7 @@ def _there(job_id: str, result: Result) -> Iterator[None]:
 def _response(job_id: str, reply: outputs.Answer) -> Response:
     """An answer of the exchange as Flask's; what a process wrote runs no script of ours."""
     if reply.file is not None:
-        if request.range is None or request.range.units != "bytes" or len(request.range.ranges) != 1:
-            request.environ.pop("HTTP_RANGE", None)  # RFC 9110, 14.2: what is not understood is as if not there
+        read_range()
         path = file_of(job_id, reply.file)
         with _there(job_id, reply.file):
             response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
@@ -171,6 +170,12 @@ def _response(job_id: str, reply: outputs.Answer) -> Response:
             del response.headers["Content-Type"]
     response.headers.extend([*reply.headers, *SANDBOX.items()])
     return response
+
+
+def read_range() -> None:
+    """Heed one range of bytes alone. RFC 9110, 14.2: what is not understood is as if not there"""
+    if request.range is None or request.range.units != "bytes" or len(request.range.ranges) != 1:
+        request.environ.pop("HTTP_RANGE", None)
 
 
 def _archive(job_id: str, result: Result) -> Response:

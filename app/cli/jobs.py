@@ -157,7 +157,7 @@ def _kept(status: Json) -> str:
 @options.home
 @options.as_json
 def gc(dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Remove now what is due to go: jobs by age or for a full disk, then what nothing needs; on this host alone."""
+    """Remove now what is due to go: by age, for a full disk, and what nothing needs any more; on this host alone."""
     options.need_linux()
     from geomill.app import retention, tenant_names
     from geomill.app.engine.client import open_store
@@ -184,7 +184,7 @@ def gc(dry_run: bool, as_json: bool, **given: Any) -> None:
         jobs = sum(each.what == "job" for each in found)
         total = show.size(sum(each.size for each in found))
         would = "would go" if dry_run else "went"
-        click.echo(f"{jobs} jobs and {len(found) - jobs} statuses, packages and images {would}: {total}")
+        click.echo(f"{jobs} jobs and {len(found) - jobs} statuses, uploads, packages and images {would}: {total}")
 
 
 def _to_output() -> Callable[[bytes], None]:

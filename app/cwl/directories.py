@@ -22,6 +22,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from geomill.app import s3
 from geomill.app.exchange.addresses import joined
+from geomill.app.exchange.file_names import tame
 from geomill.app.exchange.inputs import absolute_links
 from geomill.app.exchange.strictjson import loads
 
@@ -56,7 +57,7 @@ class Directories:
         if s3.is_s3(href) and href.endswith("/"):
             return self._objects(href)
         got = self.get(href)
-        name = unquote(urlsplit(href).path.rstrip("/").rpartition("/")[2]) or "directory"
+        name = got.name or unquote(urlsplit(href).path.rstrip("/").rpartition("/")[2]) or "directory"
         if zipfile.is_zipfile(got.path):
             return self._unzipped(got.path, self.place(name.removesuffix(".zip")))
         if tarfile.is_tarfile(got.path):
@@ -240,12 +241,6 @@ def _free(folder: Path, name: str) -> str:
         number += 1
         candidate = f"{number}-{tame(name)}"
     return candidate
-
-
-def tame(name: str, otherwise: str = "_") -> str:
-    """A name for a file: one segment, not hidden, not too long; the end of a long one, for its extension."""
-    safe = "".join(letter if letter.isprintable() and letter not in "/\0" else "_" for letter in name)
-    return safe.strip().lstrip(".").encode(errors="replace")[-200:].decode(errors="ignore") or otherwise
 
 
 def _json(content: bytes) -> Json:

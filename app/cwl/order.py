@@ -18,12 +18,13 @@ from cwl_utils.expression import do_eval
 from ruamel.yaml import YAML
 
 from geomill.app.cwl.contents import content_of, stated_type
-from geomill.app.cwl.directories import Directories, tame
+from geomill.app.cwl.directories import Directories
 from geomill.app.cwl.formats import fitting
 from geomill.app.cwl.needs import formats
 from geomill.app.cwl.shapes import MEMBERS, OF_FILES, Type, box, can_be, has_field, is_box, is_plain, named, wrapped
 from geomill.app.cwl.types import short
 from geomill.app.exchange.addresses import joined
+from geomill.app.exchange.file_names import tame
 from geomill.app.exchange.inputs import Fetch, Fetched
 from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.strictjson import loads
@@ -194,7 +195,7 @@ class Order:
         """A file by reference, under the name that its address gives it: tools go by names."""
         got = self._get(href, stated)
         last = unquote(urlsplit(href).path.rstrip("/").rpartition("/")[2])
-        path = self._place(name or last or f"{self._input}{extension(stated or got.media_type)}")
+        path = self._place(name or got.name or last or f"{self._input}{extension(stated or got.media_type)}")
         os.link(got.path, path)
         return path
 

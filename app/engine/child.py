@@ -87,7 +87,7 @@ def main(
         if not heard(orders, len(GO)):
             os._exit(0)
         orders.close()
-        _settle(settings, job, task.work, own_processes=own_processes)
+        _settle(settings, job, task, own_processes=own_processes)
         os.environ.update(environment.variables(ours.proxy, environment.certificates()))
         results = runners.runner(job.runner).run(task)
         say(channel, {"results": results})
@@ -137,18 +137,20 @@ def _leave_supervisor(orders: socket.socket, channel: int, processes: int | None
     return ours
 
 
-def _settle(settings: Settings, job: Job, work: Path, *, own_processes: bool) -> None:
+def _settle(settings: Settings, job: Job, task: Task, *, own_processes: bool) -> None:
     """Take the place of the job: its log, its limits, its user, its directory. own_processes: as in main."""
+    work = task.work
     log = os.open(work.with_name("log"), os.O_WRONLY | os.O_APPEND)
     for target in (1, 2):
         os.dup2(log, target)
     os.close(log)
     older = _prepare(job, work)
+    task.given.copy(work)
     isolation.expose_to_oom_killer()
     isolation.set_name(job.process_id)
     limits.bind(job.limits, _processes(settings, job, own_processes))
     if settings.job_user and os.geteuid() == 0:
-        _become(settings.job_user, work)
+        _become(settings.job_user, task)
         isolation.die_with_parent()
     _take_over(older, work)
     os.chdir(work)
@@ -194,10 +196,11 @@ def _link(source: str, target: str) -> None:
     os.link(source, target, follow_symlinks=False)
 
 
-def _become(user: str, work: Path) -> None:
+def _become(user: str, task: Task) -> None:
     """Drop from root to this user for good; only the working directory and the logs of steps are his."""
     entry = pwd.getpwnam(user)
-    for folder in (work, work.with_name(LOGS)):
+    task.given.give(entry.pw_uid, entry.pw_gid)
+    for folder in (task.work, task.logs):
         with contextlib.suppress(FileNotFoundError):  # of steps, in a job that has none
             os.chown(folder, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
     isolation.gain_no_rights()

@@ -48,6 +48,7 @@ from geomill.jobstore.records import now, timestamp
 REBUILD = "rebuild the index"  # a chore
 RETIRE_AFTER = 10.0  # seconds without a server, a waiting job or a running one
 TICK = 0.5
+QUIET = 10.0  # seconds without a start after which libraries are loaded that a job may want
 PAUSE = 1.0  # seconds without a start, when there is no room for one
 PATIENCE = 0.1  # seconds to wait for a job that somebody writes; there is always another time
 RECONCILE_EVERY = 2.0
@@ -71,6 +72,7 @@ class Dispatcher:
         self.alone_since: float | None = None
         self.retired = ""  # why
         self.reconciled = 0.0
+        self.started_at = time.monotonic()  # the last job, or this dispatcher
         self.pause_until = 0.0  # no job is started before, since a template died young
         self.children = Children(self._known_children, stores.close_indexes)
         self.retaining = Retaining(settings, stores, self.children)
@@ -173,6 +175,7 @@ class Dispatcher:
             return self._pause()
         while demand := self.queue.next(self.running.demands(), self.capacity):
             self.running.add(demand.job_id, Running(demand))
+            self.started_at = time.monotonic()
             try:
                 self.templates.want(demand.template).start(demand.tenant, demand.job_id)
             except OSError:  # it has gone, or there is none to be had
@@ -263,7 +266,7 @@ class Dispatcher:
             self.children.sweep()
             self.retaining.look(moment)
             logs.bound(self.runtime / LOG)
-        idle = not self.queue and moment > self.pause_until and moment - self.reconciled < TICK
+        idle = not self.queue and moment - max(self.started_at, self.pause_until) > QUIET
         if idle:
             self.templates.want_another()
         self._maybe_retire(moment)

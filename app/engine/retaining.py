@@ -21,7 +21,7 @@ class Retaining:
 
     def __init__(self, settings: Settings, stores: Stores, children: Children) -> None:
         self.settings, self.stores, self.children = settings, stores, children
-        kept = [each for each in (settings.keep, settings.keep_status) if each]
+        kept = [each for each in (settings.keep, settings.keep_status, settings.keep_uploads) if each]
         self.every = min([EVERY, *(max(1.0, each / 10) for each in kept)])
         self._next = 0.0
         self._next_for_disk, self._patience = 0.0, SOON

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,14 +33,14 @@ from .values import (
 )
 from .wording import listed, meant, shown
 
-__all__ = ["ExecuteRequest", "OutputRequest", "check", "given", "read", "stage"]
+__all__ = ["ExecuteRequest", "OutputRequest", "check", "given", "problems", "read", "stage"]
 
 Json = Any
 Description = Mapping[str, Any]
 
 
 class Fetched(Protocol):
-    """What fetching gives: a file, its media type, and the address it came from after redirects."""
+    """What fetching gives: a file, its media type, the address it came from after redirects, its name if it has one."""
 
     @property
     def path(self) -> Path: ...  # noqa: D102
@@ -51,28 +51,47 @@ class Fetched(Protocol):
     @property
     def href(self) -> str: ...  # noqa: D102
 
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
 
 Fetch = Callable[[str, Path, str | None], Fetched]
+CheckHref = Callable[[str], object]
 
 
-def check(request: ExecuteRequest, description: Description, check_href: Callable[[str], object] | None = None) -> None:
+def check(request: ExecuteRequest, description: Description, check_href: CheckHref | None = None) -> None:
     """Find what is wrong with a request without fetching anything.
 
     check_href: raises ValueError for an address that would not be fetched.
     Raises InvalidRequest for the outputs, BadInput for an input.
     """
-    _check_outputs(request, description)
+    for problem in problems(request, description, check_href):
+        raise problem
+
+
+def problems(
+    request: ExecuteRequest, description: Description, check_href: CheckHref | None = None
+) -> Iterator[InvalidRequest | BadInput]:
+    """All that `check` would raise, one after the other: the outputs, then the inputs, at most one for each."""
+    try:
+        _check_outputs(request, description)
+    except InvalidRequest as error:
+        yield error
     inputs: Mapping[str, Any] = description.get("inputs") or {}
     for input_id in request.inputs:
         if input_id not in inputs:
-            raise BadInput(input_id, f"is no input of this process.{meant(input_id, inputs)}")
+            yield BadInput(input_id, f"is no input of this process.{meant(input_id, inputs)}")
     missing = [name for name, described in inputs.items() if _required(described) and name not in request.inputs]
-    if missing:
-        others = f" (as are {listed(missing[1:], 'and')})" if missing[1:] else ""
-        raise BadInput(missing[0], f"is required and was not given{others}.")
+    for index, name in enumerate(missing):
+        others = f" (as are {listed(missing[1:], 'and')})" if index == 0 and missing[1:] else ""
+        yield BadInput(name, f"is required and was not given{others}.")
     for input_id, value in request.inputs.items():
-        given = _interpret(input_id, value, inputs[input_id])
-        _check_passing(Place(input_id), given, inputs[input_id], check_href)
+        if input_id in inputs:
+            try:
+                given = _interpret(input_id, value, inputs[input_id])
+                _check_passing(Place(input_id), given, inputs[input_id], check_href)
+            except BadInput as error:
+                yield error
 
 
 def given(request: ExecuteRequest, description: Description) -> dict[str, Given]:
@@ -146,7 +165,7 @@ def _is_one_array(values: list[Json], schema: schemas.Schema) -> bool:
 
 
 def _check_passing(
-    place: Place, given: Given, described: Description, check_href: Callable[[str], object] | None
+    place: Place, given: Given, described: Description, check_href: CheckHref | None
 ) -> None:
     """Whether a value may come by value or by reference as it does. Source: the 2.0 draft's valuePassing."""
     if isinstance(given, Several):

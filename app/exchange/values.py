@@ -43,7 +43,9 @@ class Place:
     def wrong(self, sentence: str, inside: str = "") -> BadInput:
         """The error for a value here; `sentence` follows the place."""
         path = f"{self.path}.{inside}" if inside and self.path and inside[0] != "[" else self.path + inside
-        return BadInput(self.input_id, f"{path} {sentence}" if path else sentence)
+        error = BadInput(self.input_id, f"{path} {sentence}" if path else sentence)
+        error.path = path
+        return error
 
 
 @dataclass(frozen=True)

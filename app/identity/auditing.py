@@ -37,8 +37,9 @@ def _members(app: Geomill, response: Response) -> dict[str, Any]:
     caller, given = g.get("caller"), request.view_args or {}
     current = operations.of(app, request.endpoint)
     job_id = given.get("job_id") or g.get("job_id")
+    upload_id = given.get("upload_id") or g.get("upload_id")
     process_id = given.get("process_id") or g.get("process_id")
-    if response.status_code == 201 and not job_id:  # what was deployed
+    if response.status_code == 201 and not job_id and not upload_id:  # what was deployed
         process_id = (response.location or "").rpartition("/")[2]
     return {
         "caller": caller.name if caller else "",
@@ -50,5 +51,6 @@ def _members(app: Geomill, response: Response) -> dict[str, Any]:
         "method": request.method,
         "process": process_id,
         "job": job_id,
+        "upload": upload_id,
         "status": response.status_code,
     }

@@ -17,18 +17,22 @@ if TYPE_CHECKING:
 def init_app(app: Geomill) -> None:
     """Look at the owner of every job that an address names, before anything is said about the job."""
 
-    def check() -> None:
+    def look() -> None:
         job_id = (request.view_args or {}).get("job_id")
-        if job_id is None or request.method == "OPTIONS" or g.caller.role is Role.ADMIN:
-            return
-        if g.caller.owns(app.jobs.read_status(job_id).owner):
-            return
-        if not sees_all(app):
-            raise NoSuchJob(job_id)  # as if it were not there
-        if g.right.own:
-            raise Forbidden(f"Job {job_id} is another's: this is for its owner.")
+        if job_id is not None and request.method != "OPTIONS":
+            check(app, job_id, own=g.right.own)
 
-    app.before_request(check)
+    app.before_request(look)
+
+
+def check(app: Geomill, job_id: str, *, own: bool) -> None:
+    """Raise NoSuchJob for a job that the caller may not see; own: Forbidden where it has to be his."""
+    if g.caller.role is Role.ADMIN or g.caller.owns(app.jobs.read_status(job_id).owner):
+        return
+    if not sees_all(app):
+        raise NoSuchJob(job_id)  # as if it were not there
+    if own:
+        raise Forbidden(f"Job {job_id} is another's: this is for its owner.")
 
 
 def sees_all(app: Geomill) -> bool:

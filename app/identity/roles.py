@@ -25,7 +25,7 @@ GRANTED = tuple(str(role) for role in Role if role is not Role.NONE)
 
 @dataclass(frozen=True)
 class Right:
-    """What an operation needs. role: the least; own: if it is about a job, the job is the caller's, or he an admin."""
+    """What an operation needs. role: the least; own: what it is about is the caller's, or he is an admin."""
 
     role: Role
     own: bool = False
@@ -55,6 +55,11 @@ RIGHTS = {
     **dict.fromkeys(("showReplacement", "reviewReplacement", "replaceFromPage"), DEPLOY),
     **dict.fromkeys(("showUndeployment", "undeployFromPage"), DEPLOY),
     "execute": EXECUTE,
+    "changeForm": READ,
+    "showRequest": READ,
+    "upload": EXECUTE,
+    "getUpload": READ_OWN,
+    "removeUpload": CHANGE_OWN,
     "getJobs": READ,
     "getStatus": READ,
     "dismiss": CHANGE_OWN,

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flask import g
 
 from geomill.app.identity import owners
 from geomill.app.pages import words
 from geomill.app.server import current_app
-from geomill.jobstore.runs import MOST_COUNTED, Runs, of_process
+from geomill.jobstore.runs import MOST_COUNTED, Runs, lately, of_process
 
 
 def of(process_id: str) -> Runs:
     """The jobs of a process that the caller may see. `.median` is how long one takes, in seconds, or None."""
-    owner = None if owners.sees_all(current_app) else g.caller.name
-    return of_process(current_app.jobs, process_id, owner)
+    return of_process(current_app.jobs, process_id, _owner())
+
+
+def last() -> dict[str, datetime]:
+    """When processes last ran, of the newest jobs that the caller may see: by id."""
+    return lately(current_app.jobs, _owner())
+
+
+def _owner() -> str | None:
+    return None if owners.sees_all(current_app) else g.caller.name
 
 
 def sentence(runs: Runs) -> str:

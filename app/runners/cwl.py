@@ -40,7 +40,8 @@ outputs: {b: {type: stdout}}
 
 def warm_up() -> None:
     """Read the schemas of CWL and try the sandbox, which takes longer than most runs."""
-    importlib.import_module("geomill.app.download")  # a job user may not be able to reach the code any more
+    for name in ("geomill.app.download", "encodings.cp437"):  # a job user may not be able to reach the code any more;
+        importlib.import_module(name)  # the latter is how names in zip files are written
     loading.warm_up()
     bubblewrap.closed()
 
@@ -58,7 +59,7 @@ def run(task: Task) -> dict[str, Any]:
     logger, said = listen(task.work)
     tool, steps = _loaded(task, document, said)
     given = contents(task.request.inputs, inputs.given(task.request, task.description))
-    order = Order(tool, task.work / "inputs", task.guard.fetch).make(given)
+    order = Order(tool, task.work / "inputs", task.get).make(given)
     context = _context(task.work, steps.fence)
     if tool.tool["id"] == loading.URI:  # a tool that has no name of its own
         context.name = task.job.process_id

@@ -18,9 +18,11 @@ from geomill.app.egress.way_out import WayOut
 from geomill.app.exchange import inputs
 from geomill.app.exchange.media_types import extension, is_json
 from geomill.app.exchange.request import ExecuteRequest, read
-from geomill.app.guard import Guard, Refused, Unreachable
+from geomill.app.guard import Fetched, Guard, Refused, Unreachable
 from geomill.app.runners import runner
+from geomill.app.uploads.given import Given
 from geomill.jobstore import Job, JobStore
+from geomill.jobstore.folders import GIVEN
 from geomill.processes import BadInput
 from geomill.processes.call import readable
 from geomill.processes.packages import Packages, described
@@ -58,6 +60,7 @@ class Task:
     library: Path | None
     work: Path
     guard: Guard
+    given: Given
     settings: Settings
     say: Callable[[dict[str, Any]], None]
     way_out: WayOut | None = None
@@ -77,6 +80,7 @@ class Task:
             library=Packages(package.parent, settings.describe_limit).library() if job.interpreter else None,
             work=store.folder(job.job_id) / "work",
             guard=replace(_guard(store, settings), upstream=way_out.upstream),
+            given=Given(store.folder(job.job_id) / GIVEN),
             settings=replace(settings, upstream_proxy=None),
             say=say,
             way_out=way_out,
@@ -94,7 +98,14 @@ class Task:
     def arguments(self) -> dict[str, Any]:
         """The inputs, fetched and checked; files lie in work/inputs. Raises BadInput."""
         folder = self.work / "inputs"
-        return inputs.stage(self.request, self.description, self.guard.fetch, folder)
+        return inputs.stage(self.request, self.description, self.get, folder)
+
+    def get(self, href: str, folder: Path, media_type: str | None = None) -> Fetched:
+        """What an address gives, in a new file of a folder: an upload that the job was given, else by the guard.
+
+        Raises Refused, Unreachable.
+        """
+        return self.given.fetch(href, folder, media_type) or self.guard.fetch(href, folder, media_type)
 
     def progress(self, percent: float, message: str | None = None) -> None:
         """Report 0 to 100 per cent; more often than is of use costs nothing."""
@@ -109,7 +120,7 @@ class Task:
         folder = self.work / "inputs"
         folder.mkdir(exist_ok=True)
         try:
-            return self.guard.fetch(href, folder, media_type).path
+            return self.get(href, folder, media_type).path
         except (Refused, Unreachable) as error:
             raise BadInput(str(error)) from error
 

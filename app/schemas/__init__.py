@@ -13,7 +13,16 @@ from geomill.app.schemas.deployment import DryRunSchema, OgcPackageSchema, Versi
 from geomill.app.schemas.execution import ExecuteSchema, JobInputsSchema, ResultsSchema
 from geomill.app.schemas.jobs import EventsSchema, JobListSchema, StatusInfoSchema
 from geomill.app.schemas.processes import ProcessListSchema, ProcessSchema, ProcessSummarySchema
-from geomill.app.schemas.queries import DeployQuery, JobsQuery, LogsQuery, PackageQuery, ProcessesQuery, ResultsQuery
+from geomill.app.schemas.queries import (
+    DeployQuery,
+    JobsQuery,
+    LogsQuery,
+    PackageQuery,
+    ProcessesQuery,
+    ResultsQuery,
+    UploadQuery,
+)
+from geomill.app.schemas.uploads import UploadSchema
 
 __all__ = [
     "ConfClassesSchema",
@@ -39,6 +48,8 @@ __all__ = [
     "ResultsSchema",
     "ServerStateSchema",
     "StatusInfoSchema",
+    "UploadQuery",
+    "UploadSchema",
     "VersionsSchema",
     "dump",
 ]

@@ -83,6 +83,10 @@ class ProcessesQuery(Query):
     offset = fields.Integer(
         load_default=0, validate=validate.Range(min=0), metadata={"description": "How many processes to pass over."}
     )
+    q = fields.String(
+        load_default="", metadata={"description": "Words that id, title, description or keywords have, all of them."}
+    )
+    keyword = Listed(fields.String(), load_default=list, metadata={"description": "Keywords that they have."})
 
 
 class DeployQuery(Query):
@@ -91,6 +95,14 @@ class DeployQuery(Query):
     w = fields.String(load_default=nothing, metadata={"description": "Which process of a CWL document is meant."})
     dry_run = fields.Boolean(
         data_key="dryRun", load_default=False, metadata={"description": "Deploy nothing; say what would be."}
+    )
+
+
+class UploadQuery(Query):
+    """What POST /uploads understands."""
+
+    name = fields.String(
+        load_default=nothing, metadata={"description": "What the file is called, where the body does not say."}
     )
 
 

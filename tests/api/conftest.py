@@ -147,6 +147,8 @@ from pathlib import Path
 from typing import Annotated, TypedDict
 from geomill.processes import BadInput, File, Progress, process
 
+Text = Annotated[Path, File("A text", "text/plain")]
+
 @process
 def add(a: int, b: int = 1) -> int:
     """Add."""
@@ -212,6 +214,13 @@ def many() -> list[Annotated[Path, File("A text", "text/plain")]]:
     for path in paths:
         path.write_text(path.stem)
     return paths
+
+@process
+def read(file: Text, more: list[Text] | None = None) -> list[list[str]]:
+    """What is in files, and the ends of their names; which it then spoils."""
+    found = [[path.read_text(), path.suffix] for path in (file, *(more or []))]
+    file.write_text("spoilt")
+    return found
 
 @process
 def large(size: int) -> Annotated[Path, File("Bytes", "application/octet-stream")]:

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import shlex
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -36,7 +35,6 @@ pytestmark = [
     pytest.mark.skipif(not find_spec("cwltool"), reason="cwltool is not installed"),
     pytest.mark.filterwarnings("ignore:ConjunctiveGraph:DeprecationWarning", "ignore::DeprecationWarning:rdflib"),
 ]
-CWLTOOL = Path(sys.executable).with_name("cwltool")
 JSON = "application/json"
 READ = {**ENCODINGS, JSON: {"format": "json"}}
 ECHO = """
@@ -174,6 +172,9 @@ def client(app: Geomill) -> FlaskClient:
     return app.test_client()
 
 
+_sound: set[str] = set()  # the jobs whose crates were looked at
+
+
 def crate(client: FlaskClient, job: Job, folder: Path) -> tuple[Path, dict[str, Any]]:
     """The crate of a job, unpacked into a folder, and its nodes by their ids; it is sound."""
     reply = client.get(f"{job.path}/ro-crate.zip")
@@ -181,8 +182,10 @@ def crate(client: FlaskClient, job: Job, folder: Path) -> tuple[Path, dict[str, 
     with zipfile.ZipFile(io.BytesIO(reply.data)) as archive:
         archive.extractall(folder / "crate")
     content = json.loads((folder / "crate/ro-crate-metadata.json").read_text())
-    for profile in ("process-run-crate", "workflow-run-crate"):
-        assert crates.complaints(folder / "crate", profile, folder) == []
+    if job.path not in _sound:
+        for profile in ("process-run-crate", "workflow-run-crate"):
+            assert crates.complaints(folder / "crate", profile, folder) == []
+        _sound.add(job.path)
     assert crates.terms(content["@graph"]) <= {*crates.CONTEXT, *content["@context"][1]}
     return folder / "crate", {node["@id"]: node for node in content["@graph"]}
 
@@ -193,9 +196,9 @@ def run_again(folder: Path, beside: Path, *options: str, **environment: str) -> 
     command = shlex.split(line)
     assert command[0] == "cwltool"
     beside.mkdir()
-    full = [CWLTOOL, "--no-container", "--outdir", beside, *options, *command[1:]]
-    done = subprocess.run(full, cwd=folder, capture_output=True, text=True, timeout=120, env={
-        "PATH": f"{CWLTOOL.parent}:/usr/local/bin:/usr/bin:/bin", "HOME": str(beside), **environment})  # fmt: skip
+    environment |= {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin", "HOME": str(beside)}
+    arguments = ("--no-container", "--outdir", beside, *options, *command[1:])
+    done = crates.CWLTOOL(*arguments, environment=environment, folder=folder)
     assert done.returncode == 0, done.stderr
     outputs: dict[str, Any] = json.loads(done.stdout)
     return outputs

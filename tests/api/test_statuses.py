@@ -13,6 +13,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -53,6 +54,7 @@ READS = {
     "getJobProvenance": "{page}/prov",
     "getROCrate": "{page}/ro-crate.zip",
     "getProblemType": "/problems/bad-input",
+    "getUpload": "{uploaded}",
     "getServerState": "/admin",
 }
 OPERATIONS = {
@@ -60,16 +62,22 @@ OPERATIONS = {
     "execute": ("POST", "/processes/add/execution"),
     "dismiss": ("DELETE", "{page}"),
     "retry": ("POST", "{page}/retry"),
+    "upload": ("POST", "/uploads"),
+    "removeUpload": ("DELETE", "{uploaded}"),
     "deploy": ("POST", "/processes"),
     "replace": ("PUT", "{deployed}"),
     "undeploy": ("DELETE", "{deployed}"),
     "pin": ("PUT", "{page}/pin"),
     "unpin": ("DELETE", "{page}/pin"),
 }
-USUAL = {"deploy": 201, "replace": 204, "undeploy": 204, "retry": 201}  # others: 200
-WITHOUT_CHOICE = ("getFile", "getPackage")  # there is one thing, whatever the client accepts
+USUAL = {  # others: 200
+    **{"upload": 201, "deploy": 201, "retry": 201},
+    **{"removeUpload": 204, "replace": 204, "undeploy": 204},
+}
+WITHOUT_CHOICE = ("getFile", "getPackage", "getUpload")  # there is one thing, whatever the client accepts
 NUMBERS = count()
 NONE = "/jobs/0191b8a0-0000-7000-8000-000000000000"
+NO_UPLOAD = f"/uploads/{'0' * 40}"
 
 
 @dataclass(frozen=True)
@@ -132,10 +140,16 @@ class Place:
         file.write_text('{"id"')
         return path
 
+    def uploaded(self, client: FlaskClient | None = None) -> str:
+        """The path of a file that was sent."""
+        answer = (client or self.worker).post("/uploads?name=a.txt", data=b"0123456789")
+        return urlsplit(answer.json["href"]).path
+
     def request(self, operation: str, client: FlaskClient | None = None, **headers: str) -> TestResponse:
         """The plain request of an operation. headers: written with an underscore."""
         method, path = OPERATIONS[operation]
         places = {"page": lambda: self.ended("page", PAGE), "logged": self.logged, "deployed": self.deployed}
+        places["uploaded"] = self.uploaded
         path = re.sub(r"\{(\w+)\}", lambda part: places[part[1]](), path)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         body: dict[str, Any] = {"json": ADD} if operation == "execute" else {}
@@ -172,7 +186,7 @@ def known_already(operation: str, place: Place) -> TestResponse:
 
 def wrong_method(operation: str, place: Place) -> TestResponse:
     """No operation at all; it is documented with those that its path does have."""
-    path = OPERATIONS[operation][1].format(page=NONE, logged=NONE, deployed="/processes/none")
+    path = OPERATIONS[operation][1].format(page=NONE, logged=NONE, deployed="/processes/none", uploaded=NO_UPLOAD)
     return place.worker.patch(path)
 
 
@@ -192,7 +206,7 @@ def shown(operation: str, place: Place, tenant: str | None, end: str = "") -> Te
     """A request with a token for a tenant, to a job or process that is not there. end: what makes it another token."""
     token = Tokens(place.idle.settings.home).create("ann", Role.EXECUTOR, tenant, None)
     method, path = OPERATIONS[operation]
-    path = path.format(page=NONE, logged=NONE, deployed="/processes/none")
+    path = path.format(page=NONE, logged=NONE, deployed="/processes/none", uploaded=NO_UPLOAD)
     return place.idle.test_client().open(path, method=method, headers={"Authorization": f"Bearer {token}{end}"})
 
 
@@ -286,6 +300,65 @@ def disk_nearly_full(place: Place) -> TestResponse:
     return place.client(min_free_bytes=2**62).post("/processes/echo/execution", json=body)
 
 
+# ---- uploads
+
+
+@way(206, "getUpload")
+def part_of_an_upload(place: Place) -> TestResponse:
+    return place.request("getUpload", Range="bytes=0-1")
+
+
+@way(400, "upload")
+def form_without_a_file(place: Place) -> TestResponse:
+    return place.worker.post("/uploads", data={"a": "1"}, content_type="multipart/form-data")
+
+
+@way(404, "getUpload")
+def no_such_upload(place: Place) -> TestResponse:
+    return place.worker.get(NO_UPLOAD)
+
+
+@way(404, "removeUpload")
+def removal_of_no_upload(place: Place) -> TestResponse:
+    return place.worker.delete(NO_UPLOAD)
+
+
+@way(413, "upload")
+def upload_too_large(place: Place) -> TestResponse:
+    return place.client(max_upload=100).post("/uploads", data=b" " * 101)
+
+
+@way(415, "upload")
+def packed_upload(place: Place) -> TestResponse:
+    return place.request("upload", Content_Encoding="gzip")
+
+
+@way(416, "getUpload")
+def upload_beyond_its_end(place: Place) -> TestResponse:
+    return place.request("getUpload", Range="bytes=99-")
+
+
+@way(429, "upload")
+def too_many_uploads(place: Place) -> TestResponse:
+    for _ in range(2):
+        answer = place.client(max_uploads_per_caller=1).post("/uploads", data=b"x")
+    return answer
+
+
+@way(503, "upload")
+def upload_under_maintenance(place: Place) -> TestResponse:
+    maintenance.begin(place.idle.settings.home, "")
+    try:
+        return place.idle.test_client().post("/uploads", data=b"x")
+    finally:
+        maintenance.end(place.idle.settings.home)
+
+
+@way(507, "upload")
+def no_room_for_an_upload(place: Place) -> TestResponse:
+    return place.client(min_free_bytes=2**62).post("/uploads", data=b"x")
+
+
 # ---- processes and jobs
 
 
@@ -335,6 +408,8 @@ GONE = {
     "getEvents": ("GET", "{job}/events"),
     "getStepLog": ("GET", "{job}/logs/step.log"),
     "undeploy": ("DELETE", "{deployed}"),
+    "getUpload": ("GET", NO_UPLOAD),
+    "removeUpload": ("DELETE", NO_UPLOAD),
 }
 for each, asked in GONE.items():
     WAYS[each, 503] = partial(home_that_is_gone, *asked)
@@ -430,7 +505,7 @@ def package_too_large(operation: str, place: Place) -> TestResponse:
 
 def package_of_another_kind(operation: str, place: Place) -> TestResponse:
     method, path = OPERATIONS[operation]
-    path = path.format(deployed="/processes/none")
+    path = path.format(deployed="/processes/none", uploaded=NO_UPLOAD)
     return place.worker.open(path, method=method, data="x", content_type="text/plain")
 
 
@@ -649,7 +724,7 @@ UNHEARD_OF = {
     for each in (
         *("getLandingPage", "getConformanceClasses", "getAPI", "getProcesses", "getProcessDescription"),
         *("getProblemType", "getLog", "getStatus", "getJobs", "dismiss", "retry", "pin", "unpin", "getEvents"),
-        *("getStepLog", "deploy", "replace", "undeploy", "getServerState"),
+        *("getStepLog", "deploy", "replace", "undeploy", "upload", "getUpload", "removeUpload", "getServerState"),
         *("getPackage", "getVersions", "getJobInputs", "getJobProvenance", "getROCrate"),
     )
 }

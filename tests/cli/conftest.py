@@ -3,19 +3,18 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import click.testing
 import pytest
-from support import mills
+from support import commands, mills
 
 from geomill.app.cli import main
 from geomill.app.config import Settings
 
+GEOMILL = commands.Command("geomill.app.cli:main", "geomill.app.cli.local", "geomill.app.server")
 DESCRIPTION = {
     "id": "double",
     "version": "1",
@@ -215,15 +214,23 @@ def place(tmp_path_factory):
     shutil.rmtree(settings.runtime_dir)
 
 
-@pytest.fixture
-def shell(place, tmp_path):
-    """Runs the installed command in a process of its own: shell("jobs", "ls").returncode, .stdout, .stderr."""
+@pytest.fixture(scope="session")
+def shell(place, tmp_path_factory):
+    """Runs the command in a process of its own: shell("jobs", "ls").returncode, .stdout, .stderr."""
+    folder = tmp_path_factory.mktemp("shell")
 
     def run(*arguments, **more):
-        command = [sys.executable, "-m", "geomill.app.cli", *map(str, arguments)]
-        return subprocess.run(command, env=place | more, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        environment = place | {name: str(value) for name, value in more.items()}
+        return GEOMILL(*arguments, environment=environment, folder=folder)
 
     return run
+
+
+@pytest.fixture(params=["home", "server"])
+def ours(request, shell, serving):
+    """Runs a command, on the home itself or by the server that serves it."""
+    named = [] if request.param == "home" else ["--server", serving]
+    return lambda *arguments: shell(*arguments, *named)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,16 @@ import pytest
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egpj.exe\u2066\x08\x7f\x00"
 PLAIN = "]0;owned[2J31mgpj.exe"  # what of it is printed
+END = "<<<end of a command>>>"
+ONE_AFTER_THE_OTHER = f"""
+import contextlib, json, sys
+from geomill.app.cli import main
+for command in json.loads(sys.argv[1]):
+    with contextlib.suppress(SystemExit):
+        main(command)
+    sys.stderr.flush()
+    print({END!r}, end="", flush=True)
+"""
 LOG = f"name\tvalue\n{EVIL}\n10 %\r20 %\rgr\xfcn \U0001f600\n"
 
 
@@ -22,8 +32,8 @@ def steers(text: str) -> list[str]:
     return sorted({each for each in text if each not in "\n\t" and not each.isprintable()})
 
 
-def shown(place: dict[str, str], *arguments: str) -> str:
-    """What a command writes to a terminal."""
+def shown(place: dict[str, str], *commands: tuple[str, ...]) -> list[str]:
+    """What each of some commands writes to a terminal."""
     master, terminal = pty.openpty()
     pieces: list[bytes] = []
 
@@ -36,12 +46,14 @@ def shown(place: dict[str, str], *arguments: str) -> str:
 
     reader = threading.Thread(target=read)
     reader.start()
-    command = [sys.executable, "-m", "geomill.app.cli", *arguments]
+    command = [sys.executable, "-c", ONE_AFTER_THE_OTHER, json.dumps(commands)]
     subprocess.run(command, env=place, timeout=60, stdout=terminal, stderr=terminal)
     os.close(terminal)
     reader.join(10)
     os.close(master)
-    return b"".join(pieces).decode().replace("\r\n", "\n")
+    *texts, rest = b"".join(pieces).decode().replace("\r\n", "\n").split(END)
+    assert (len(texts), rest) == (len(commands), "")
+    return texts
 
 
 @pytest.fixture
@@ -67,8 +79,8 @@ COMMANDS = (
 @pytest.mark.parametrize("fails", [False, True])
 def test_no_text_of_a_job_steers_a_terminal(place, shouted, fails):
     job_id = shouted(LOG, fails)
-    for command in COMMANDS:
-        text = shown(place, *(job_id if word == "JOB" else word for word in command))
+    commands = [tuple(job_id if word == "JOB" else word for word in command) for command in COMMANDS]
+    for command, text in zip(commands, shown(place, *commands), strict=True):
         assert steers(text) == [], command
         assert "owned" in text or (command[1] in ("ls", "show") and not fails), command
 
@@ -76,13 +88,14 @@ def test_no_text_of_a_job_steers_a_terminal(place, shouted, fails):
 def test_a_job_that_fails_under_the_eyes_of_a_terminal_does_not_steer_it(place, tmp_path):
     request = tmp_path / "request.json"
     request.write_text(json.dumps({"inputs": {"text": LOG, "fails": True}}))
-    text = shown(place, "processes", "execute", "shout", "--request", str(request))
+    (text,) = shown(place, ("processes", "execute", "shout", "--request", str(request)))
     ours = text.replace("\r\x1b[K", "")  # how the line with the bar is begun anew
     assert steers(ours) == [] and f"  {PLAIN}" in ours.splitlines()
 
 
 def test_a_log_stays_readable_on_a_terminal(place, shouted):
-    text = shown(place, "jobs", "logs", shouted(LOG)).expandtabs()
+    (text,) = shown(place, ("jobs", "logs", shouted(LOG)))
+    text = text.expandtabs()
     assert text.splitlines() == ["name    value", PLAIN, "10 %", "20 %", "gr\xfcn \U0001f600", ""]
 
 

@@ -10,13 +10,6 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture(params=["home", "server"])
-def ours(request, shell, serving):
-    """Runs a command, on the home itself or by the server that serves it."""
-    named = [] if request.param == "home" else ["--server", serving]
-    return lambda *arguments: shell(*arguments, *named)
-
-
 def last_job(ours, process_id):
     return json.loads(ours("jobs", "ls", "--process", process_id, "--limit", "1", "--json").stdout)[0]["jobID"]
 

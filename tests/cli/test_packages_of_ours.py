@@ -25,13 +25,6 @@ STEPS = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["home", "server"])
-def ours(request, shell, serving):
-    """Runs a command, on the home itself or by the server that serves it."""
-    named = [] if request.param == "home" else ["--server", serving]
-    return lambda *arguments: shell(*arguments, *named)
-
-
 @pytest.fixture
 def package(tmp_path):
     """A document of three processes."""

@@ -18,8 +18,8 @@ from geomill.app.config import Settings
 from geomill.app.engine import reaper
 from geomill.jobstore import Status
 
-GEO_TEMPLATE = "geomill-geo"  # its name
-GEO = '''
+GEO = "geomill-geo"  # the name of the template
+PROCESSES = '''
 from pathlib import Path
 
 import numpy
@@ -55,11 +55,12 @@ def mill(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Mill]:
 
 @pytest.fixture
 def geo(settings: Settings, tmp_path: Path) -> Iterator[Mill]:
-    """A server with processes that need the libraries."""
+    """A server with processes that need the libraries, and has loaded them."""
     own = tmp_path / "own"
     own.mkdir()
-    (own / "geo.py").write_text(GEO)
+    (own / "geo.py").write_text(PROCESSES)
     with serving(replace(settings, processes=(*settings.processes, own)), max_running="4") as mill:
+        result(mill, mill.submit("pick"))
         yield mill
 
 
@@ -145,9 +146,9 @@ def test_no_two_jobs_draw_the_same_numbers(geo: Mill) -> None:
 
 
 def test_a_template_that_still_loads_its_libraries_goes_with_its_dispatcher(settings: Settings) -> None:
-    with serving(settings) as mill:
+    with serving(settings) as mill:  # which loads them when there is nothing else to do
         pid = until(mill.dispatcher)
-        (template,) = until(lambda: [each for each in leaks.children(pid) if leaks.running_name(each) == GEO_TEMPLATE])
+        (template,) = until(lambda: [each for each in leaks.children(pid) if leaks.running_name(each) == GEO], 30)
         os.kill(template, signal.SIGSTOP)  # it does not look at its link
         leaks.kill(pid)
         until(lambda: not leaks.running_name(template), 2)

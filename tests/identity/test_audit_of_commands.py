@@ -115,7 +115,7 @@ def test_a_backup_and_a_repair_are_noted(store: JobStore, lines: Lines, tmp_path
 def test_what_a_command_lets_expire_is_noted_with_its_rule(store: JobStore, here: Settings, lines: Lines) -> None:
     job_id, other = old(store), old(open_store(here, "acme"))
     assert f"job {job_id}  of {DEFAULT}" in give(
-        "jobs", "gc", "--dry-run", warned="By keep = 2 d, keep_disk = never, keep_status = 365 d\n"
+        "jobs", "gc", "--dry-run", warned="By keep = 2 d, keep_disk = never, keep_status = 365 d, keep_uploads = 1 d\n"
     )
     assert lines() == []
     give("jobs", "gc")

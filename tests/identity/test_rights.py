@@ -31,7 +31,10 @@ TABLE = {name: role for name, role, _ in ROWS}
 FOR_ITS_OWNER = {name for name, _, of_others in ROWS if of_others == "is for its owner"}
 REFUSED = ("unauthenticated", "forbidden", "no-such-job", "changes-refused")
 NONE = "0191b8a0-0000-7000-8000-000000000000"
-PATHS = {"processID": "echo", "outputID": "echoOutput", "N": "0", "path": "a.txt", "name": "bad-input", "version": "0"}
+PATHS = {
+    **{"processID": "echo", "outputID": "echoOutput", "N": "0", "path": "a.txt", "name": "bad-input", "version": "0"},
+    "uploadID": "0" * 40,
+}
 CALLERS = ["", *(str(role) for role in Role if role is not Role.NONE), "elsewhere", "revoked"]
 JOBS = ("own", "another's", "nobody's", "none")
 

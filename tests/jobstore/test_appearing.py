@@ -9,7 +9,7 @@ import pytest
 from support.forks import crash_at
 from support.stores import REQUEST, bring_to, create, new_job, open_store, succeed
 
-from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status, StatusChanged
+from geomill.jobstore import GivenGone, InvalidTransition, Job, JobStore, NoSuchJob, Status, StatusChanged
 from geomill.jobstore import files as job_files
 from geomill.jobstore.fsck import check
 from geomill.jobstore.index import Filters
@@ -38,9 +38,15 @@ def test_files_of_a_job_are_readable_by_their_owner_alone(store: JobStore) -> No
 @pytest.mark.parametrize("durable", [True, False])
 def test_a_crash_at_any_call_of_create_leaves_a_whole_job_or_none(tmp_path: Path, durable: bool, key: str) -> None:
     store, call, there = open_store(tmp_path), 1, 0
+    (tmp_path / "file").write_bytes(b"of somebody")
+    given = {name: tmp_path / "file" for name in ("a", "b")}
+
+    def create_one(job: Job) -> None:
+        open_store(tmp_path).create(job, REQUEST, durable=durable, given=given)
+
     while True:
         job = new_job(key=key and f"{key} {call}")
-        if not crash_at(call, CALLS, lambda job=job: open_store(tmp_path).create(job, REQUEST, durable=durable)):
+        if not crash_at(call, CALLS, lambda job=job: create_one(job)):
             break
         found = [info.job_id for info in store.list(Filters(), 1000).jobs]
         walked = job.job_id in store.walk()
@@ -49,6 +55,8 @@ def test_a_crash_at_any_call_of_create_leaves_a_whole_job_or_none(tmp_path: Path
             assert store.status(job.job_id).status is Status.ACCEPTED
             assert store.job(job.job_id) == job
             assert store.request(job.job_id) == REQUEST
+            held = {path.name: path.read_bytes() for path in (store.folder(job.job_id) / "given").iterdir()}
+            assert held == dict.fromkeys(given, b"of somebody")
         else:
             assert job.job_id not in found
             with pytest.raises(NoSuchJob):
@@ -59,6 +67,12 @@ def test_a_crash_at_any_call_of_create_leaves_a_whole_job_or_none(tmp_path: Path
     again = create(store, key=key)
     repair_index(store)
     assert again in [info.job_id for info in store.list(Filters(), 1000).jobs]
+
+
+def test_a_job_is_not_there_where_a_file_that_it_is_given_is_not(store: JobStore, tmp_path: Path) -> None:
+    with pytest.raises(GivenGone):
+        store.create(new_job(), REQUEST, given={"a": tmp_path / "none"})
+    assert list(store.walk()) == [] and not list(store.jobs.glob("*/.*"))
 
 
 def test_a_key_whose_creation_crashed_can_be_used_again(tmp_path: Path) -> None:

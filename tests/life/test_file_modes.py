@@ -48,7 +48,7 @@ def work(mill: Mill) -> str:
 
 @pytest.mark.parametrize("mode", [0, 0o022, 0o077])
 def test_a_home_is_for_its_server_alone_whatever_the_umask(settings: Settings, mode: int) -> None:
-    with umask(mode), serving(settings, tenants="acme") as mill:
+    with umask(mode), serving(settings, new=True, tenants="acme") as mill:
         work(mill)
         found = [settings.home, *settings.home.rglob("*")]
         files = {path: stat.S_IMODE(path.lstat().st_mode) for path in found if path.is_file() and not path.is_symlink()}
@@ -71,7 +71,7 @@ def can(command: str, path: Path, *groups: int) -> bool:
 def test_a_group_may_read_the_results_and_nothing_else(settings: Settings) -> None:
     open_to_others(settings.home.parent)
     member = grp.getgrnam(GROUP).gr_gid
-    with umask(0o077), serving(settings, tenants="acme", outputs_group=GROUP) as mill:
+    with umask(0o077), serving(settings, new=True, tenants="acme", outputs_group=GROUP) as mill:
         folder = mill.store.folder(work(mill))
         readable = [folder / "results.json", folder / "outputs/a.txt"]
         assert [can("cat", path, member) for path in readable] == [True, True]

@@ -22,7 +22,7 @@ CANDIDATES = """() => {
   const query = "a[href], button, input:not([type=hidden]), select, textarea, summary, [contenteditable], [onclick]";
   const widgets = "[role=tablist], [role=toolbar], [role=grid], [role=listbox], [role=tree], [role=menu]";
   const usable = (each) =>
-    each.checkVisibility({ visibilityProperty: true }) && !each.matches(":disabled") && !each.closest("[inert]");
+    each.checkVisibility({ visibilityProperty: true }) && !each.matches(":disabled, [inert] *, [aria-hidden=true]");
   const groups = new Map();
   for (const each of [...document.querySelectorAll(query)].filter(usable)) {
     const key = each.type === "radio" ? `radio ${each.name}` : each.closest(widgets) ?? each;

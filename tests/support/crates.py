@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import requests
 import requests_cache
 import urllib3
+from support.commands import Command
 
+VALIDATOR = Command("rocrate_validator.cli:cli")
+CWLTOOL = Command("cwltool.main:run")
 URL = "https://w3id.org/ro/crate/1.1/context"
 
 # the terms of the context that crates of ours use, as it has them
@@ -38,12 +39,11 @@ def complaints(crate: Path, profile: str, folder: Path) -> list[str]:
     """What is wrong with a crate by a profile of roc-validator, as its command says it. folder: for its cache."""
     _remember_context(folder / "cache")
     report = folder / "report.json"
-    command = [
-        *(str(Path(sys.executable).with_name("rocrate-validator")), "--no-interactive", "validate", "--offline"),
-        *("--cache-path", str(folder / "cache"), "--profile-identifier", profile, "--no-auto-profile"),
-        *("--output-format", "json", "--output-file", str(report), str(crate)),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = VALIDATOR(
+        *("--no-interactive", "validate", "--offline"),
+        *("--cache-path", folder / "cache", "--profile-identifier", profile, "--no-auto-profile"),
+        *("--output-format", "json", "--output-file", report, crate),
+    )
     assert report.exists(), done.stdout + done.stderr
     found = json.loads(report.read_text())
     assert found["passed"] == (not found["issues"])

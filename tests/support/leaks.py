@@ -14,7 +14,7 @@ from geomill.app.cwl.validate import reader
 from geomill.app.engine import reaper
 
 PATIENCE = 10.0  # seconds in which what was told to go has to go; a template that still imports cwltool takes some
-TEMPLATES = {"geomill-base", "geomill-geo", "geomill-cwl", "geomill-reader"}
+TEMPLATES = {"geomill-base", "geomill-geo", "geomill-cwl", "geomill-reader"}  # all that is kept warm
 
 _shared: set[tuple[int, int | None]] = set()
 _trees: set[tuple[int, int | None]] = set()
@@ -72,7 +72,7 @@ def running_name(pid: int) -> str:
 
 
 def _new(before: set[tuple[int, int | None]]) -> list[Seen]:
-    """What is neither known nor shared; a template, or its spare, of a dispatcher that was there before is no leak."""
+    """What is neither known nor shared; a template, or its spare, of a server that was there before is no leak."""
     found = []
     known = before | _shared | {(reader.pid or 0, reaper.start_time(reader.pid or 0))}  # of the applications in here
     for pid in reaper.descendants(os.getpid()):

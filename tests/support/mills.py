@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +24,9 @@ from support.waiting import holds, until
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store, start_dispatcher
 from geomill.app.engine.runtime import ELECTION, SERVING
+from geomill.app.server import open_registry
 from geomill.jobstore import JobStore, StatusInfo
+from geomill.processes.packages import PASSABLE
 
 # runs a command where no PID namespace can be made, as on some hosts and in most containers
 WITHOUT_NAMESPACES = (
@@ -97,9 +103,26 @@ def take(path: Path, kind: int) -> int:
     return descriptor
 
 
+@cache
+def _described() -> Path:
+    """A home that knows the shipped processes; describing them takes a second."""
+    home = Path(tempfile.mkdtemp(prefix="geomill-described-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    assert not open_registry(Settings(home=home, runtime_dir=home / "run")).broken()
+    return home
+
+
+def furnish(home: Path) -> None:
+    """Make a new home as if a server of it had described the shipped processes."""
+    if not home.exists() or not any(home.iterdir()):
+        home.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
+        shutil.copytree(_described() / "packages", home / "packages")
+
+
 @contextmanager
 def dispatching(settings: Settings, *, shared: bool = False) -> Iterator[int]:
     """A dispatcher without a server: its pid. shared: it serves several tests, and is no leak of any."""
+    furnish(settings.home)
     engine = Engine(settings, open_store(settings))
     serving = take(settings.runtime_dir / SERVING, fcntl.LOCK_SH)
     election = take(settings.runtime_dir / ELECTION, fcntl.LOCK_EX)
@@ -118,12 +141,20 @@ def dispatching(settings: Settings, *, shared: bool = False) -> Iterator[int]:
 
 @contextmanager
 def serving(
-    settings: Settings, *options: str, shared: bool = False, prefix: Sequence[str] = (), **environment: str
+    settings: Settings,
+    *options: str,
+    shared: bool = False,
+    new: bool = False,
+    prefix: Sequence[str] = (),
+    **environment: str,
 ) -> Iterator[Mill]:
     """`geomill serve` on a free port.
 
-    options: of the command; prefix: a command that runs it; environment: GEOMILL_* in lower case, without that.
+    options: of the command; new: it makes its home itself; prefix: a command that runs it;
+    environment: GEOMILL_* in lower case, without that.
     """
+    if not new:
+        furnish(settings.home)
     command = [*prefix, *COMMAND, "serve", "--port", "0", *options]
     given = {
         "home": str(settings.home),

@@ -1,0 +1,162 @@
+"""The fields that hold others: the members of an object, the items of an array, one of several shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from geomill.app.exchange import schema as schemas
+from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Json, Missing, inside, made, same
+from geomill.app.pages.form.fields import Field
+
+MOST_ROWS = 20  # empty ones that a form begins with
+
+
+def shows(part: Field, value: Json) -> bool:
+    """Whether a field can show a value: what is filled in is read back as it was."""
+    return same(part.read(At(made(part.fill("x", value)), "x")), value)
+
+
+@dataclass(frozen=True)
+class Group(Field):
+    """The members of an object. One that need not be given is added and removed as a whole."""
+
+    members: Mapping[str, Field] = field(default_factory=dict)
+    kind: ClassVar[str] = "group"
+
+    @property
+    def optional(self) -> bool:
+        """Whether it can be taken away."""
+        return not self.required or self.nullable
+
+    def begin(self, name: str) -> Filled:
+        """As above."""
+        if self.optional or self.default is not MISSING:
+            return self.fill(name, self.default)
+        return self.added(name)
+
+    def added(self, name: str) -> Filled:
+        """What is in it at first when it is there."""
+        return [(f"{name}:on", "1"), *(each for m, f in self.members.items() for each in f.begin(inside(name, m)))]
+
+    def fill(self, name: str, value: Json | Missing) -> Filled:
+        """As above."""
+        if not isinstance(value, dict):
+            return [(f"{name}:on", "")]
+        filled = [f.fill(inside(name, member), value.get(member, MISSING)) for member, f in self.members.items()]
+        return [(f"{name}:on", "1"), *(entry for each in filled for entry in each)]
+
+    def read(self, at: At) -> Json | Missing:
+        """As above."""
+        at.here()
+        if not at.text(":on"):
+            return self.nothing()
+        values = {m: f.read(at.of(inside(at.name, m), f".{m}")) for m, f in self.members.items()}
+        return {member: value for member, value in values.items() if value is not MISSING}
+
+    def parts(self, name: str, entries: Entries) -> Iterator[tuple[str, Field]]:
+        """As above."""
+        if entries.get(f"{name}:on"):
+            yield from ((inside(name, member), part) for member, part in self.members.items())
+
+
+@dataclass(frozen=True)
+class Rows(Field):
+    """The items of an array; those left empty are no items. most: None for any number."""
+
+    item: Field = field(default_factory=Field)
+    least: int = 0
+    most: int | None = None
+    kind: ClassVar[str] = "rows"
+
+    def begin(self, name: str) -> Filled:
+        """As above."""
+        if self.default is not MISSING:
+            return self.fill(name, self.default)
+        count = min(max(self.least, 1), MOST_ROWS) if self.required else 0
+        return [(f"{name}:row", ""), *(each for key in range(count) for each in self.added(name, str(key)))]
+
+    def added(self, name: str, key: str) -> Filled:
+        """One more row."""
+        return [(f"{name}:row", key), *self.item.begin(inside(name, key))]
+
+    def fill(self, name: str, value: Json | Missing) -> Filled:
+        """As above; the empty entry says that it was there."""
+        filled: Filled = [(f"{name}:row", "")]
+        for key, item in enumerate(value if isinstance(value, list) else []):
+            filled += [(f"{name}:row", str(key)), *self.item.fill(inside(name, key), item)]
+        return filled
+
+    def keys(self, name: str, entries: Entries) -> list[str]:
+        """The keys of the rows, in order. They stay as they are when others go."""
+        return list(dict.fromkeys(key for key in entries.getlist(f"{name}:row") if key.isdecimal() and key.isascii()))
+
+    def read(self, at: At) -> Json | Missing:
+        """As above."""
+        at.here()
+        items: list[Json] = []
+        for key in self.keys(at.name, at.entries):
+            item = self.item.read(at.of(inside(at.name, key), f"[{len(items)}]"))
+            if item is not MISSING:
+                items.append(item)
+            else:  # the next one has its place
+                at.found.places.pop(f"{at.path}[{len(items)}]", None)
+        return items if items or (self.required and not self.nullable) else self.nothing()
+
+    def parts(self, name: str, entries: Entries) -> Iterator[tuple[str, Field]]:
+        """As above."""
+        yield from ((inside(name, key), self.item) for key in self.keys(name, entries))
+
+
+@dataclass(frozen=True)
+class Variants(Field):
+    """One of several shapes of a value. options: a label, the field, the schema of each."""
+
+    options: tuple[tuple[str, Field, Any], ...] = ()
+    kind: ClassVar[str] = "variants"
+
+    def begin(self, name: str) -> Filled:
+        """As above."""
+        if self.default is not MISSING or not self.required or self.nullable:
+            return self.fill(name, self.default)
+        return self.added(name, 0)
+
+    def added(self, name: str, number: int) -> Filled:
+        """One of the shapes, as it begins."""
+        return [(f"{name}:variant", str(number)), *self.options[number][1].begin(f"{name}:{number}")]
+
+    def fill(self, name: str, value: Json | Missing) -> Filled:
+        """As above: the first that the value fits, and that shows it."""
+        shown = [] if value is MISSING else [n for n, (_, part, _) in enumerate(self.options) if shows(part, value)]
+        fits = [number for number in shown if _fits(self.options[number][2], value)]
+        for number in (*fits, *shown):
+            return [(f"{name}:variant", str(number)), *self.options[number][1].fill(f"{name}:{number}", value)]
+        return [(f"{name}:variant", "")]
+
+    def chosen(self, name: str, entries: Entries) -> int | None:
+        """The number of the shape that was chosen."""
+        text = entries.get(f"{name}:variant", "")
+        known = text.isdecimal() and text.isascii() and len(text) < 5 and int(text) < len(self.options)
+        return int(text) if known else None
+
+    def read(self, at: At) -> Json | Missing:
+        """As above."""
+        number = self.chosen(at.name, at.entries)
+        if number is None:
+            at.here()
+            return self.nothing()
+        return self.options[number][1].read(at.of(f"{at.name}:{number}", ""))
+
+    def parts(self, name: str, entries: Entries) -> Iterator[tuple[str, Field]]:
+        """As above."""
+        number = self.chosen(name, entries)
+        if number is not None:
+            yield f"{name}:{number}", self.options[number][1]
+
+
+def _fits(schema: Any, value: Json) -> bool:
+    try:
+        return schemas.is_valid(schema, value)
+    except (ValueError, TypeError, AttributeError, RecursionError):  # no value can be checked against it
+        return False

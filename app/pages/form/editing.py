@@ -1,0 +1,101 @@
+"""What the buttons of a form do: a row more or less, another shape, JSON instead of fields. Nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from geomill.app.pages.form.compound import Group, Rows, Variants
+from geomill.app.pages.form.entries import MISSING, Entries, Filled, inside, made
+from geomill.app.pages.form.fields import Field
+from geomill.app.pages.form.form import RAW, Form, Input
+from geomill.app.pages.form.special import File
+
+# what a button says: `add inputs/bands`, `remove inputs/bands 0`, `json inputs/item`
+VERBS = ("add", "remove", "give", "drop", "json", "fields")
+
+
+def edited(form: Form, entries: Entries, said: str) -> tuple[Entries, str | None]:
+    """The form after a button was pressed, and the name of what to look at then; nothing happens to what is unknown."""
+    verb, _, rest = said.partition(" ")
+    name, _, key = rest.partition(" ")
+    for each in form.inputs:
+        if each.name == name and verb in ("json", "fields"):
+            return completed(form, _switched(each, entries, verb)), _shown_at(each, verb)
+    part = dict(form.walk(entries)).get(name)
+    act = _ACTS.get((type(part), verb))
+    if part is None or act is None:
+        return completed(form, entries), None
+    changed, focus = act(part, entries, name, key)
+    return completed(form, changed), focus
+
+
+def completed(form: Form, entries: Entries) -> Entries:
+    """A form in which every field that is shown has what it begins with, if it has nothing yet."""
+    changed = entries.copy()
+    for name, part in form.walk(changed):  # what is added is walked, too
+        if not any(key == name or key.startswith((f"{name}/", f"{name}:")) for key in changed):
+            for key, text in part.begin(name):
+                changed.add(key, text)
+    return changed
+
+
+Act = Callable[[Field, Entries, str, str], tuple[Entries, str | None]]
+
+
+def _add(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, str | None]:
+    """One more row, below the others."""
+    if not isinstance(part, Rows):
+        return entries, None
+    known = part.keys(name, entries)
+    if part.most is not None and len(known) >= part.most:
+        return entries, f"{name}:add"
+    new = str(max(map(int, known), default=-1) + 1)
+    return made([*entries.items(multi=True), *part.added(name, new)]), inside(name, new)
+
+
+def _remove(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, str | None]:
+    """A row less."""
+    kept = [(n, text) for n, text in _without(entries, inside(name, key)) if (n, text) != (f"{name}:row", key)]
+    return made(kept), f"{name}:add"
+
+
+def _give(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, str | None]:
+    """An object that need not be there."""
+    added = part.added(name) if isinstance(part, Group) else []
+    return made([*_without(entries, name), *added]), name
+
+
+def _drop(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, str | None]:
+    """An object less, or the file that is in the request."""
+    focus = f"{name}:give" if isinstance(part, Group) else f"{name}:href"
+    return made([*_without(entries, name), *part.fill(name, MISSING)]), focus
+
+
+_ACTS: dict[tuple[type, str], Act] = {
+    (Rows, "add"): _add,
+    (Rows, "remove"): _remove,
+    (Group, "give"): _give,
+    (Group, "drop"): _drop,
+    (File, "drop"): _drop,
+    (Variants, "add"): lambda part, entries, name, key: (entries, name),
+}
+
+
+def _switched(each: Input, entries: Entries, verb: str) -> Entries:
+    """An input in JSON instead of fields, or the other way round, with the same value."""
+    value, found = each.read(entries)
+    if found.errors:
+        return entries
+    others = _without(entries, each.name)
+    if verb == "fields":
+        return made([*others, *(each.begin() if value is MISSING else each.fill(value))])
+    return made([*others, (f"{each.name}:way", "json"), *RAW.fill(f"{each.name}:json", value)])
+
+
+def _shown_at(each: Input, verb: str) -> str:
+    return f"{each.name}:json" if verb == "json" else each.name
+
+
+def _without(entries: Entries, name: str) -> Filled:
+    """The entries but those of a field and what is in it."""
+    return [(n, t) for n, t in entries.items(multi=True) if n != name and not n.startswith((f"{name}/", f"{name}:"))]

@@ -1,0 +1,118 @@
+"""The page of a process: what it is, the form to run it, and the request that the form makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from flask import Response, current_app, request
+
+from geomill.app import links, pages
+from geomill.app.exchange import InvalidRequest, inputs, strictjson
+from geomill.app.exchange.request import ExecuteRequest
+from geomill.app.identity import owners
+from geomill.app.pages import runs
+from geomill.app.pages.form.entries import Entries
+from geomill.app.pages.form.form import MARK, Form, Reading, form_of
+from geomill.app.pages.form.shown import Shown
+from geomill.app.pages.form.snippets import Snippets, laid_out
+from geomill.app.pages.form.wording import phrase
+from geomill.app.server import current_app as geomill
+from geomill.app.uploads.asked import check_href, uploads_of
+from geomill.processes import BadInput
+
+Description = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a form says, held against the process as any request is. errors: by the name of the field; "": of none.
+
+    body: the execute request; asked: the same, read; None where it cannot be; given: the uploads that it names.
+    """
+
+    reading: Reading
+    body: bytes
+    asked: ExecuteRequest | None
+    given: Mapping[str, Path]
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def page(document: Description) -> Response:
+    """The page of a process, its form filled in with the request of a job where the address names one."""
+    form = form_of(document)
+    job_id = request.args.get("from")
+    return show(document, form, _of_job(form, job_id) if job_id else form.begin())
+
+
+def show(
+    document: Description, form: Form, entries: Entries, errors: Mapping[str, str] | None = None, **more: Any
+) -> Response:
+    """The page with a form as it stands. more: status, focus."""
+    reading, process_id = form.read(entries), document["id"]
+    change = links.to("forms.change", process_id=process_id)
+    return pages.render(
+        "process.html",
+        more.pop("status", 200),
+        document=document,
+        mark=MARK,
+        phrase=phrase,
+        runs=runs.of(process_id),
+        told=runs.sentence,
+        form=Shown(form, entries, errors or {}, more.pop("focus", None), change),
+        snippets=snippets(process_id, reading),
+        has=current_app.view_functions,
+    )
+
+
+def again(document: Description, entries: Entries, errors: Mapping[str, str]) -> Response:
+    """The form as it was filled in, with what is wrong."""
+    response = show(document, form_of(document), entries, errors, status=400)
+    response.cache_control.no_store = True
+    return response
+
+
+def snippets(process_id: str, reading: Reading) -> Snippets:
+    """The request of a form, for other programs."""
+    address = links.to("execution.execute", process_id=process_id)
+    return Snippets(address, reading.request, reading.prefer, token=geomill.identity.knows())
+
+
+def checked(description: Description, entries: Entries) -> Checked:
+    """What a form asks for, and all that is wrong with it."""
+    reading = form_of(description).read(entries)
+    body = laid_out(reading.request).encode()
+    errors = dict(reading.errors)
+    given: Mapping[str, Path] = {}
+    try:
+        asked = inputs.read(body)
+    except InvalidRequest as error:
+        return Checked(reading, body, None, given, {"": str(error), **errors})
+    found: list[InvalidRequest | BadInput] = []
+    try:
+        given = uploads_of(asked)
+    except BadInput as error:
+        found.append(error)
+    found += inputs.problems(asked, description, partial(check_href, given))
+    for problem in found:
+        name, sentence = _told(reading, problem)
+        errors.setdefault(name, sentence)
+    return Checked(reading, body, asked, given, errors)
+
+
+def _told(reading: Reading, problem: InvalidRequest | BadInput) -> tuple[str, str]:
+    """The field that a problem is about, and a sentence to stand there."""
+    if not isinstance(problem, BadInput):
+        return "", str(problem)
+    sentence = problem.message.removeprefix(problem.path).strip()
+    return reading.name_of(problem.input_id, problem.path), sentence
+
+
+def _of_job(form: Form, job_id: str) -> Entries:
+    """The form with the request of a job, for those who may see that. Raises NoSuchJob, Forbidden, JobExpired."""
+    owners.check(geomill, job_id, own=True)
+    job, body = geomill.jobs.job(job_id), strictjson.loads(geomill.jobs.request(job_id))
+    return form.fill(body, sync="respond-async" not in (job.prefer or ""))

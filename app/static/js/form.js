@@ -1,0 +1,139 @@
+// The form of a process: its buttons change it in place, and beside it stands the request that it makes.
+// The server reads and changes forms; without this script each button loads the page again.
+
+import { setTimes } from "./page.js";
+
+const DELAY = 200; // ms after the last key until the request is asked for
+let form = document.getElementById("run");
+const panel = document.querySelector(".request");
+const touched = new Set(); // ids of what was changed: only there errors are shown while somebody writes
+let timer = null, asked = 0;
+
+document.documentElement.classList.add("scripted");
+
+/** What the form holds, without the files that were chosen: those go when it is sent. */
+function held(button) {
+  const data = new FormData(form, button);
+  for (const [name, value] of [...data]) if (value instanceof File) data.delete(name);
+  return data;
+}
+
+function say(text) {
+  document.getElementById("request-state").textContent = text;
+}
+
+/** Show the request for what the form holds now. The last question counts. */
+async function renew() {
+  const mine = ++asked;
+  panel.classList.add("waits");
+  try {
+    const answer = await fetch(form.dataset.request, { method: "POST", body: held(), headers: { Accept: "application/json" } });
+    if (mine !== asked) return;
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const made = await answer.json();
+    for (const language of ["curl", "python", "json"]) document.getElementById(`request-${language}`).textContent = made[language];
+    show(made.errors);
+    say("");
+  } catch {
+    if (mine === asked) say("The server does not answer; the request shown may be old.");
+  } finally {
+    if (mine === asked) panel.classList.remove("waits");
+  }
+}
+
+/** Show errors at the fields that somebody has written into, and take away what is mended. */
+function show(errors) {
+  for (const place of form.querySelectorAll("p.error[id$='-error']")) {
+    const id = place.id.slice(0, -"-error".length);
+    const text = touched.has(id) ? errors[id] ?? "" : place.textContent && errors[id] ? errors[id] : "";
+    if (place.textContent !== text) place.textContent = text;
+    place.hidden = !text;
+    for (const field of [document.getElementById(id), document.getElementById(`${id}:href`)]) if (field) mark(field, place.id, text);
+  }
+}
+
+function mark(field, id, text) {
+  const others = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((each) => each && each !== id);
+  const all = (text ? [...others, id] : others).join(" ");
+  if (all) field.setAttribute("aria-describedby", all);
+  else field.removeAttribute("aria-describedby");
+  if (text && field.tagName !== "FIELDSET") field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
+}
+
+function later() {
+  clearTimeout(timer);
+  timer = setTimeout(renew, DELAY);
+}
+
+/** What was changed, and what it is in: an error may be about all of that. */
+function touch(element) {
+  for (let each = element; each && each !== form; each = each.parentElement) {
+    if (each.id) touched.add(each.id).add(each.id.replace(/(:href|-sides)$/, ""));
+  }
+}
+
+/** Let the server change the form as a button says, and put it in place of this one. */
+async function change(button, said) {
+  const data = held(button);
+  if (said) data.set("do", said);
+  const files = [...form.querySelectorAll("input[type=file]")].filter((each) => each.files.length);
+  const answer = await fetch(form.dataset.change, { method: "POST", body: data, headers: { Accept: "text/html" } });
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const next = document.importNode(page.getElementById("run"), true);
+  const opened = [...form.querySelectorAll("details[open]")].map(pathOf);
+  const looked = document.activeElement?.id;
+  form.replaceWith(next);
+  form = next;
+  for (const each of files) document.getElementById(each.id)?.replaceWith(each);
+  for (const each of form.querySelectorAll("details")) if (opened.includes(pathOf(each))) each.open = true;
+  document.dispatchEvent(new CustomEvent("formchanged", { detail: form }));
+  setTimes(form);
+  focus(form.querySelector("[autofocus]") ?? document.getElementById(looked));
+  renew();
+}
+
+function pathOf(details) {
+  return details.closest("[id]")?.id + details.querySelector("summary").textContent;
+}
+
+/** Look at a part of the form: at its first control where it is several. */
+function focus(part) {
+  const inside = part?.matches("fieldset") ? part.querySelector("input:not([type=hidden]), select, textarea") : null;
+  (inside ?? part)?.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[name=do]");
+  if (!button || button.form !== form) return;
+  event.preventDefault();
+  change(button).catch(() => { form.requestSubmit(button); });
+});
+document.addEventListener("change", (event) => {
+  if (!form.contains(event.target)) return;
+  touch(event.target);
+  const said = event.target.dataset.do;
+  if (said) change(null, said).catch(() => say("The server does not answer; try it again."));
+  else later();
+});
+document.addEventListener("input", (event) => {
+  if (!form.contains(event.target)) return;
+  touch(event.target);
+  later();
+});
+// numbers are text, so that nothing typed is lost; the arrow keys count as they do elsewhere
+document.addEventListener("keydown", (event) => {
+  const { step, low, high } = event.target.dataset ?? {};
+  const up = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+  if (!up || step === undefined || !form.contains(event.target)) return;
+  const before = event.target.value.trim() === "" ? Number(low ?? 0) - up * Number(step) : Number(event.target.value);
+  if (!Number.isFinite(before)) return;
+  event.preventDefault();
+  const digits = Math.max(...[before, Number(step)].map((each) => (String(each).split(".")[1] ?? "").length));
+  const after = Math.min(Number(high ?? Infinity), Math.max(Number(low ?? -Infinity), before + up * Number(step)));
+  event.target.value = after.toFixed(Math.min(digits, 20));
+  event.target.dispatchEvent(new Event("input", { bubbles: true }));
+});
+
+focus(form.querySelector("[autofocus]"));

@@ -1,0 +1,210 @@
+"""Forms without pages: schemas become fields, and a field reads back what it was filled in with."""
+
+from __future__ import annotations
+
+import ast
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.fields import ANY, PAIRS, SCHEMAS
+
+from geomill.app.exchange import inputs
+from geomill.app.exchange import schema as schemas
+from geomill.app.exchange.request import read
+from geomill.app.exchange.strictjson import loads
+from geomill.app.pages.form.editing import edited
+from geomill.app.pages.form.entries import MISSING, made, same
+from geomill.app.pages.form.fields import Choice, Field, Flag, Number, Text, Ticks, Written
+from geomill.app.pages.form.form import Form, Input, form_of
+from geomill.app.pages.form.making import field_of, input_field
+from geomill.app.pages.form.snippets import Snippets, laid_out
+from geomill.app.pages.form.special import unwrapped
+from geomill.app.pages.form.wording import phrase
+
+Json = Any
+SOME = settings(max_examples=60, deadline=None)
+
+
+def form(**inputs: Json) -> Form:
+    return form_of({"inputs": inputs, "jobControlOptions": ["async-execute"]})
+
+
+def of(schema: Json, **described: Json) -> Input:
+    """The input `x` with this schema."""
+    given = {"schema": schema, **described}
+    return Input("x", input_field("x", given))
+
+
+@SOME
+@given(PAIRS)
+def test_what_fields_can_show_is_shown_and_read_back(pair: tuple[Json, Json]) -> None:
+    schema, value = pair
+    entries = made(of(schema).fill(value))
+    assert same(unwrapped(of(schema).read_from(entries)), unwrapped(value))
+    if value not in ({}, []) and '{}' not in json.dumps(value):
+        assert not of(schema).in_json(entries)
+
+
+OCCURRENCES = ({}, {"maxOccurs": 3}, {"minOccurs": 0, "maxOccurs": "unbounded"}, {"minOccurs": 0})
+
+
+@SOME
+@given(SCHEMAS, ANY, st.sampled_from(OCCURRENCES))
+def test_any_value_is_read_back_whatever_the_schema_says(schema: Json, value: Json, occurs: dict[str, Json]) -> None:
+    field = of(schema, **occurs)
+    field.begin()
+    phrase(schema)
+    if value is not None:
+        assert same(unwrapped(field.read_from(made(field.fill(value)))), unwrapped(value))
+
+
+@SOME
+@given(st.dictionaries(st.text(min_size=1, max_size=4), PAIRS, max_size=3), st.booleans())
+def test_a_request_is_read_back(pairs: dict[str, tuple[Json, Json]], wants_some: bool) -> None:
+    described = {name: {"schema": schema} for name, (schema, _) in pairs.items()}
+    request = {"inputs": {name: value for name, (_, value) in pairs.items()}, "limits": {"timeLimit": 5}}
+    request |= {"outputs": {"a": {"transmissionMode": "reference"}}} if wants_some else {}
+    asked = form_of({"inputs": described, "outputs": {"a": {}, "b": {}}, "jobControlOptions": ["async-execute"]})
+    again = asked.read(asked.fill(request)).request
+    for each in (again, request):
+        each["inputs"] = {name: unwrapped(value) for name, value in each["inputs"].items()}
+    assert same(again, request)
+
+
+def test_a_form_begins_with_the_defaults_and_asks_for_the_rest() -> None:
+    asked = form(a={"schema": {"type": "integer", "default": 3}}, b={"schema": {"type": "string"}},
+                 c={"minOccurs": 0, "schema": {"type": "boolean", "default": False}},
+                 d={"minOccurs": 0, "schema": {"type": "array", "items": {"type": "string"}}})  # fmt: skip
+    assert asked.read(asked.begin()).request == {"inputs": {"a": 3, "c": False}}
+
+
+@pytest.mark.parametrize(
+    "schema, kind, words",
+    [
+        ({"type": "string"}, Text, "text"),
+        ({"type": "integer", "minimum": 1, "maximum": 9}, Number, "whole number, 1 to 9"),
+        ({"type": "number", "minimum": 0, "exclusiveMinimum": True}, Number, "number, more than 0"),
+        ({"type": "number", "exclusiveMaximum": 2}, Number, "number, less than 2"),
+        ({"type": "boolean"}, Flag, "yes or no"),
+        ({"enum": ["a", 1, None]}, Choice, "a or 1"),
+        ({"type": ["string", "null"]}, Text, "text"),
+        ({"type": "array", "uniqueItems": True, "items": {"enum": ["r", "g"]}}, Ticks, "list of r or g"),
+        ({"$ref": "#"}, Written, "JSON"),
+        ({}, Written, "JSON"),
+        (True, Written, "JSON"),
+        ({"type": "object", "additionalProperties": {"$ref": "#"}}, Written, "object"),
+        ({"type": {"a": 1}, "properties": 5}, Written, "JSON"),
+    ],
+)
+def test_a_schema_has_a_field_and_a_phrase(schema: Json, kind: type[Field], words: str) -> None:
+    field = field_of(schema)
+    assert (type(field), field.words) == (kind, words)
+
+
+def test_a_schema_that_never_ends_is_written_as_json_where_it_is_too_deep() -> None:
+    schema: Json = {"type": "string"}
+    for _ in range(30):
+        schema = {"type": "object", "properties": {"a": schema, "b": schema}, "required": ["a", "b"]}
+    begun = of(schema).begin()
+    assert len(begun) < 1000
+
+
+@pytest.mark.parametrize(
+    "schema, text, value",
+    [
+        ({"type": "integer"}, " 5 ", 5), ({"type": "integer"}, "5.0", 5.0), ({"type": "number"}, "1e3", 1000.0),
+        ({"type": "integer"}, "9007199254740993", 9007199254740993), ({"type": "number"}, "1,5", "1,5"),
+        ({"type": "number"}, "NaN", "NaN"), ({"type": "number"}, "1e999", "1e999"),
+        ({"type": "number"}, "true", "true"),
+        ({"type": "integer"}, "99999999999999999999", "99999999999999999999"), ({"type": "number"}, "", MISSING),
+        ({"type": "string"}, "a\r\nb", "a\nb"), ({"type": "string"}, "", MISSING), ({"type": "string"}, " ", " "),
+        ({"type": "string", "format": "date-time"}, "2024-05-01T12:00", "2024-05-01T12:00:00Z"),
+        ({"type": "string", "format": "date-time"}, "2024-05-01T12:00:30", "2024-05-01T12:00:30Z"),
+        ({"enum": ["a", 1]}, '"a"', "a"), ({"enum": ["a", 1]}, "1", 1), ({"enum": ["a"]}, "b", "b"), ({}, "[1]", [1]),
+    ],
+)  # fmt: skip
+def test_what_is_typed_has_the_right_type(schema: Json, text: str, value: Json) -> None:
+    assert same(of(schema).read_from(made([("inputs/x", text)])), value)
+
+
+def test_rows_that_are_empty_are_none_and_errors_find_the_others() -> None:
+    asked = form(x={"schema": {"type": "array", "items": {"type": "integer"}}})
+    entries = made([("inputs/x:row", ""), *(("inputs/x:row", key) for key in "4719"),
+                    ("inputs/x/4", "1"), ("inputs/x/7", ""), ("inputs/x/1", "no"), ("inputs/x/9", "2")])  # fmt: skip
+    reading = asked.read(entries)
+    assert reading.request == {"inputs": {"x": [1, "no", 2]}}
+    (problem,) = inputs.problems(read(json.dumps(reading.request).encode()), {"inputs": {"x": {"schema": {
+        "type": "array", "items": {"type": "integer"}}}}})  # fmt: skip
+    assert reading.name_of("x", problem.path) == "inputs/x/1"
+
+
+NESTED = {
+    "type": "object", "required": ["name", "bands"],
+    "properties": {
+        "name": {"type": "string"},
+        "bands": {"type": "array", "items": {"type": "object", "required": ["id"], "properties": {
+            "id": {"type": "integer"}, "window": {"oneOf": [{"type": "integer"}, {"type": "string"}]}}}},
+        "extra": {"type": "object", "properties": {"a": {"type": "number"}}},
+    },
+}  # fmt: skip
+
+
+def test_buttons_add_and_remove_and_lose_nothing() -> None:
+    asked = form(x={"schema": NESTED}, y={"schema": {"type": "string"}})
+    entries = asked.begin()
+    entries["inputs/x/name"], entries["inputs/y"], entries["inputs/x/bands/0/id"] = "n", "kept", "7"
+    for said in ("add inputs/x/bands", "give inputs/x/extra", "nonsense", "add inputs/nowhere", "remove inputs/x"):
+        entries, _ = edited(asked, entries, said)
+    entries["inputs/x/bands/1/id"], entries["inputs/x/extra/a"] = "8", "0.5"
+    entries["inputs/x/bands/1/window:variant"] = "1"
+    entries, focus = edited(asked, entries, "add inputs/x/bands/1/window")
+    assert focus == "inputs/x/bands/1/window"
+    entries["inputs/x/bands/1/window:1"] = "all"
+    value = {"name": "n", "bands": [{"id": 7}, {"id": 8, "window": "all"}], "extra": {"a": 0.5}}
+    assert asked.read(entries).request == {"inputs": {"x": {"value": value}, "y": "kept"}}
+    entries, focus = edited(asked, entries, "remove inputs/x/bands 0")
+    entries, _ = edited(asked, entries, "drop inputs/x/extra")
+    value = {"name": "n", "bands": [{"id": 8, "window": "all"}]}
+    assert asked.read(entries).request == {"inputs": {"x": {"value": value}, "y": "kept"}}
+    for said, in_json in (("json inputs/x", True), ("fields inputs/x", False)):
+        entries, _ = edited(asked, entries, said)
+        assert asked.inputs[0].in_json(entries) == in_json
+        assert asked.read(entries).request == {"inputs": {"x": {"value": value}, "y": "kept"}}
+
+
+def test_no_more_rows_than_there_may_be() -> None:
+    asked = form(x={"schema": {"type": "array", "maxItems": 2, "items": {"type": "integer"}}})
+    entries = asked.begin()
+    for _ in range(3):
+        entries, _ = edited(asked, entries, "add inputs/x")
+    assert entries.getlist("inputs/x:row") == ["", "0", "1"]
+
+
+@pytest.mark.parametrize("text", ["{", "nothing", "[1,]", '"\\ud800"'])
+def test_json_that_is_none_is_an_error_of_its_field(text: str) -> None:
+    reading = form(x={"schema": {}}).read(made([("inputs/x", text)]))
+    assert list(reading.errors) == ["inputs/x"] and reading.request == {"inputs": {}}
+
+
+@SOME
+@given(ANY)
+def test_json_and_python_are_laid_out_as_the_same_value(value: Json) -> None:
+    try:
+        loads(json.dumps(value).encode())
+    except ValueError:
+        return
+    assert same(json.loads(laid_out(value)), value)
+    snippets = Snippets("http://localhost/", {"inputs": {"x": value}})
+    tree = ast.parse(snippets.python)
+    (written,) = [each for each in tree.body if isinstance(each, ast.Assign) and each.targets[0].id == "request"]
+    assert same(ast.literal_eval(written.value), {"inputs": {"x": value}})
+
+
+def test_a_schema_that_cannot_be_compiled_has_a_form() -> None:
+    schema = {"oneOf": [{"type": "string", "pattern": "("}, {"type": "integer"}]}
+    with pytest.raises(ValueError):
+        schemas.is_valid(schema, "x")
+    assert of(schema).read_from(made(of(schema).fill("x"))) == "x"
