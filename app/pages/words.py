@@ -70,17 +70,18 @@ def ago(time: datetime | str | None, now: datetime | None = None) -> str:
     return f"{count} {name} ago" if seconds > 0 else f"in {count} {name}"
 
 
-def turn(status: int) -> str:
-    """After an error: whose turn it is, and what to try. status: of the answer."""
+def turn(status: int, retry_after: int | None = None) -> tuple[str, str]:
+    """After an error: whose turn it is, and what to try. status: of the answer; retry_after: in seconds."""
     if status in (401, 403):
-        return "It is for somebody with the right to it: log in as one, or ask who runs this server."
+        return "Somebody else's turn", "This is for who has the right to it: log in as one, or ask who runs the server."
     if status in (404, 410):
-        return "Look for it where you came from: the link may be old, or somebody has removed what it led to."
+        return "It is not here", "The link may be old, or somebody has removed what it led to."
     if status in (429, 503, 507):
-        return "Nothing is wrong with what you did; the server cannot do it at this moment. Try again in a minute."
+        when = f"in {duration(retry_after)}" if retry_after else "in a while"
+        return "The server's turn", f"What you did is not wrong. Try again {when}, or tell who runs the server."
     if status >= 500:
-        return "It is the server's turn: who runs it finds the reason in its log."
-    return "It is your turn: change what it names, and send it again."
+        return "The server's turn", "What you did is not wrong: who runs the server finds the reason in its log."
+    return "Your turn", "Change what is named here, and send it again."
 
 
 def short(job_id: str) -> str:
