@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browsers import Page, expect, watch_of
+from support.browsers import Page, expect
 from support.mills import Mill
 
 Json = Any
@@ -35,7 +35,6 @@ def shown(page: Page, language: str) -> str:
 
 
 def test_a_nested_form_changes_in_place_and_sends_what_it_shows(site: Mill, page: Page) -> None:
-    watch_of(page).expected.append("favicon.ico")
     page.goto("/processes/nested?f=html")
     page.get_by_label("Name").fill("green")
     page.get_by_role("radio", name="optical").check()
@@ -93,7 +92,6 @@ def test_errors_stand_at_their_fields(page: Page) -> None:
 
 def test_without_scripts_nothing_is_lost(site: Mill, quiet_page: Page) -> None:
     page = quiet_page
-    watch_of(page).expected.append("favicon.ico")
     page.goto("/processes/nested?f=html")
     page.get_by_label("Name").fill("green")
     page.get_by_role("radio", name="radar").check()
