@@ -12,7 +12,6 @@ from geomill.app.api.logs import pieces
 from geomill.app.engine.steps import (
     NoSuchLog,
     all_logs,
-    events,
     logs,
     parse_events,
     read_events,
@@ -25,6 +24,7 @@ from geomill.app.schemas import EventsQuery, EventsSchema, dump
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
+from geomill.app.steps import steps_of
 from geomill.jobstore import JobExpired, Status, StatusInfo
 from geomill.jobstore.folders import LOGS
 
@@ -49,15 +49,9 @@ def show(job_id: str) -> Any:
     """The steps of a job and what happened to them; none for a process that is a function."""
     if g.media_type == STREAM:
         return _new(job_id)
-    info = _kept(job_id)
-    folder = current_app.jobs.folder(job_id)
-    happened, known = events(folder), set(logs(folder))
-    steps = live.steps(happened, info.status)
-    for name, step in steps.items():
-        if f"{name}.log" in known:
-            step["log"] = links.to("steps.log", job_id=job_id, name=f"{name}.log")
+    happened, steps = steps_of(current_app.jobs, job_id)
     job = links.link(links.to("jobs.show", job_id=job_id), "up", "The status of the job")
-    return dump(EventsSchema, {"id": job_id, "steps": list(steps.values()), "events": happened, "links": [job]})
+    return dump(EventsSchema, {"id": job_id, "steps": steps, "events": happened, "links": [job]})
 
 
 @bp.get("/jobs/<job_id>/logs/<name>")

@@ -22,6 +22,7 @@ from geomill.app.schemas.queries import (
     ProcessesQuery,
     ResultsQuery,
     UploadQuery,
+    ValueQuery,
 )
 from geomill.app.schemas.uploads import UploadSchema
 
@@ -52,6 +53,7 @@ __all__ = [
     "StatusInfoSchema",
     "UploadQuery",
     "UploadSchema",
+    "ValueQuery",
     "VersionsSchema",
     "dump",
 ]
