@@ -17,7 +17,8 @@ ITEM = {**FEATURE, "stac_version": "1.0.0", "id": "i", "assets": {"data": {"href
 @pytest.mark.parametrize(
     "value, kind",
     [(None, "scalar"), (True, "scalar"), (0.1, "scalar"), ("short", "scalar"),
-     ("two\nlines", "text"), ("x" * 400, "text"), ([1, 2, 3], "scalar"), ([[1, 2], [3]], "tree"), ({"a": {"b": 1}}, "tree"), ({}, "tree"), ([], "scalar"),
+     ("two\nlines", "text"), ("x" * 400, "text"),
+     ([1, 2, 3], "scalar"), ([[1, 2], [3]], "tree"), ({"a": {"b": 1}}, "tree"), ({}, "tree"), ([], "scalar"),
      ([{"a": 1}, {"b": 2}], "table"), (POINT, "geojson"), (FEATURE, "geojson"),
      ({"type": "FeatureCollection", "features": []}, "geojson"), (ITEM, "stac"),
      ({"type": "FeatureCollection", "features": [ITEM]}, "stac"),
