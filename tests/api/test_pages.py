@@ -23,7 +23,7 @@ from geomill.app.server import Geomill
 
 Finished = Callable[[str, Any], str]
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
-NOT_YET = {"/jobs", "/jobs/<job_id>", "/jobs/<job_id>/results"}
+NOT_YET = {"/jobs/<job_id>/results"}
 
 
 def addresses(app: Geomill) -> dict[str, Operation]:
