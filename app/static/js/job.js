@@ -1,6 +1,7 @@
 // The page of a job: renewed in place until it has ended; its log is followed.
 import { copy, head, morph, repeat } from "./live.js";
 import { Tail } from "./log.js";
+import { attach } from "./results.js";
 
 const EVERY = 2000, HIDDEN = 15000; // ms
 const job = document.getElementById("job");
@@ -35,7 +36,7 @@ async function turn() {
   announce(fresh);
   dressLog();
   if (tail && following()) await tail.renew();
-  if (!running()) document.dispatchEvent(new Event("ended"));
+  if (!running()) attach(job);
   return running();
 }
 
