@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +15,7 @@ from pages.seeing import Seen, look
 from pages.shown import showing
 from support.browsers import Browser, Page, window
 from support.mills import Mill
+from support.packages import tool
 from support.validity import mistakes
 
 from geomill.app import create_app, operations
@@ -22,9 +25,15 @@ SMALL = 300_000  # bytes of a page and all that it loads, but for a map
 # name -> endpoint, path; {name} is the id of something in shown.py
 PAGES = {
     "landing": ("landing.show", "/"),
+    "processes": ("processes.index", "/processes"),
+    "process": ("processes.show", "/processes/echo"),
+    "package": ("processes.show", "/processes/{package}"),
+    "wrong-inputs": (None, "/processes/echo"),
+    "deploy": ("deploy.show", "/deploy"),
+    "deploy-review": (None, "/deploy"),
+    "deploy-wrong": (None, "/deploy"),
     "conformance": ("conformance.show", "/conformance"),
     "api": ("definition.show", "/api"),
-    "deploy": ("deploy.show", "/deploy"),
     "replacement": ("deploy.show_replacement", "/processes/{package}/replacement"),
     "undeployment": ("deploy.show_undeployment", "/processes/{package}/undeployment"),
     "admin": ("admin.show", "/admin"),
@@ -36,8 +45,18 @@ PAGES = {
     "login": ("login.show", "/login"),
     "not-found": (None, "/nowhere"),
 }
+PRESSES = {  # what leads on from there
+    "wrong-inputs": lambda page: page.get_by_role("button", name="Run").click(),
+    "deploy-review": lambda page: _review(page, tool("greet")),
+    "deploy-wrong": lambda page: _review(page, {"cwlVersion": "v1.2", "class": "Nothing"}),
+}
 
 Visit = Callable[[str], Seen]
+
+
+def _review(page: Page, document: dict[str, Any]) -> None:
+    page.get_by_label("or its text").fill(json.dumps(document))
+    page.get_by_role("button", name="Show what it would be").click()
 
 
 def test_no_page_is_forgotten(site: Mill) -> None:
@@ -60,7 +79,7 @@ def visit(browser: Browser, site: Mill, request: pytest.FixtureRequest) -> Itera
         def visit(name: str) -> Seen:
             if name not in seen:
                 path = PAGES[name][1].format_map(shown)
-                seen[name] = look(page, path, Path(folder, name) if folder else None)
+                seen[name] = look(page, path, PRESSES.get(name), Path(folder, name) if folder else None)
             return seen[name]
 
         yield visit
@@ -72,8 +91,15 @@ def seen(request: pytest.FixtureRequest, visit: Visit) -> Seen:
     return visit(request.param)
 
 
+STATUSES = {"not-found": 404, "wrong-inputs": 400, "deploy-wrong": 400}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_there(visit: Visit, name: str) -> None:
+    assert visit(name).status == STATUSES.get(name, 200)
+
+
 def test_a_page_is_one(seen: Seen) -> None:
-    assert seen.status == (404 if seen.url.endswith("/nowhere") else 200)
     assert seen.title and len(re.findall("<h1[ >]", seen.html)) == 1
 
 
