@@ -9,10 +9,12 @@ from geomill.app.api import (
     deployment,
     execution,
     forms,
+    job_forms,
     jobs,
     landing,
     login,
     logs,
+    pictures,
     problems,
     processes,
     provenance,
@@ -23,6 +25,6 @@ from geomill.app.api import (
 
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, uploads, execution, forms),
-    *(jobs, results, logs, steps, provenance, problems, login, assets, deploy, admin),
+    *(jobs, job_forms, results, pictures, logs, steps, provenance, problems, login, assets, deploy, admin),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

@@ -47,9 +47,7 @@ ACCEPTED = Answer("The job is accepted.", StatusInfoSchema, ("application/json",
 )
 def execute(process_id: str) -> Any:
     """Execute a process. /req/core/process-execute-op"""
-    process = current_app.processes.get(process_id)
-    if process.runner not in RUNNERS:
-        raise NotExecutable(f"Process {process.id} is a bare {process.runner} image; this server runs CWL and Python.")
+    process = _executable(process_id)
     body, header = whole_body(), request.headers.get("Prefer")
     if (filled := posted.entries(body)) is not None:
         return _executed_form(process, filled)
@@ -79,8 +77,7 @@ def _begun(
     with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
             raise ServerBusy(f"Process {process.id} can only be waited for, and too many requests wait already.")
-        status = current_app.jobs.create(_job(process, body, limits, header), body, durable=not seated, given=given)
-        g.job_id = status.job_id  # for an error from here on
+        status = _created(_job(process, body, limits, header), body, given, durable=not seated)
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
     return status if seated and status.status.final else _going_on(status)
@@ -90,15 +87,34 @@ def _begun(
 @operation("retry", {201: ACCEPTED}, problems=(404, 409, 410, 429, 503, 507))
 def retry(job_id: str) -> Any:
     """Repeat a job that has ended, by a new one that takes over the steps which the old one had finished."""
+    return _accepted(_going_on(repeat(job_id)))
+
+
+def repeat(job_id: str) -> StatusInfo:
+    """A new job, yet to be started, that retries one which has ended. Raises JobNotFinished."""
     old = current_app.jobs.status(job_id)
     if not old.status.final:
         raise JobNotFinished(f"Job {job_id} is {old.status.value}; dismiss it first, or wait for its end.")
     asked = current_app.jobs.job(job_id)
     again = replace(asked, job_id=new_job_id(), owner=g.caller.name, created=now(), key=None, retry_of=job_id)
     body = current_app.jobs.request(job_id)
-    status = current_app.jobs.create(again, body, given=uploads_of(inputs.read(body)))
-    g.job_id = status.job_id
-    return _accepted(_going_on(status))
+    return _created(again, body, uploads_of(inputs.read(body)))
+
+
+def run_again(job_id: str) -> StatusInfo:
+    """A new job, yet to be started, with the request of another, of the process as it is now."""
+    old, body = current_app.jobs.job(job_id), current_app.jobs.request(job_id)
+    process = _executable(old.process_id)
+    asked = inputs.read(body)
+    given = uploads_of(asked)
+    inputs.check(asked, process.description, partial(check_href, given))
+    return _created(replace(_job(process, body, asked.limits, old.prefer), key=None), body, given)
+
+
+def _created(job: Job, body: bytes, given: Mapping[str, Path], *, durable: bool = True) -> StatusInfo:
+    status = current_app.jobs.create(job, body, durable=durable, given=given)
+    g.job_id = status.job_id  # for an error from here on
+    return status
 
 
 def _going_on(status: StatusInfo) -> StatusInfo:
@@ -116,6 +132,14 @@ def _accepted(status: StatusInfo) -> Response:
     if applied := prefer.applied(request.headers.get("Prefer"), "respond-async", "wait", "return"):
         answer.headers["Preference-Applied"] = applied
     return answer
+
+
+def _executable(process_id: str) -> Process:
+    """A process that this server can run. Raises NoSuchProcess, NotExecutable."""
+    process = current_app.processes.get(process_id)
+    if process.runner not in RUNNERS:
+        raise NotExecutable(f"Process {process.id} is a bare {process.runner} image; this server runs CWL and Python.")
+    return process
 
 
 @contextmanager

@@ -9,20 +9,19 @@ from flask import Blueprint, Response, request
 
 from geomill.app import links, pages
 from geomill.app.api.logs import pieces
-from geomill.app.engine.steps import NoSuchLog, events, logs
+from geomill.app.engine.steps import NoSuchLog, logs
 from geomill.app.negotiation import TEXT
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import EventsSchema, dump
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
-from geomill.jobstore import Status
+from geomill.app.steps import steps_of
 from geomill.jobstore.folders import LOGS
 
 bp = Blueprint("steps", __name__)
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # it lies where the job can put anything
 PARTS = {206: Answer("A part of the log.", media_types=(TEXT,), headers=("Content-Range",))}
-STATES = {"success": "successful", "reused": "successful", "skipped": "successful"}
 
 
 @bp.get("/jobs/<job_id>/events")
@@ -34,21 +33,9 @@ STATES = {"success": "successful", "reused": "successful", "skipped": "successfu
 )
 def show(job_id: str) -> Any:
     """The steps of a job and what happened to them; none for a process that is a function."""
-    current_app.jobs.check_kept(job_id)
-    info = current_app.jobs.status(job_id)
-    happened = events(current_app.jobs.folder(job_id))
-    steps: dict[str, dict[str, Any]] = {}
-    for event in happened:
-        steps[event["step"]] = steps.get(event["step"], {"id": event["step"]}) | _member(event)
-    for step in steps.values():
-        if step["status"] == "running" and info.status.final:  # it was ended with its job, and nobody came to say so
-            step["status"] = "dismissed" if info.status is Status.DISMISSED else "failed"
-    known = set(logs(current_app.jobs.folder(job_id)))
-    for name, step in steps.items():
-        if f"{name}.log" in known:
-            step["log"] = links.to("steps.log", job_id=job_id, name=f"{name}.log")
+    happened, steps = steps_of(current_app.jobs, job_id)
     job = links.link(links.to("jobs.show", job_id=job_id), "up", "The status of the job")
-    return dump(EventsSchema, {"id": job_id, "steps": list(steps.values()), "events": happened, "links": [job]})
+    return dump(EventsSchema, {"id": job_id, "steps": steps, "events": happened, "links": [job]})
 
 
 @bp.get("/jobs/<job_id>/logs/<name>")
@@ -82,14 +69,3 @@ def step_links(job_id: str) -> list[links.Link]:
     ]
     steps = links.link(links.to("steps.show", job_id=job_id), "events", "The steps of the job")
     return [steps, *found] if found else []
-
-
-def _member(event: dict[str, Any]) -> dict[str, Any]:
-    """What an event says of its step."""
-    known = {"tool": "tool", "exit_code": "exitCode", "seconds": "seconds", "peak_memory": "peakMemory"}
-    told = {ours: event[theirs] for theirs, ours in known.items() if theirs in event}
-    if event["event"] == "started":
-        return {**told, "status": "running", "started": event.get("time")}
-    outcome = event.get("outcome", "")
-    reused = {"reused": True} if outcome == "reused" else {}
-    return {**told, "status": STATES.get(outcome, "failed"), "finished": event.get("time"), **reused}

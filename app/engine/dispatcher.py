@@ -31,6 +31,8 @@ from geomill.app.engine.running import Running, RunningJobs, demand_of
 from geomill.app.engine.runtime import LOG, SERVING, SOCKET, identity
 from geomill.app.engine.stores import Stores, latest, read_job, read_status, repair_indexes
 from geomill.app.engine.templates import Templates
+from geomill.app.engine.views import TEMPLATE as OF_VIEWERS
+from geomill.app.engine.views import Views
 from geomill.jobstore import (
     InvalidTransition,
     JobStore,
@@ -65,7 +67,14 @@ class Dispatcher:
         self.selector = selectors.DefaultSelector()
         self.queue = FairQueue()
         self.running = RunningJobs(self.selector, self._ended)
-        self.templates = Templates(self.selector, stores, settings, self._started, self._template_ended)
+        self.views = Views(
+            lambda name: self.templates.want(name),
+            lambda key, client: self.listener.keep_waiting(key, client),
+            lambda key, answer: self.listener.tell(key, answer),
+        )
+        self.templates = Templates(
+            self.selector, stores, settings, self._started, self._template_ended, self.views.answered
+        )
         cores = float(max(os.cpu_count() or 1, settings.max_running))
         self.capacity = Capacity(settings.max_running, cores, settings.memory, settings.max_running_per_caller)
         self.begun = timestamp(now())
@@ -78,7 +87,8 @@ class Dispatcher:
         self.retaining = Retaining(settings, stores, self.children)
         operations = {
             "start": self._on_start, "place": self._on_place, "dismiss": self._on_dismiss, "sweep": self._on_sweep,
-            "hello": self._on_hello, "retire": self._on_retire, "host": self._on_host,
+            "hello": self._on_hello, "retire": self._on_retire, "view": self.views.ask,
+            "host": self._on_host,
         }  # fmt: skip
         self.listener = Listener(self.runtime / SOCKET, self.selector, operations)
 
@@ -203,6 +213,8 @@ class Dispatcher:
         template = self.templates.remove(name)
         if template is None:
             return
+        if name == OF_VIEWERS:
+            self.views.lost()
         if time.monotonic() - template.born < 5:
             self._pause()
         for job_id, running in self.running.items():
@@ -258,6 +270,7 @@ class Dispatcher:
         if REBUILD in self.children.reap():
             self.reconciled = 0.0
         self.running.kill_overdue(moment)
+        self.views.look(moment)
         if moment - self.reconciled >= RECONCILE_EVERY:
             if not self.listener.can_be_found():  # the runtime directory is another now
                 self.retired = "its runtime directory is another now"

@@ -70,6 +70,8 @@ RIGHTS = {
     "getOutput": READ,
     "getOutputValue": READ,
     "getFile": READ,
+    "getPicture": READ,
+    "getValue": READ,
     "getLog": READ,
     "getEvents": READ,
     "getStepLog": READ,
@@ -77,6 +79,14 @@ RIGHTS = {
     "getJobProvenance": READ,
     "getROCrate": READ,
     "getServerState": ADMINISTER,
+    # of forms on pages
+    "chooseJobs": READ,
+    "changeJobs": CHANGE_OWN,
+    "dismissJob": CHANGE_OWN,
+    "removeJob": CHANGE_OWN,
+    "pinJob": CHANGE_OWN,
+    "runAgain": CHANGE_OWN,  # by what was received: with signed addresses, perhaps
+    "retryJob": CHANGE_OWN,
     "getProblemType": PUBLIC,
     "getAsset": PUBLIC,
     "showLogin": PUBLIC,

@@ -26,7 +26,8 @@ def init_app(app: Geomill) -> None:
 def render(template: str, status: int = 200, **content: Any) -> Response:
     """A page of ours. content: what its template shows, escaped; it loads nothing from elsewhere."""
     page = render_template(template, **{**_around(), **content})
-    return Response(page, status, page_headers(_app().settings), content_type="text/html; charset=utf-8")
+    readable = page.encode(errors="replace")  # a file or a message of a job may be no text
+    return Response(readable, status, page_headers(_app().settings), content_type="text/html; charset=utf-8")
 
 
 def document(template: str) -> Callable[[Any], Response]:

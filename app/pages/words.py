@@ -46,9 +46,8 @@ def duration(seconds: float | None) -> str:
 
 def instant(time: datetime | str | None) -> datetime | None:
     """A time of a document, as a time."""
-    if isinstance(time, str):
-        return datetime.fromisoformat(time)
-    return time
+    moment = datetime.fromisoformat(time) if isinstance(time, str) else time
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def exact(time: datetime | str | None) -> str:

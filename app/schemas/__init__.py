@@ -21,6 +21,7 @@ from geomill.app.schemas.queries import (
     ProcessesQuery,
     ResultsQuery,
     UploadQuery,
+    ValueQuery,
 )
 from geomill.app.schemas.uploads import UploadSchema
 
@@ -50,6 +51,7 @@ __all__ = [
     "StatusInfoSchema",
     "UploadQuery",
     "UploadSchema",
+    "ValueQuery",
     "VersionsSchema",
     "dump",
 ]

@@ -154,6 +154,17 @@ class LogsQuery(Query):
     )
 
 
+class ValueQuery(Query):
+    """What GET /jobs/{jobID}/values/{path} understands."""
+
+    lon = fields.Float(
+        required=True, validate=validate.Range(-360, 360), metadata={"description": "Longitude, in degrees (WGS 84)."}
+    )
+    lat = fields.Float(
+        required=True, validate=validate.Range(-90, 90), metadata={"description": "Latitude, in degrees (WGS 84)."}
+    )
+
+
 def read(schema: type[Query]) -> dict[str, Any]:
     """The query parameters of the request. Raises InvalidQuery."""
     loader = schema()

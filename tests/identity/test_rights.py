@@ -58,7 +58,9 @@ def ask(client: FlaskClient, operation: str, job_id: str, prefix: str, token: st
     path = re.sub(r"\{(\w+)\}", lambda part: {**PATHS, "jobID": job_id}.get(part[1], "x"), path)
     path = path.replace("bad-input", "step.log") if operation == "getStepLog" else path
     body: dict[str, Any] = {"json": HELLO, "headers": ASYNC} if operation == "execute" else {}
-    headers = {**body.pop("headers", {}), **(bearer(token) if token else {})}
+    # the forms on the page of a job are taken from there alone
+    of_ours = {"Sec-Fetch-Site": "same-origin"} if "{jobID}" in OPERATIONS[operation][1] else {}
+    headers = {**of_ours, **body.pop("headers", {}), **(bearer(token) if token else {})}
     if operation in ("deploy", "replace"):
         body = {"data": b"{}", "content_type": OGC}
     answer = client.open(prefix + path, method=method, headers=headers, **body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from geomill.app.pages.form.compound import Group, Rows, Variants
-from geomill.app.pages.form.entries import MISSING, Entries, Filled, inside, made
+from geomill.app.pages.form.entries import MISSING, Entries, Filled, inside, is_in, made
 from geomill.app.pages.form.fields import Field
 from geomill.app.pages.form.form import RAW, Form, Input
 from geomill.app.pages.form.special import File
@@ -33,7 +33,7 @@ def completed(form: Form, entries: Entries) -> Entries:
     """A form in which every field that is shown has what it begins with, if it has nothing yet."""
     changed = entries.copy()
     for name, part in form.walk(changed):  # what is added is walked, too
-        if not any(key == name or key.startswith((f"{name}/", f"{name}:")) for key in changed):
+        if not any(is_in(key, name) for key in changed):
             for key, text in part.begin(name):
                 changed.add(key, text)
     return changed
@@ -98,4 +98,4 @@ def _shown_at(each: Input, verb: str) -> str:
 
 def _without(entries: Entries, name: str) -> Filled:
     """The entries but those of a field and what is in it."""
-    return [(n, t) for n, t in entries.items(multi=True) if n != name and not n.startswith((f"{name}/", f"{name}:"))]
+    return [(each, text) for each, text in entries.items(multi=True) if not is_in(each, name)]

@@ -55,7 +55,7 @@ def _list(facts: Mapping[str, Any], depth: int) -> str:
     count = between(facts.get("minItems"), facts.get("maxItems"))
     item = phrase(facts.get("items", {}), depth + 1)
     head, _, rest = item.partition(", ")
-    kind = PLURALS.get(head, head) + (f", each {rest}" if rest else "")
+    kind = PLURALS[head] + (f", each {rest}" if rest else "") if head in PLURALS else item
     return f"list of {count} {kind}" if count and count != "at least 0" else f"list of {kind}"
 
 
