@@ -22,7 +22,7 @@ from pathlib import Path
 
 from geomill.app import tenant_names
 from geomill.app.uploads.store import FOLDER as UPLOADS
-from geomill.jobstore import JobStore, NoSuchJob, files
+from geomill.jobstore import JobStore, NoSuchJob, files, pictures
 from geomill.jobstore.home import FORMAT, MARK
 
 HELD = ".backup-"  # what a folder of links in the home is called
@@ -30,7 +30,7 @@ PACKAGES = "packages"
 # what a home does not take along: who serves it, and what is being made
 _NOT_OURS = {MARK, "runtime", "maintenance"}
 _OF_ENDED = ("outputs", "results.json")
-_NEVER = ("work",)
+_NEVER = ("work", pictures.FOLDER)
 _UNWRITABLE = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 

@@ -237,7 +237,6 @@ class Settings:
             raise SettingsError(f"runtime_dir: {path} is open to others; chmod 700 it, or choose another")
         return path
 
-
     def check_job_user(self) -> None:
         """Raises SettingsError for a job_user who does not exist, or cannot reach the jobs in the home."""
         if self.job_user is None or os.geteuid() != 0:
@@ -255,7 +254,6 @@ class Settings:
             of_his = stat.S_IXUSR if found.st_uid == user.pw_uid else others
             if user.pw_uid != 0 and not found.st_mode & of_his:
                 raise SettingsError(f"job_user: {self.job_user} cannot enter {folder}, so his jobs could not run")
-
 
     def check_outputs_group(self) -> None:
         """Raises SettingsError for an outputs_group that does not exist, or that results cannot be given to."""

@@ -31,7 +31,8 @@ _SPOKEN = ("title", "description", "version", "keywords", "metadata", "additiona
 class Plan:
     """What a package becomes when it is deployed.
 
-    entry: the process in the document that runs; needs: as app.cwl.description.Needs; warnings: sentences.
+    entry: the process in the document that runs; needs: as app.cwl.description.Needs; warnings: sentences;
+    workflow: as app.cwl.graph.
     """
 
     process_id: str
@@ -41,6 +42,7 @@ class Plan:
     document: bytes | None = None
     needs: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    workflow: Mapping[str, Any] | None = None
 
 
 def plan(
@@ -67,6 +69,7 @@ def plan(
         document=document,
         needs=found["needs"],
         warnings=found["warnings"],
+        workflow=found["workflow"],
     )
 
 
@@ -76,6 +79,7 @@ def keep(planned: Plan, package: Package, deployed: Deployed) -> Version:
         "function": planned.entry,
         "description": planned.description,
         "needs": dict(planned.needs),
+        **({"workflow": planned.workflow} if planned.workflow else {}),
     }
     record = {"media_type": package.media_type, "processes": [described]}
     return Version(

@@ -144,7 +144,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     NoSuchLog: Problem(404, "no-such-log", "No such log", "A log of a step is there once the step has begun."),
     JobNotFinished: Problem(409, "job-not-finished", "Job not finished", "Only a job that has ended can be retried."),
     NoSuchTenant: Problem(
-        404, "no-such-tenant", "No such tenant",
+        404,
+        "no-such-tenant",
+        "No such tenant",
         "Tenants are named in the settings; a loopback server also makes one at its first POST or PUT.",
     ),  # fmt: skip
     ResultNotReady: Problem(404, PART_1 + "result-not-ready", "Results not ready"),
@@ -166,7 +168,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     HomeGone: UNAVAILABLE,
     JobCorrupt: CORRUPT,
     CorruptProcess: Problem(
-        503, "process-corrupt", "Process corrupt",
+        503,
+        "process-corrupt",
+        "Process corrupt",
         "What was kept of the process cannot be read; replacing or undeploying it mends that.",
     ),
     InvalidQuery: INVALID_QUERY,
@@ -286,8 +290,9 @@ def answer(error: Exception) -> Response:
     elif problem is UNAVAILABLE:
         current_app.logger.error("the home cannot be used at %s %s: %s", request.method, request.path, error)
     said = document(problem, error)
+    retry_after = getattr(error, "retry_after", AGAIN.get(problem.type))
     if chosen(request, (JSON, HTML)) == HTML:
-        response = pages.error(said)
+        response = pages.error(said, retry_after)
     else:
         response = jsonify(said)
         response.mimetype = _media_type()
@@ -299,7 +304,7 @@ def answer(error: Exception) -> Response:
         response.headers["Location"] = links.to("processes.show", process_id=process_id)
     if challenge := getattr(error, "challenge", None):
         response.headers["WWW-Authenticate"] = challenge
-    if retry_after := getattr(error, "retry_after", AGAIN.get(problem.type)):
+    if retry_after:
         response.headers["Retry-After"] = str(retry_after)
     return response
 

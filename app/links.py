@@ -8,7 +8,9 @@ from urllib.parse import quote, urlencode
 
 from flask import request, url_for
 
+from geomill.app.addresses import PREFIX, TENANT
 from geomill.app.negotiation import ANY, HTML, JSON, OPENAPI, TEXT, ZIP
+from geomill.app.tenant_names import DEFAULT
 from geomill.jobstore import Status, StatusInfo
 from geomill.processes.registry import Process
 
@@ -22,6 +24,16 @@ Link = dict[str, str]
 def to(endpoint: str, **values: Any) -> str:
     """The absolute address of a view."""
     return url_for(endpoint, _external=True, **values)
+
+
+def in_tenant(name: str, path: str) -> str:
+    """The absolute address of a path in any tenant. name: of the tenant; path: as below /."""
+    root, now = to("landing.show").rstrip("/"), request.environ[TENANT]
+    if name == now:
+        return root + path
+    server = root.removesuffix(PREFIX)
+    server = server.removesuffix(f"/{now}") if server != root else root
+    return server + (path if name == DEFAULT else f"/{name}{PREFIX}{path}")
 
 
 def here() -> str:
@@ -39,7 +51,7 @@ def of_landing() -> list[Link]:
     """Where everything is. /req/core/landingpage-success"""
     return [
         link(to("landing.show"), "self", "This document"),
-        link(to("landing.show", f="html"), "alternate", "This document as a page", HTML),
+        link(to("landing.show", f="html"), "alternate", "The start page", HTML),
         link(to("definition.show"), "service-desc", "The API definition", OPENAPI),
         link(to("definition.show", f="html"), "service-doc", "The API definition as a page", HTML),
         link(to("conformance.show"), OGC + "conformance", "The conformance classes met"),

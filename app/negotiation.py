@@ -13,8 +13,10 @@ HTML = "text/html"
 TEXT = "text/plain"
 ANY = "*/*"
 PROBLEM = "application/problem+json"
+STREAM = "text/event-stream"
 BYTES, FORM = "application/octet-stream", "multipart/form-data"
 ZIP = "application/zip"
+PNG = "image/png"
 PROV_N = "text/provenance-notation"
 XML, TEXT_XML = "application/xml", "text/xml"
 TURTLE, JSON_LD, N_TRIPLES = "text/turtle", "application/ld+json", "application/n-triples"
@@ -22,6 +24,7 @@ OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 SHORT_NAMES = {  # ?f=json
     **{"json": JSON, "html": HTML, "provn": PROV_N, "xml": XML},
     **{"ttl": TURTLE, "turtle": TURTLE, "jsonld": JSON_LD, "nt": N_TRIPLES},
+    **{"png": PNG, "zip": ZIP},
 }
 
 

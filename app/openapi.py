@@ -14,6 +14,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 
 from geomill.app import errors, operations
+from geomill.app.exchange.package import OGC
 from geomill.app.identity.roles import PUBLIC, Role, needed
 from geomill.app.negotiation import ANY, BYTES, FORM, HTML, JSON, PROBLEM
 from geomill.app.operations import Answer, Operation
@@ -46,6 +47,7 @@ REQUEST_HEADERS = {
     "Idempotency-Key": "Names this request, so that sending it again does not execute it again.",
     "If-Match": "The ETag that the status of the job still has to have.",
     "Content-Disposition": "The name of the file that is sent. RFC 6266",
+    "Last-Event-ID": "The id of the answer before; then what is new since is told. HTML, 9.2.4",
     "Range": "The bytes to give. RFC 9110, 14.2",
 }
 RESPONSE_HEADERS = {
@@ -59,6 +61,26 @@ RESPONSE_HEADERS = {
     "Content-Disposition": "The name of the file.",
     "Content-Range": "Which bytes these are.",
     "WWW-Authenticate": "How to say who asks. RFC 6750, 3",
+}
+TAGS = {  # of the first part of a path, or of the third of a job's
+    "Server": "What this server is and how it is.",
+    "Processes": "What can be run.",
+    "Jobs": "What runs, ran, or waits to run.",
+    "Results": "What came of a job, and what of.",
+}
+OF_RESULTS = ("results", "files", "inputs", "prov", "ro-crate.zip")
+TOOL = {
+    "cwlVersion": "v1.2",
+    "class": "CommandLineTool",
+    "id": "greet",
+    "label": "Greet",
+    "baseCommand": ["echo", "Hello"],
+    "inputs": {"whom": {"type": "string", "default": "world", "inputBinding": {}}},
+    "outputs": {"greeting": {"type": "stdout"}},
+}
+EXAMPLES: dict[str, dict[str, Any]] = {  # of bodies, by operation and media type; each can be sent as it is
+    "execute": {JSON: {"inputs": {"echoInput": "Hello"}}},
+    **dict.fromkeys(("deploy", "replace"), {OGC: {"executionUnit": {"value": TOOL}}, JSON: TOOL}),
 }
 EVERYWHERE = (400, 405, 406, 421, 500)  # problems that any operation can answer
 CHANGES = (403,)  # and what any change can
@@ -86,6 +108,7 @@ def document(app: Geomill, root: str, anonymous: Role = Role.ADMIN) -> Json:
         plugins=[MarshmallowPlugin()],
         info={"description": app.settings.description},
         servers=[{"url": root.rstrip("/")}],
+        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
     )
     spec.components.schema("Exception", schema=ExceptionSchema)
     for name, text in RESPONSE_HEADERS.items():
@@ -122,6 +145,7 @@ def _operation(path: str, method: str, documented: Operation) -> Json:
     described: Json = {
         "operationId": documented.id,
         "summary": documented.summary,
+        "tags": [_tag(path)],
         "parameters": _parameters(path, documented),
         "responses": {
             **{str(status): _answer(answer, documented) for status, answer in sorted(answers.items())},
@@ -132,9 +156,18 @@ def _operation(path: str, method: str, documented: Operation) -> Json:
         schemas: Json = {media_type: BODIES.get(media_type, TEXT_SCHEMA) for media_type in documented.takes}
         if documented.body:
             schemas[documented.takes[0] if documented.takes else JSON] = documented.body
-        content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
+        examples = {name: {"example": each} for name, each in EXAMPLES.get(documented.id, {}).items()}
+        content = {name: {"schema": schema, **examples.get(name, {})} for name, schema in schemas.items()}
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _tag(path: str) -> str:
+    """The group of an operation."""
+    _, first, *more = path.split("/")
+    if first == "jobs":
+        return "Results" if more[1:2] and more[1] in OF_RESULTS else "Jobs"
+    return first.title() if first.title() in TAGS else "Server"
 
 
 def _security(documented: Operation, anonymous: Role) -> list[Json]:

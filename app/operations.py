@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotAcceptable
 
 from geomill.app import negotiation
 from geomill.app.identity.roles import ADMINISTER, Right, needed
-from geomill.app.negotiation import ANY, HTML, JSON
+from geomill.app.negotiation import ANY, HTML, JSON, STREAM
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -39,8 +39,8 @@ class Operation:
     (ANY,) where there is one thing, which is given whatever the client accepts.
 
     body: of a request in JSON; takes: the media types of a request whose body is a document of its own;
-    streams: its answers are written as they are read, and have no ETag; documented: in the API definition;
-    page: makes a page for people of the document that the view gives.
+    streams: its answers are written as they are read, or others at every moment, and have no ETag;
+    documented: in the API definition; page: makes a page for people of the document that the view gives.
     """
 
     id: str
@@ -112,7 +112,8 @@ def init_app(app: Flask) -> None:
         current = of(app, request.endpoint)
         if current and len(current.offers) > 1:
             response.vary.add("Accept")
-        if request.method in ("GET", "HEAD") and response.status_code == 200 and not response.is_streamed:
+        streams = response.is_streamed or response.mimetype == STREAM or (current is not None and current.streams)
+        if request.method in ("GET", "HEAD") and response.status_code == 200 and not streams:
             response.add_etag()
             response.make_conditional(request)
         return response

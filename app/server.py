@@ -11,7 +11,7 @@ import flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from geomill import processes
-from geomill.app import errors, loglines, operations, security, tenancy
+from geomill.app import errors, loglines, operations, pages, security, tenancy
 from geomill.app.access import Watched, open_guard
 from geomill.app.addresses import Addresses
 from geomill.app.config import Settings
@@ -52,7 +52,7 @@ class Geomill(flask.Flask):
         self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body
         self.config["KEEP"] = settings.keep
-        for part in (auditing, security, access, operations, tenancy, owners, errors):
+        for part in (auditing, security, access, operations, tenancy, owners, errors, pages):
             part.init_app(self)
         self._register()
         self.wsgi_app = Addresses(self.wsgi_app, settings.public_url)  # type: ignore[method-assign]

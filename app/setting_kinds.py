@@ -187,28 +187,33 @@ FOLDERS = Kind(
     lambda value, base: tuple(_path(part, base) for part in _many(value, os.pathsep)),
 )
 ALLOW = Kind('hosts ("example.org", "*.example.org", "localhost:9000") or file prefixes ("file:///data/")', _allow)
-TENANTS = Kind(
-    f"names of {tenant_names.EXPECTED}, but for {', '.join(sorted(tenant_names.RESERVED))}", _tenants
-)
+TENANTS = Kind(f"names of {tenant_names.EXPECTED}, but for {', '.join(sorted(tenant_names.RESERVED))}", _tenants)
 ROLES = Kind('roles of values, such as "geomill-users=executor"', _roles)
 BUCKET = Kind('a bucket, and a prefix in it ("s3://bucket/prefix")', _bucket)
 TILES = Kind("an http or https address with {z}, {x} and {y} in its path", _tiles)
 WEB_ADDRESS = Kind("an http or https address without a query", _web_address)
 PROXY = Kind("an address such as http://user:password@proxy.example.org:3128", _proxy, secret=True)
 SECONDS = Kind(
-    'seconds, or a duration such as "30 s", "5 min" or "2 h"', lambda value, base: _number(value, DURATIONS), unit="s",
+    'seconds, or a duration such as "30 s", "5 min" or "2 h"',
+    lambda value, base: _number(value, DURATIONS),
+    unit="s",
     written=lambda value: _with_unit(value, DURATIONS, DURATIONS),
 )
 BYTES = Kind(
-    'bytes, or a size such as "512 MB" or "2 GiB"', lambda value, base: _whole(_number(value, SIZES)), unit="bytes",
+    'bytes, or a size such as "512 MB" or "2 GiB"',
+    lambda value, base: _whole(_number(value, SIZES)),
+    unit="bytes",
     written=lambda value: _with_unit(value, SIZES, _DECIMAL),
 )
 KEPT = Kind(
-    'seconds, or a duration such as "30 d", or "never"', _kept, unit="s",
+    'seconds, or a duration such as "30 d", or "never"',
+    _kept,
+    unit="s",
     written=lambda value: _with_unit(value, DURATIONS, DURATIONS) if value else "never",
 )
 SHARE = Kind(
-    'a share such as 0.8 or "80 %", or "never"', _share,
+    'a share such as 0.8 or "80 %", or "never"',
+    _share,
     written=lambda value: f"{100 * value:g} %" if value else "never",
 )
 SOME_SECONDS = Kind(

@@ -133,9 +133,7 @@ class Index:
 
     def waiting(self, owner: str, most: int) -> tuple[int, int]:
         """How many jobs wait, and how many of them are this owner's; `most` are counted, none where it cannot tell."""
-        query = (
-            "SELECT count(*), total(owner = ?) FROM (SELECT owner FROM jobs WHERE status = 'accepted' LIMIT ?)"
-        )
+        query = "SELECT count(*), total(owner = ?) FROM (SELECT owner FROM jobs WHERE status = 'accepted' LIMIT ?)"
         try:
             ((of_all, of_owner),) = self.read(query, (owner, most))
         except sqlite3.Error:
@@ -294,9 +292,7 @@ def _branches(filters: Filters) -> list[tuple[list[str], list[str]]]:
     return branches
 
 
-def _conditions(
-    filters: Filters, after: tuple[float, str] | None, now: float
-) -> tuple[list[str], list[float | str]]:
+def _conditions(filters: Filters, after: tuple[float, str] | None, now: float) -> tuple[list[str], list[float | str]]:
     where: list[str] = []
     values: list[float | str] = []
 

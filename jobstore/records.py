@@ -248,9 +248,7 @@ def _known(record: type[Any], data: Mapping[str, Json]) -> dict[str, Json]:
     if not isinstance(data, dict):
         raise ValueError(f"this is no {record.__name__}, but of type {type(data).__name__}")
     names = _kinds(record)
-    return {
-        name: _moment(value) if name in _TIMES else value for name, value in data.items() if name in names
-    }
+    return {name: _moment(value) if name in _TIMES else value for name, value in data.items() if name in names}
 
 
 def _moment(value: Json) -> datetime:

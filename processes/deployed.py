@@ -101,6 +101,11 @@ class Deployed:
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise CorruptProcess(process_id, f"its record is torn; {REMEDY}") from error
 
+    def workflow(self, process_id: str) -> dict[str, Any] | None:
+        """The steps of a process, where it is a workflow. Raises NoSuchProcess, CorruptProcess."""
+        found: dict[str, Any] | None = self._record(self.versions(process_id)[-1]).get("workflow")
+        return found
+
     def received(self, process_id: str, version: Version) -> tuple[bytes, str]:
         """What a version was deployed with, byte for byte, and its media type. Raises CorruptProcess."""
         folder = self.packages / version.package

@@ -1,16 +1,20 @@
 """The resources: one module, with one blueprint `bp`, for each row of the resource table."""
 
 from geomill.app.api import (
+    admin,
     assets,
     conformance,
     definition,
+    deploy,
     deployment,
     execution,
     forms,
+    job_forms,
     jobs,
     landing,
     login,
     logs,
+    pictures,
     problems,
     processes,
     provenance,
@@ -21,6 +25,6 @@ from geomill.app.api import (
 
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, uploads, execution, forms),
-    *(jobs, results, logs, steps, provenance, problems, login, assets),
+    *(jobs, job_forms, results, pictures, logs, steps, provenance, problems, login, assets, deploy, admin),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

@@ -47,17 +47,15 @@ ACCEPTED = Answer("The job is accepted.", StatusInfoSchema, ("application/json",
 )
 def execute(process_id: str) -> Any:
     """Execute a process. /req/core/process-execute-op"""
-    process = current_app.processes.get(process_id)
-    if process.runner not in RUNNERS:
-        raise NotExecutable(f"Process {process.id} is a bare {process.runner} image; this server runs CWL and Python.")
+    process = _executable(process_id)
     body, header = whole_body(), request.headers.get("Prefer")
     if (filled := posted.entries(body)) is not None:
         return _executed_form(process, filled)
     asked = inputs.read(body)
     given = uploads_of(asked)
     inputs.check(asked, process.description, partial(check_href, given))
-    status = _begun(process, body, asked.limits, header, given)
-    return delivered(status.job_id, sync=True) if status.status.final else _accepted(status)
+    status, waited = _begun(process, body, asked.limits, header, given)
+    return delivered(status.job_id, sync=True) if waited else _accepted(status)
 
 
 def _executed_form(process: Process, filled: Entries) -> Response:
@@ -66,39 +64,61 @@ def _executed_form(process: Process, filled: Entries) -> Response:
     checked = page.checked(process.description, filled)
     if checked.errors or checked.asked is None:
         return page.again(dump(ProcessSchema, process), filled, checked.errors)
-    status = _begun(process, checked.body, checked.asked.limits, checked.reading.prefer, checked.given)
+    status, _ = _begun(process, checked.body, checked.asked.limits, checked.reading.prefer, checked.given)
     headers = {"Location": links.to("jobs.show", job_id=status.job_id), "Cache-Control": "no-store"}
     return Response(status=303, headers=headers)
 
 
 def _begun(
     process: Process, body: bytes, limits: Mapping[str, float], header: str | None, given: Mapping[str, Path]
-) -> StatusInfo:
-    """A new job: it has ended if it was waited for, or goes on by itself. header: Prefer; given: uploads it names."""
+) -> tuple[StatusInfo, bool]:
+    """A new job, or that of an earlier request with the same key; whether this one has waited for its end.
+
+    header: Prefer; given: uploads that it names.
+    """
     preference = prefer.parse(header)
     with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
             raise ServerBusy(f"Process {process.id} can only be waited for, and too many requests wait already.")
-        status = current_app.jobs.create(_job(process, body, limits, header), body, durable=not seated, given=given)
-        g.job_id = status.job_id  # for an error from here on
+        status = _created(_job(process, body, limits, header), body, given, durable=not seated)
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
-    return status if seated and status.status.final else _going_on(status)
+    waited = seated and status.status.final
+    return status if waited else _going_on(status), waited
 
 
 @bp.post("/jobs/<job_id>/retry")
 @operation("retry", {201: ACCEPTED}, problems=(404, 409, 410, 429, 503, 507))
 def retry(job_id: str) -> Any:
     """Repeat a job that has ended, by a new one that takes over the steps which the old one had finished."""
+    return _accepted(_going_on(repeat(job_id)))
+
+
+def repeat(job_id: str) -> StatusInfo:
+    """A new job, yet to be started, that retries one which has ended. Raises JobNotFinished."""
     old = current_app.jobs.status(job_id)
     if not old.status.final:
         raise JobNotFinished(f"Job {job_id} is {old.status.value}; dismiss it first, or wait for its end.")
     asked = current_app.jobs.job(job_id)
     again = replace(asked, job_id=new_job_id(), owner=g.caller.name, created=now(), key=None, retry_of=job_id)
     body = current_app.jobs.request(job_id)
-    status = current_app.jobs.create(again, body, given=uploads_of(inputs.read(body)))
-    g.job_id = status.job_id
-    return _accepted(_going_on(status))
+    return _created(again, body, uploads_of(inputs.read(body)))
+
+
+def run_again(job_id: str) -> StatusInfo:
+    """A new job, yet to be started, with the request of another, of the process as it is now."""
+    old, body = current_app.jobs.job(job_id), current_app.jobs.request(job_id)
+    process = _executable(old.process_id)
+    asked = inputs.read(body)
+    given = uploads_of(asked)
+    inputs.check(asked, process.description, partial(check_href, given))
+    return _created(replace(_job(process, body, asked.limits, old.prefer), key=None), body, given)
+
+
+def _created(job: Job, body: bytes, given: Mapping[str, Path], *, durable: bool = True) -> StatusInfo:
+    status = current_app.jobs.create(job, body, durable=durable, given=given)
+    g.job_id = status.job_id  # for an error from here on
+    return status
 
 
 def _going_on(status: StatusInfo) -> StatusInfo:
@@ -116,6 +136,14 @@ def _accepted(status: StatusInfo) -> Response:
     if applied := prefer.applied(request.headers.get("Prefer"), "respond-async", "wait", "return"):
         answer.headers["Preference-Applied"] = applied
     return answer
+
+
+def _executable(process_id: str) -> Process:
+    """A process that this server can run. Raises NoSuchProcess, NotExecutable."""
+    process = current_app.processes.get(process_id)
+    if process.runner not in RUNNERS:
+        raise NotExecutable(f"Process {process.id} is a bare {process.runner} image; this server runs CWL and Python.")
+    return process
 
 
 @contextmanager

@@ -11,7 +11,10 @@ from werkzeug.exceptions import PreconditionFailed
 from geomill.app import links
 from geomill.app.api.steps import step_links
 from geomill.app.identity import owners
+from geomill.app.negotiation import HTML, JSON
 from geomill.app.operations import Answer, operation
+from geomill.app.pages import job as job_page
+from geomill.app.pages import jobs as jobs_page
 from geomill.app.schemas import JobListSchema, JobsQuery, StatusInfoSchema, dump
 from geomill.app.schemas.queries import read
 from geomill.app.server import current_app
@@ -23,19 +26,29 @@ STATUS = Answer("The status of a job.", StatusInfoSchema, headers=("ETag",))
 
 
 @bp.get("/jobs")
-@operation("getJobs", {200: Answer("The jobs, newest first.", JobListSchema)}, (503,), query=JobsQuery)
+@operation(
+    "getJobs",
+    {200: Answer("The jobs, newest first.", JobListSchema)},
+    problems=(503,),
+    query=JobsQuery,
+    offers=(JSON, HTML),
+)
 def index() -> Any:
     """The jobs, newest first. /req/job-list/job-list-op"""
     asked = read(JobsQuery)
+    if g.media_type == HTML and "limit" not in request.args:
+        asked["limit"] = jobs_page.ROWS
     page = Page([], None)
     if _may_see(asked["owner"]):
         page = current_app.jobs.list(_filters(asked), asked["limit"], asked["cursor"])
+    if g.media_type == HTML:
+        return jobs_page.page(page, asked)
     following = {"cursor": page.next} if page.next else None
     return dump(JobListSchema, {"jobs": page.jobs, "links": links.of_page("jobs.index", following)})
 
 
 @bp.get("/jobs/<job_id>")
-@operation("getStatus", {200: STATUS}, problems=(404, 503))
+@operation("getStatus", {200: STATUS}, problems=(404, 503), page=job_page.page)
 def show(job_id: str) -> Any:
     """Status of one job. /req/core/job-op"""
     return status_answer(_with_place(current_app.jobs.status(job_id)))

@@ -6,8 +6,9 @@ from typing import Any
 
 from flask import Blueprint
 
-from geomill.app import links, pages
+from geomill.app import links
 from geomill.app.operations import Answer, operation
+from geomill.app.pages import landing
 from geomill.app.schemas import LandingPageSchema, dump
 from geomill.app.server import current_app
 from geomill.jobstore import maintenance
@@ -19,7 +20,7 @@ bp = Blueprint("landing", __name__)
 @operation(
     "getLandingPage",
     {200: Answer("Where everything is.", LandingPageSchema)},
-    page=pages.document("landing.html"),
+    page=landing.page,
 )
 def show() -> Any:
     """Where everything is. /req/core/landingpage-op"""

@@ -7,11 +7,11 @@ from typing import Any
 from flask import Blueprint, Response, g
 
 from geomill.app import links, pages
-from geomill.app.api.results import file_of, outputs_of
 from geomill.app.exchange import strictjson
 from geomill.app.negotiation import HTML, JSON, JSON_LD, N_TRIPLES, PROV_N, TEXT_XML, TURTLE, XML, ZIP
 from geomill.app.operations import Answer, operation
 from geomill.app.provenance import archive, crate, prov, record
+from geomill.app.published import file_of, outputs_of
 from geomill.app.schemas import JobInputsSchema, dump
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app

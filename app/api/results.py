@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request, send_file
 
 from geomill.app import links
-from geomill.app.exchange import outputs, prefer
+from geomill.app.exchange import nested, outputs, prefer
+from geomill.app.exchange.media_types import extension
+from geomill.app.exchange.representations import representations
 from geomill.app.exchange.request import ExecuteRequest, read
-from geomill.app.negotiation import ANY, JSON, ZIP, accepted
+from geomill.app.negotiation import ANY, HTML, JSON, ZIP, accepted, chosen
 from geomill.app.operations import Answer, operation
+from geomill.app.pages import results as page
 from geomill.app.provenance import archive
 from geomill.app.provenance.crate import Entry
+from geomill.app.published import asked_for, file_of, outputs_of, published, there
 from geomill.app.schemas import ResultsQuery, ResultsSchema
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
-from geomill.jobstore import Job, JobCorrupt, Result, ResultNotAvailable
-from geomill.processes.packages import described
-from geomill.processes.records import CorruptProcess
+from geomill.jobstore import Job, Result
 
 bp = Blueprint("results", __name__)
 
@@ -43,7 +42,12 @@ FAILURES = (404, 410, 416, 503, 504)
 @operation("getResult", {**WHOLE, **PARTS}, FAILURES, query=ResultsQuery, headers=("Prefer", "Range"), offers=())
 def show(job_id: str) -> Any:
     """The results of a job. /req/core/job-results-op"""
-    return delivered(job_id, sync=False)
+    liked = chosen(request, (JSON, HTML, ZIP))  # a page, or all in a file, only for who likes that better
+    if liked == HTML:
+        return page.page(job_id)
+    response = _everything(job_id) if liked == ZIP else delivered(job_id, sync=False)
+    response.vary.add("Accept")
+    return response
 
 
 @bp.get("/jobs/<job_id>/results/<output_id>")
@@ -64,11 +68,8 @@ def item(job_id: str, output_id: str, number: int) -> Any:
 @operation("getFile", VALUE, FAILURES, headers=("Range",), offers=(ANY,))
 def file(job_id: str, path: str) -> Any:
     """One file of the results of a job, by the path it was published under."""
-    for result in current_app.jobs.results(job_id).values():
-        for each in result.files():
-            if each.file == path:
-                return _response(job_id, outputs.Answer(media_type=each.media_type, file=each))
-    raise ResultNotAvailable(f"Job {job_id} has published no file {path!r}.")
+    found = published(job_id, path)
+    return _response(job_id, outputs.Answer(media_type=found.media_type, file=found))
 
 
 def delivered(job_id: str, *, sync: bool) -> Response:
@@ -96,7 +97,8 @@ def delivered(job_id: str, *, sync: bool) -> Response:
 def _one(job_id: str, output_id: str, number: int | None = None) -> Response:
     results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
     result = results.get(output_id)
-    if result is not None and result.folder is not None and accepted(request).names(ZIP):
+    zipped = request.args.get("f") == "zip" or accepted(request).names(ZIP)
+    if result is not None and result.folder is not None and zipped:
         return _archive(job_id, outputs.pick(results, execution, outputs_of(job, results), output_id, number))
     reply = outputs.single(
         results, execution, accepted(request), output_id, number, described=outputs_of(job, results), **_reach(job_id)
@@ -106,15 +108,6 @@ def _one(job_id: str, output_id: str, number: int | None = None) -> Response:
 
 def _asked(job_id: str) -> tuple[Job, ExecuteRequest]:
     return current_app.jobs.job(job_id), read(current_app.jobs.request(job_id))
-
-
-def outputs_of(job: Job, results: Iterable[str] = ()) -> list[str]:
-    """The ids of the outputs that the process had when the job was accepted; where that is lost, of its results."""
-    packages = current_app.settings.home / "packages"
-    try:
-        return list(described(packages, job.package, job.described, job.entry).get("outputs", {}))
-    except CorruptProcess:
-        return list(results)
 
 
 def _reach(job_id: str) -> dict[str, Any]:
@@ -127,7 +120,7 @@ def _reach(job_id: str) -> dict[str, Any]:
 
 
 def _content(job_id: str, result: Result) -> bytes:
-    with _there(job_id, result):
+    with there(job_id, result):
         return current_app.inlining.read(file_of(job_id, result), result.size or 0)
 
 
@@ -137,32 +130,12 @@ def _address(job_id: str, output_id: str, number: int | None = None) -> str:
     return links.to("results.item", job_id=job_id, output_id=output_id, number=number)
 
 
-def file_of(job_id: str, result: Result) -> Path:
-    """A file of the results. Raises JobCorrupt for one that is not what was published."""
-    path = current_app.jobs.output(job_id, result.file or "")
-    with _there(job_id, result):
-        size = path.stat().st_size
-    if result.size not in (None, size):
-        raise JobCorrupt(job_id, f"its file {result.file} has {size} bytes, not {result.size}")
-    return path
-
-
-@contextmanager
-def _there(job_id: str, result: Result) -> Iterator[None]:
-    """What is done with a file of the results. Raises NoSuchJob, JobExpired, JobCorrupt where it is missing."""
-    try:
-        yield
-    except FileNotFoundError:
-        current_app.jobs.check_kept(job_id)  # it may have been removed, or have expired, this moment
-        raise JobCorrupt(job_id, f"its file {result.file} is missing") from None
-
-
 def _response(job_id: str, reply: outputs.Answer) -> Response:
     """An answer of the exchange as Flask's; what a process wrote runs no script of ours."""
     if reply.file is not None:
         read_range()
         path = file_of(job_id, reply.file)
-        with _there(job_id, reply.file):
+        with there(job_id, reply.file):
             response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
     else:
         response = Response(reply.body, reply.status, content_type=reply.media_type)
@@ -170,6 +143,22 @@ def _response(job_id: str, reply: outputs.Answer) -> Response:
             del response.headers["Content-Type"]
     response.headers.extend([*reply.headers, *SANDBOX.items()])
     return response
+
+
+def _everything(job_id: str) -> Response:
+    """All outputs as a zip: files as they were published, values as JSON or text."""
+    entries: dict[str, Entry] = {}
+    at = _reach(job_id)["at"]
+    for output_id, result in asked_for(job_id).items():
+        files = list(result.files())
+        entries |= {str(file.file): Entry(str(file.file), file_of(job_id, file), file.media_type) for file in files}
+        if not files:
+            media_type, content = representations(nested.settled(result, at, None))[0]
+            name = output_id + (extension(media_type) or ".json")
+            while name in entries:
+                name = f"_{name}"
+            entries[name] = Entry(name, content, media_type)
+    return _zipped(job_id, list(entries.values()), job_id)
 
 
 def read_range() -> None:
@@ -184,9 +173,13 @@ def _archive(job_id: str, result: Result) -> Response:
     entries = [
         Entry(str(file.file)[start:], file_of(job_id, file), file.media_type) for file in result.listing or ()
     ]
+    return _zipped(job_id, entries, str(result.folder))
+
+
+def _zipped(job_id: str, entries: list[Entry], name: str) -> Response:
     body = archive.stream(entries, current_app.jobs.job(job_id).created, str(current_app.settings.home))
-    name = {"Content-Disposition": f"attachment; filename={quote(str(result.folder))}.zip"}
-    return Response(body, content_type=ZIP, headers={**SANDBOX, **name})
+    disposition = {"Content-Disposition": f"attachment; filename={quote(name)}.zip"}
+    return Response(body, content_type=ZIP, headers={**SANDBOX, **disposition})
 
 
 def _name_job(response: Response, job_id: str, execution: ExecuteRequest) -> None:

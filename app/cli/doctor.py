@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import click
 
+from geomill.app import host
 from geomill.app.cli import options, show
-from geomill.app.config import Settings, SettingsError, known
+from geomill.app.config import Settings, known
+from geomill.app.host import Rows
 from geomill.app.identity.audit import note
 
-LIBRARIES = ("flask", "gunicorn", "jsonschema-rs", "numpy", "rasterio", "shapely", "pyproj", "scikit-image")
 ROUNDS = 20
 # forks a warm template as the dispatcher does, and prints the mean time of a child that does nothing, in seconds
 FORK = """
@@ -37,7 +36,6 @@ for _ in range(int(sys.argv[2])):
 print((time.perf_counter() - begin) / int(sys.argv[2]))
 """
 
-Rows = Iterator[tuple[str, ...]]
 CELLS = ("name", "value", "note", "help")  # what those of a row are called in JSON; the note of a setting: its origin
 
 
@@ -50,13 +48,13 @@ def doctor(as_json: bool, **given: Any) -> None:
     options.need_linux()
     settings = Settings.load(overrides=given)
     sections: list[tuple[str, Rows]] = [
-        ("Isolation of jobs", isolation()),
-        ("Isolation of deployed packages", sandboxes(settings)),
+        ("Isolation of jobs", host.isolation(host.allows())),
+        ("Isolation of deployed packages", host.sandboxes(settings, host.allows())),
         ("Callers", callers(settings)),
         ("Cost of a job", costs(settings)),
         ("Disk", disk(settings)),
         ("Maintenance", under_maintenance(settings.home)),
-        ("Versions", versions()),
+        ("Versions", host.versions()),
         ("Broken process files", broken(settings)),
         ("Credentials", credentials(settings)),
         ("Settings", of_settings(settings)),
@@ -127,40 +125,6 @@ def summary(found: int, done: int, *, repair: bool) -> str:
     return f"{findings}, {done} mended, {needing}" if repair else f"{findings}, {done} for --repair, {needing}"
 
 
-def isolation() -> Rows:
-    """What keeps jobs together and apart."""
-    from geomill.app.engine.isolation import namespaces_allowed, networks_allowed
-
-    yes = namespaces_allowed()
-    end = "a job's processes end with its supervisor, whatever happens" if yes else "stray processes are swept after it"
-    yield "PID namespace", _word(yes), end
-    alone = networks_allowed()
-    out = "a job has no way out but its proxy" if alone else "jobs are told of their proxy, and not held back"
-    yield "network namespace", _word(alone), out
-    root = "jobs can run as another user (job_user)" if os.geteuid() == 0 else "jobs run as the same user"
-    yield "root", _word(os.geteuid() == 0), root
-
-
-def sandboxes(settings: Settings) -> Rows:
-    """What keeps the tools of deployed packages apart."""
-    from geomill.app.engine.isolation import namespaces_allowed, namespaces_have_limits
-    from geomill.app.sandbox import NoIsolation, Sandbox, bubblewrap
-
-    why = bubblewrap.closed()
-    yield "bubblewrap", _word(not why), why or "tools see the system and their job's files"
-    if os.geteuid() == 0:
-        limited = namespaces_allowed() and namespaces_have_limits()
-        bomb = "a fork bomb goes out" if limited else "nothing stops a fork bomb of root: set job_user"
-        yield "limit on processes of root", _word(limited), bomb
-    try:
-        sandbox = Sandbox(settings)
-        for network_wanted in (False, True):
-            level = sandbox.level(None, network_wanted)
-            yield "with a network" if network_wanted else "without a network", level.name, level.sentence
-    except (NoIsolation, SettingsError) as error:
-        yield "tools", "no", str(error)
-
-
 def callers(settings: Settings) -> Rows:
     """Whom the server knows, and what others may."""
     from geomill.app.identity.tokens import TokenError, Tokens
@@ -190,7 +154,7 @@ def costs(settings: Settings) -> Rows:
 
 def disk(settings: Settings) -> Rows:
     """What is free where jobs are kept."""
-    from geomill.app.cli.serve import short_of_room
+    from geomill.app.health import short_of_room
     from geomill.jobstore.admission import free
 
     place = _existing(settings.home)
@@ -208,17 +172,6 @@ def under_maintenance(home: Path) -> Rows:
 
     if found := maintenance.read(home):
         yield f"since {found.since}", found.message or "nothing new is accepted; geomill drain --off ends that"
-
-
-def versions() -> Rows:
-    """What is installed."""
-    yield "python", platform.python_version()
-    yield "linux", platform.release()
-    for library in ("geomill", *LIBRARIES):
-        try:
-            yield library, version(library)
-        except PackageNotFoundError:
-            yield library, "not installed"
 
 
 def broken(settings: Settings) -> Rows:
@@ -251,10 +204,6 @@ def of_settings(settings: Settings) -> Rows:
     for each in known():
         text = each.metadata["kind"].shown(getattr(settings, each.name))
         yield each.name, text or "none", origins[each.name], each.metadata["help"]
-
-
-def _word(yes: bool) -> str:
-    return "yes" if yes else "no"
 
 
 def _fork_cost(template: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 Schema = dict[str, Any]
+Send = Callable[[Path, str], str | None]  # (file, media type) -> its address, None where it has to go inline
 TYPES = {"string", "number", "integer", "boolean", "array", "object", "null"}
 
 
@@ -18,10 +19,13 @@ class InputError(Exception):
     """An -i that cannot be sent; one sentence."""
 
 
-def parse(given: Iterable[str], description: dict[str, Any]) -> dict[str, Any]:
+SMALL = 1 << 16  # bytes of a file that goes into the request itself
+
+
+def parse(given: Iterable[str], description: dict[str, Any], send: Send = lambda *_: None) -> dict[str, Any]:
     """The inputs of an execute request. given: "name=value" or "name=@path"; a name that comes again makes an array.
 
-    Raises InputError.
+    send: asked to send files that are not small; they are inline where it does not. Raises InputError.
     """
     known = description.get("inputs") or {}
     grouped: dict[str, list[str]] = {}
@@ -33,7 +37,7 @@ def parse(given: Iterable[str], description: dict[str, Any]) -> dict[str, Any]:
             nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
             raise InputError(f"-i {name}: the process has no such input; the nearest is {nearest}")
         grouped.setdefault(name, []).append(value)
-    return {name: _input(name, values, known.get(name) or {}) for name, values in grouped.items()}
+    return {name: _input(name, values, known.get(name) or {}, send) for name, values in grouped.items()}
 
 
 def request(path: Path) -> dict[str, Any]:
@@ -47,7 +51,9 @@ def request(path: Path) -> dict[str, Any]:
     return found
 
 
-def _input(name: str, values: list[str], described: dict[str, Any]) -> Any:
+def _input(name: str, values: list[str], described: dict[str, Any], send: Send) -> Any:
+    if "byReference" not in (described.get("valuePassing") or ["byReference"]):
+        send = lambda *_: None  # noqa: E731
     schema = described.get("schema")
     schema = schema if isinstance(schema, dict) else {}
     if schema.get("type") == "array":
@@ -56,8 +62,8 @@ def _input(name: str, values: list[str], described: dict[str, Any]) -> Any:
             if whole is not None:
                 return whole
         items = schema.get("items")
-        return [_value(name, value, items if isinstance(items, dict) else {}) for value in values]
-    read = [_value(name, value, schema) for value in values]
+        return [_value(name, value, items if isinstance(items, dict) else {}, send) for value in values]
+    read = [_value(name, value, schema, send) for value in values]
     return read[0] if len(read) == 1 else read
 
 
@@ -70,11 +76,13 @@ def _array(text: str) -> list[Any] | None:
     return value if isinstance(value, list) else None
 
 
-def _value(name: str, text: str, schema: Schema) -> Any:
+def _value(name: str, text: str, schema: Schema, send: Send) -> Any:
     """One value, of the form that the standard sends it in. Source: 18-062r2, inlineOrRefData.yaml."""
     types = set(_types(schema))
     if _is_binary(schema):
-        return _binary(name, text, schema)
+        return _binary(name, text, schema, send)
+    if _is_file(text) and (link := _sent(text[1:], "text/plain" if types == {"string"} else "application/json", send)):
+        return link
     content: str | bytes = (
         _content(text[1:]) if _is_file(text) else text.removeprefix("@") if text[:2] == "@@" else text
     )
@@ -99,8 +107,8 @@ def _qualified(value: Any, schema: Schema) -> Any:
     return value if "value" in value and set(value) <= {"value", "mediaType"} else {"value": value}
 
 
-def _binary(name: str, text: str, schema: Schema) -> Any:
-    """A file by its content, anything else by reference."""
+def _binary(name: str, text: str, schema: Schema, send: Send) -> Any:
+    """A file by its content, or sent before; anything else by reference."""
     if text.startswith("{"):
         try:
             return json.loads(text)
@@ -111,7 +119,20 @@ def _binary(name: str, text: str, schema: Schema) -> Any:
     guessed = mimetypes.guess_type(text)[0] or "application/octet-stream"
     declared = [kind for part in (schema, *_parts(schema)) if (kind := part.get("contentMediaType"))]
     kind = guessed if guessed in declared else (declared or [guessed])[0]
+    if link := _sent(text[1:], kind, send):
+        return link
     return {"value": base64.b64encode(_content(text[1:])).decode(), "encoding": "base64", "mediaType": kind}
+
+
+def _sent(path: str, media_type: str, send: Send) -> dict[str, str] | None:
+    """A link to a file that is sent, if it is not small and can be."""
+    file = Path(path).expanduser()
+    try:
+        large = file.stat().st_size > SMALL
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    href = send(file, media_type) if large else None
+    return {"href": href, "type": media_type} if href else None
 
 
 def _is_file(text: str) -> bool:

@@ -13,7 +13,7 @@ from werkzeug.test import Client
 from geomill.app import create_app
 from geomill.app.addresses import of_tenant
 from geomill.app.cli.outputs import Output
-from geomill.app.cli.service import Job, Json, Reply, Service, ServiceError
+from geomill.app.cli.service import Body, Job, Json, Reply, Service, ServiceError
 from geomill.app.config import Settings
 from geomill.app.identity.access import LOCAL
 from geomill.app.tenant_names import DEFAULT
@@ -43,7 +43,7 @@ class Local(Service):
         self._client = Client(self._app)
         logging.getLogger(registry.__name__).setLevel(logging.ERROR)  # what is broken is said by the commands
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Reply:
         """One request to the views of this process."""
         if not url.startswith(f"{self.url}/"):
             raise ServiceError(f"{url}: not a part of this home")
@@ -52,7 +52,8 @@ class Local(Service):
             method=method,
             base_url=self._host,
             headers=dict(headers),
-            data=body,
+            data=body if isinstance(body, bytes) else None,
+            input_stream=None if isinstance(body, bytes) else body,
             environ_overrides={LOCAL: True},  # who can write to the home needs no leave
         )
         sent = {name.lower(): value for name, value in reply.headers.items()}

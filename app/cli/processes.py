@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 import click
 
 from geomill.app.cli import inputs, options, outputs, show
 from geomill.app.cli.outputs import Output
-from geomill.app.cli.progress import follow
+from geomill.app.cli.progress import Sending, follow
 from geomill.app.cli.service import Job, Json, Service, ServiceError
 
-INPUT_HELP = "An input; NAME=@PATH sends a file, NAME='{\"href\": \"URL\"}' lets the server fetch it."
+INPUT_HELP = 'An input; NAME=@PATH sends a file, NAME=\'{"href": "URL"}\' lets the server fetch it.'
 LAST_LINES = 20  # of the log of a failed job
 
 
@@ -89,7 +90,7 @@ def execute(
     """Run a process as a job, follow it and print its results."""
     try:
         request = inputs.request(path) if path else {}
-        values = {**request.get("inputs", {}), **inputs.parse(given, service.describe(process_id))}
+        values = {**request.get("inputs", {}), **inputs.parse(given, service.describe(process_id), _sender(service))}
     except inputs.InputError as error:
         raise click.UsageError(str(error)) from error
     found = service.execute(process_id, {**request, "inputs": values, "response": "document"}, wait=sync)
@@ -97,6 +98,23 @@ def execute(
         click.echo(show.clean(f"Job {found.job_id}"), err=True)
         found = _wait(service, found)
     deliver(service, found, output, as_json)
+
+
+def _sender(service: Service) -> inputs.Send:
+    """Sends files to the service, if it takes any; that is asked once, when there is one to send."""
+
+    @cache
+    def uploads() -> str | None:
+        return service.uploads()
+
+    def send(path: Path, media_type: str) -> str | None:
+        if (url := uploads()) is None:
+            return None
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            return service.upload(url, Sending(file, path.name, size), size, path.name, media_type)
+
+    return send
 
 
 def package_type(file: Path) -> str:

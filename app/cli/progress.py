@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from geomill.app.cli.service import Job, Json, Service, is_over
 from geomill.app.cli.show import clean
@@ -51,11 +51,47 @@ def follow(service: Service, job: Job, stream: TextIO | None = None) -> Json:
     return status
 
 
+class Sending:
+    """A file that is sent, with a bar on a terminal; a small one is gone before anybody reads that."""
+
+    def __init__(self, file: BinaryIO, name: str, size: int, stream: TextIO | None = None) -> None:
+        """size: bytes; stream: standard error when left out."""
+        self._file, self._name, self._size, self._sent, self._shown = file, clean(name), size, 0, ""
+        self._stream = stream or sys.stderr
+        self._moving = self._stream.isatty()
+
+    def read(self, size: int = -1) -> bytes:
+        """Another piece of it."""
+        piece = self._file.read(size)
+        self._sent += len(piece)
+        self._show("" if self._sent >= self._size else _percents(f"sending {self._name}", self._sent / self._size))
+        return piece
+
+    def tell(self) -> int:
+        """How much of it was sent."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Begin again, after a redirect."""
+        self._sent = self._file.seek(offset, whence)
+        return self._sent
+
+    def _show(self, text: str) -> None:
+        if self._moving and text != self._shown:
+            self._stream.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
+            self._stream.flush()
+            self._shown = text
+
+
+def _percents(name: str, share: float) -> str:
+    full = round(BAR * share)
+    return f"{name} [{'#' * full}{'-' * (BAR - full)}] {round(100 * share):3d} %"
+
+
 def _bar(status: Json) -> str:
     percent = _percent(status) or 0
-    full = round(BAR * percent / 100)
-    state, message = clean(status.get("status")), clean(status.get("message"))
-    return f"{state:<10} [{'#' * full}{'-' * (BAR - full)}] {percent:3d} %  {message}"
+    state = f"{clean(status.get('status')):<10}"
+    return f"{_percents(state, percent / 100)}  {clean(status.get('message'))}"
 
 
 def _words(status: Json) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
 
-from geomill.app.cli.service import Reply, Service, ServiceError
+from geomill.app.cli.service import Body, Reply, Service, ServiceError
 
 CHUNK = 1 << 16  # bytes
 CONNECT_SECONDS = 10.0
@@ -28,14 +29,15 @@ class Remote(Service):
         retries = urllib3.Retry(total=None, connect=0, read=0, other=0, status=0, redirect=5, raise_on_status=False)
         self._pool = urllib3.PoolManager(timeout=timeout, retries=retries)
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Reply:
         """One request over the network, following redirects."""
         if urlsplit(url).scheme not in ("http", "https"):
             raise ServiceError(f"{url}: not fetched, only http and https links are")
         if self._token and _origin(url) == _origin(self.url):
             headers = {**headers, "Authorization": f"Bearer {self._token}"}
         try:
-            reply = self._pool.request(method, url, headers=dict(headers), body=body, preload_content=False)
+            whole: Any = body  # which says too little of what has `read`
+            reply = self._pool.request(method, url, headers=dict(headers), body=whole, preload_content=False)
         except urllib3.exceptions.HTTPError as error:
             raise ServiceError(f"{url}: cannot be reached: {_cause(error)}") from error
         sent = {name.lower(): value for name, value in reply.headers.items()}

@@ -35,6 +35,7 @@ def serve(check: bool, **given: Any) -> None:
     from geomill.app.cli.master import Handed
     from geomill.app.cli.web import Web
     from geomill.app.engine.client import Engine, open_store
+    from geomill.app.health import short_of_room
     from geomill.app.identity.access import Identity
     from geomill.app.identity.tokens import TokenError
     from geomill.jobstore import files, home
@@ -82,6 +83,7 @@ def look(settings: Settings, *, knows: bool) -> None:
 
     Status 1 for process files that are none, and where no job would be accepted.
     """
+    from geomill.app.health import short_of_room
     from geomill.app.security import for_this_host
     from geomill.app.server import open_registry
     from geomill.jobstore.admission import free
@@ -100,14 +102,6 @@ def look(settings: Settings, *, knows: bool) -> None:
         )
     if wrong:
         raise click.exceptions.Exit(1)
-
-
-def short_of_room(settings: Settings, space: int, inodes: int) -> str:
-    """Why no job is accepted with so many bytes and inodes free; "" where one is."""
-    for name, found in (("min_free_bytes", space), ("min_free_inodes", inodes)):
-        if found < getattr(settings, name):
-            return f"below {name}: no job is accepted"
-    return ""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -157,7 +151,5 @@ def lines(settings: Settings, port: int, *, knows: bool = False) -> list[str]:
     if not is_loopback(settings.host) and not (settings.public_url or "").startswith("https:"):
         told.append("Tokens travel in the clear on this address, unless a proxy in front of it encrypts.")
     if os.geteuid() == 0 and settings.job_user is None:
-        told.append(
-            "Running as root: so do the jobs, with all rights; set GEOMILL_JOB_USER to change that."
-        )
+        told.append("Running as root: so do the jobs, with all rights; set GEOMILL_JOB_USER to change that.")
     return told

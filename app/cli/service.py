@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from geomill.app.cli import outputs
@@ -16,6 +16,15 @@ from geomill.app.cli.outputs import Output
 Json = dict[str, Any]
 OPEN = {"created", "accepted", "running"}  # the states of a job that has not ended
 ACCEPT = "application/json, multipart/related;q=0.5, */*;q=0.1"
+
+
+class Readable(Protocol):
+    """What is sent in pieces."""
+
+    def read(self, size: int = -1) -> bytes: ...  # noqa: D102
+
+
+Body = bytes | Readable
 
 
 class ServiceError(Exception):
@@ -65,7 +74,7 @@ class Service(ABC):
         self.url = url.rstrip("/")
 
     @abstractmethod
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Reply:
         """One request, whatever its answer. Raises ServiceError when there is none."""
 
     def processes(self) -> Iterator[Json]:
@@ -92,6 +101,22 @@ class Service(ABC):
         if not wait and {"jobID", "status"} <= set(values):  # 200 where 201 is due
             return self.job(str(values["jobID"]))
         return found
+
+    def uploads(self) -> str | None:
+        """Where files are sent that are to be inputs; None where the service takes none."""
+        reply = self.send("GET", f"{self.url}/", {"Accept": "application/json"})
+        try:
+            links = _object(_check(reply)).get("links") or ()
+        except ServiceError:
+            return None
+        found = (link for link in links if isinstance(link, dict) and link.get("rel") == "uploads")
+        return next((urljoin(f"{self.url}/", str(link["href"])) for link in found if link.get("href")), None)
+
+    def upload(self, url: str, content: Readable, size: int, name: str, media_type: str) -> str:
+        """Send a file: the address that it has then. url: as of `uploads`."""
+        headers = {"Content-Type": media_type, "Content-Length": str(size)}
+        reply = self._asked("POST", f"{url}?{urlencode({'name': name})}", headers, content)
+        return str(_object(reply).get("href"))
 
     def job(self, name: str) -> Job:
         """The job called so, by its id or its URL."""
@@ -230,7 +255,7 @@ class Service(ABC):
     def _document(self, url: str) -> Json:
         return _object(self._asked("GET", url, {"Accept": "application/json"}))
 
-    def _asked(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+    def _asked(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Reply:
         return _check(self.send(method, url, {"Accept": ACCEPT, **headers}, body))
 
 

@@ -95,9 +95,7 @@ def fenced_mapper(fence: Fence) -> type[PathMapper]:
     class FencedMapper(PathMapper):
         """Refuses what lies elsewhere, or would."""
 
-        def visit(
-            self, obj: Any, stagedir: str, basedir: str, copy: bool = False, staged: bool = False
-        ) -> None:
+        def visit(self, obj: Any, stagedir: str, basedir: str, copy: bool = False, staged: bool = False) -> None:
             """Take note of one file or directory."""
             location, name = obj["location"], str(obj.get("basename", ""))
             if "/" in name or name in ("", ".", ".."):

@@ -1,7 +1,7 @@
 """Finished steps, kept for a retry: what a tool was given names what it gave.
 
-    work/.steps          a line of JSON for each finished run of a tool: its key, and its outputs
-    work/.retried/       the files of the run that is retried, hard-linked
+work/.steps          a line of JSON for each finished run of a tool: its key, and its outputs
+work/.retried/       the files of the run that is retried, hard-linked
 """
 
 from __future__ import annotations

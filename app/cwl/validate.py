@@ -26,7 +26,7 @@ def validate(document: bytes, w: str | None, other: str | None, limit: float, fo
 
     w: names the entry; other: does so where w does not, if there is such an entry; limit: seconds;
     folder: where the document may lie meanwhile.
-    Gives {"id", "entry", "description", "needs", "warnings"}.
+    Gives {"id", "entry", "description", "needs", "warnings", "workflow"}.
     Raises InvalidPackage, WorkflowNotFound, Unsupported.
     """
     if not installed():
@@ -54,7 +54,7 @@ def _sentence(answer: dict[str, Any]) -> str:
 
 def load() -> None:
     """Import what reading takes."""
-    for name in ("description", "document", "loading", "needs"):
+    for name in ("description", "document", "graph", "loading", "needs"):
         importlib.import_module(f"geomill.app.cwl.{name}")
 
 
@@ -75,7 +75,7 @@ def main(path: Path, w: str | None, other: str | None) -> None:
 
 
 def _read(path: Path, w: str | None, other: str | None) -> dict[str, Any]:
-    from geomill.app.cwl import description, document, loading, needs
+    from geomill.app.cwl import description, document, graph, loading, needs
 
     content = document.parse(path.read_bytes())
     try:
@@ -92,4 +92,5 @@ def _read(path: Path, w: str | None, other: str | None) -> dict[str, Any]:
         "description": description.describe(tool, content, process_id),
         "needs": dataclasses.asdict(needs.needs(tool)),
         "warnings": needs.warnings(tool, content),
+        "workflow": graph.graph(tool),
     }

@@ -203,10 +203,7 @@ def _become(user: str, task: Task) -> None:
     for folder in (task.work, task.logs):
         with contextlib.suppress(FileNotFoundError):  # of steps, in a job that has none
             os.chown(folder, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
-    isolation.gain_no_rights()
-    os.setgroups([])
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)
+    isolation.become(user)
 
 
 def _reseed() -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from geomill.app import loglines
+from geomill.app import host, loglines
 from geomill.app.config import Settings
 from geomill.app.engine import failing, isolation, logs
 from geomill.app.engine.children import Children
@@ -31,6 +31,8 @@ from geomill.app.engine.running import Running, RunningJobs, demand_of
 from geomill.app.engine.runtime import LOG, SERVING, SOCKET, identity
 from geomill.app.engine.stores import Stores, latest, read_job, read_status, repair_indexes
 from geomill.app.engine.templates import Templates
+from geomill.app.engine.views import TEMPLATE as OF_VIEWERS
+from geomill.app.engine.views import Views
 from geomill.jobstore import (
     InvalidTransition,
     JobStore,
@@ -43,6 +45,7 @@ from geomill.jobstore import (
     maintenance,
 )
 from geomill.jobstore.alive import boot_id
+from geomill.jobstore.records import now, timestamp
 
 REBUILD = "rebuild the index"  # a chore
 RETIRE_AFTER = 10.0  # seconds without a server, a waiting job or a running one
@@ -64,9 +67,17 @@ class Dispatcher:
         self.selector = selectors.DefaultSelector()
         self.queue = FairQueue()
         self.running = RunningJobs(self.selector, self._ended)
-        self.templates = Templates(self.selector, stores, settings, self._started, self._template_ended)
+        self.views = Views(
+            lambda name: self.templates.want(name),
+            lambda key, client: self.listener.keep_waiting(key, client),
+            lambda key, answer: self.listener.tell(key, answer),
+        )
+        self.templates = Templates(
+            self.selector, stores, settings, self._started, self._template_ended, self.views.answered
+        )
         cores = float(max(os.cpu_count() or 1, settings.max_running))
         self.capacity = Capacity(settings.max_running, cores, settings.memory, settings.max_running_per_caller)
+        self.begun = timestamp(now())
         self.alone_since: float | None = None
         self.retired = ""  # why
         self.reconciled = 0.0
@@ -76,7 +87,8 @@ class Dispatcher:
         self.retaining = Retaining(settings, stores, self.children)
         operations = {
             "start": self._on_start, "place": self._on_place, "dismiss": self._on_dismiss, "sweep": self._on_sweep,
-            "hello": self._on_hello, "retire": self._on_retire,
+            "hello": self._on_hello, "retire": self._on_retire, "view": self.views.ask,
+            "host": self._on_host,
         }  # fmt: skip
         self.listener = Listener(self.runtime / SOCKET, self.selector, operations)
 
@@ -142,8 +154,13 @@ class Dispatcher:
         """Two servers of one home with other versions or settings: the newcomer's dispatcher takes over."""
         if message.get("digest") not in (None, self.identity):
             self.retired = "a server of another version or other settings has come"
-        return {"pid": os.getpid(), "digest": self.identity, "queued": len(self.queue),
-                "running": len(self.running), "templates": self.templates.names()}  # fmt: skip
+        return {"pid": os.getpid(), "since": self.begun, "digest": self.identity, "queued": len(self.queue),
+                "running": len(self.running), "templates": self.templates.names(),
+                "memory": sum(each.memory for each in self.running.demands())}  # fmt: skip
+
+    def _on_host(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
+        """A worker, which has threads and cannot try it, asks what this host allows."""
+        return host.allows()
 
     def _on_retire(self, client: Client, message: dict[str, Any]) -> None:
         self.retired = "it was told to"
@@ -196,6 +213,8 @@ class Dispatcher:
         template = self.templates.remove(name)
         if template is None:
             return
+        if name == OF_VIEWERS:
+            self.views.lost()
         if time.monotonic() - template.born < 5:
             self._pause()
         for job_id, running in self.running.items():
@@ -251,6 +270,7 @@ class Dispatcher:
         if REBUILD in self.children.reap():
             self.reconciled = 0.0
         self.running.kill_overdue(moment)
+        self.views.look(moment)
         if moment - self.reconciled >= RECONCILE_EVERY:
             if not self.listener.can_be_found():  # the runtime directory is another now
                 self.retired = "its runtime directory is another now"
@@ -351,4 +371,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

@@ -11,6 +11,7 @@ import fcntl
 import functools
 import os
 import platform
+import pwd
 import re
 import resource
 import signal
@@ -40,6 +41,15 @@ def die_with_parent() -> None:
 def gain_no_rights() -> None:
     """No program that is executed from here on gains rights by its file: no set-user-ID, no capabilities."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def become(user: str) -> None:
+    """Drop from root to this user for good, with no group but his own; `die_with_parent` is to be asked for again."""
+    entry = pwd.getpwnam(user)
+    gain_no_rights()
+    os.setgroups([])
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
 
 
 def adopt_orphans() -> None:

@@ -10,6 +10,7 @@ went into what these two do first, half of it into copying pages after the forks
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import json
@@ -22,12 +23,14 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 from geomill.app.config import Settings
 from geomill.app.engine import isolation, reaper
 from geomill.app.engine.messages import heard
 from geomill.app.engine.stores import Stores
 from geomill.app.engine.supervisor import MESSAGE, supervise
+from geomill.app.engine.viewer import view
 from geomill.jobstore import JobStore
 from geomill.jobstore.alive import boot_id
 
@@ -38,7 +41,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "geo": (
         "geomill.app.runners.python",
         *("numpy", "numpy.random", "rasterio", "rasterio.warp", "rasterio.features"),
-        *("shapely", "pyproj", "skimage.filters"),
+        *("shapely", "pyproj", "skimage.filters", "geomill.app.pictures.drawing", "geomill.app.pictures.pixels"),
     ),
 }
 # while a library is loaded: one thread each, since a forked process would inherit locks of others
@@ -70,10 +73,17 @@ class Template:
         """Ask for a supervisor of this job; the answer comes by `socket`. Raises OSError when the template is gone."""
         self.socket.send(json.dumps([tenant, job_id]).encode())
 
-    def answer(self) -> tuple[str, int, int] | None:
-        """(job, pid, start time) of a supervisor that began, or None when the template has ended."""
+    def view(self, order: dict[str, Any]) -> None:
+        """Ask for a viewer; its answer comes by `socket`. Raises OSError as `start` does, and for too long an order."""
+        content = json.dumps(order).encode()
+        if len(content) > MESSAGE:
+            raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+        self.socket.send(content)
+
+    def answer(self) -> list[Any] | dict[str, Any] | None:
+        """[job, pid, start time] of a supervisor that began, the answer of a viewer, None: the template has ended."""
         content = self.socket.recv(MESSAGE)
-        return tuple(json.loads(content)) if content else None
+        return cast("list[Any] | dict[str, Any]", json.loads(content)) if content else None
 
 
 class Templates:
@@ -82,10 +92,13 @@ class Templates:
     def __init__(
         self, selector: selectors.BaseSelector, stores: Stores, settings: Settings,
         started: Callable[[str, int, int], None], ended: Callable[[str], None],
+        viewed: Callable[[dict[str, Any]], None],
     ) -> None:  # fmt: skip
-        """started: called with (job, pid, start time) of a supervisor that began; ended: with the name of who went."""
+        """started: called with (job, pid, start time) of a supervisor that began; ended: with the name of who went;
+        viewed: with the answer of a viewer.
+        """
         self._selector, self._stores, self._settings = selector, stores, settings
-        self._when_started, self._when_ended = started, ended
+        self._when_started, self._when_ended, self._when_viewed = started, ended, viewed
         self._templates: dict[str, Template] = {}
 
     def names(self) -> list[str]:
@@ -131,6 +144,8 @@ class Templates:
             answer = None
         if answer is None:
             self._when_ended(name)
+        elif isinstance(answer, dict):
+            self._when_viewed(answer)
         else:
             self._when_started(*answer)
 
@@ -155,13 +170,25 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
         message = heard(link, MESSAGE)
         if not message:
             return
-        tenant, job_id = json.loads(message)
+        order = json.loads(message)
+        if isinstance(order, dict):
+            _fork_viewer(order, link, store, settings)
+            continue
+        tenant, job_id = order
         if spare is None or not spare.take(tenant, job_id):
             spare = _Spare(store, settings)
             spare.take(tenant, job_id)
         with contextlib.suppress(ConnectionError):  # there is a dispatcher no more, which the next message says
             link.send(json.dumps([job_id, spare.pid, spare.start_time]).encode())
         spare = None
+
+
+def _fork_viewer(order: dict[str, Any], link: socket.socket, store: JobStore, settings: Settings) -> None:
+    """Let a child do it, in a PID namespace of its own where there can be one."""
+    with contextlib.suppress(OSError):  # no process is to be had; whoever waits gives up
+        pid, _ = isolation.fork_into_namespace()
+        if pid == 0:
+            _guarded(lambda: view(order, link, store, settings))
 
 
 class _Spare:

@@ -24,21 +24,21 @@ def init_app(app: Geomill) -> None:
     def note(response: Response) -> Response:
         showed = "Authorization" in request.headers or cookie_name() in request.cookies
         if request.method in CHANGES or (response.status_code in REFUSED and showed):
-            caller = g.get("caller")
+            caller, given = g.get("caller"), request.view_args or {}
             stranger = response.status_code >= 400 and not (caller and caller.by)
-            app.audit.write(stranger=stranger, **_members(app, response))
+            for job_id in g.get("job_ids") or (given.get("job_id") or g.get("job_id"),):  # a line for each job
+                app.audit.write(stranger=stranger, **_members(app, response, job_id))
         return response
 
     app.after_request(note)
 
 
-def _members(app: Geomill, response: Response) -> dict[str, Any]:
+def _members(app: Geomill, response: Response, job_id: str | None) -> dict[str, Any]:
     """Who, from where, what, and what came of it."""
     caller, given = g.get("caller"), request.view_args or {}
     current = operations.of(app, request.endpoint)
-    job_id = given.get("job_id") or g.get("job_id")
     upload_id = given.get("upload_id") or g.get("upload_id")
-    process_id = given.get("process_id")
+    process_id = given.get("process_id") or g.get("process_id")
     if response.status_code == 201 and not job_id and not upload_id:  # what was deployed
         process_id = (response.location or "").rpartition("/")[2]
     return {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import g, request
 
 from geomill.app.identity.callers import Forbidden
-from geomill.app.identity.roles import Role
+from geomill.app.identity.roles import Role, needed
 from geomill.jobstore import NoSuchJob
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ def check(app: Geomill, job_id: str, *, own: bool) -> None:
         raise NoSuchJob(job_id)  # as if it were not there
     if own:
         raise Forbidden(f"Job {job_id} is another's: this is for its owner.")
+
+
+def may(operation_id: str, owner: str) -> bool:
+    """Whether the caller may do this to a job of this owner: then a page offers it."""
+    right = needed(operation_id)
+    return g.caller.role >= right.role and (not right.own or g.caller.owns(owner))
 
 
 def sees_all(app: Geomill) -> bool:

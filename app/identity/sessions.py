@@ -1,7 +1,7 @@
 """Sessions of browsers: a signed cookie that names a token, and is good for as long as that is, at most some hours.
 
-    <home>/identity/session.key                       signs all of them
-    <home>/identity/ended/<end>-<digest of a cookie>  an empty file for each that was ended before its time, until then
+<home>/identity/session.key                       signs all of them
+<home>/identity/ended/<end>-<digest of a cookie>  an empty file for each that was ended before its time, until then
 """
 
 from __future__ import annotations

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Response, current_app, g, render_template, request
 
 from geomill.app import links
-from geomill.app.identity.callers import Caller
-from geomill.app.identity.roles import Role
+from geomill.app.identity.callers import Caller, Unauthenticated
+from geomill.app.identity.roles import PUBLIC, Role
 from geomill.app.pages import trees, words
 from geomill.app.pages.assets import address
 from geomill.app.security import READS, page_headers
@@ -17,10 +19,18 @@ from geomill.app.security import READS, page_headers
 if TYPE_CHECKING:
     from geomill.app.server import Geomill
 
+# control characters and what is no character, in whatever a job or a user wrote: no page can hold them. HTML, 13.2.3.5
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+
+
+def init_app(app: Geomill) -> None:
+    """Give templates, and the macros that they import, what is the same for every page."""
+    app.jinja_env.globals.update(words=words, Role=Role, asset=address, to=links.to, in_tenant=links.in_tenant)
+
 
 def render(template: str, status: int = 200, **content: Any) -> Response:
     """A page of ours. content: what its template shows, escaped; it loads nothing from elsewhere."""
-    page = render_template(template, **{**_around(), **content})
+    page = _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", render_template(template, **{**_around(), **content}))
     return Response(page, status, page_headers(_app().settings), content_type="text/html; charset=utf-8")
 
 
@@ -43,11 +53,13 @@ def plain(heading: str) -> Callable[[Any], Response]:
     return page
 
 
-def error(problem: dict[str, Any]) -> Response:
-    """A problem document as a page: what happened, whose turn it is, what to try."""
-    status = problem["status"]
-    login = links.to("login.show", next=links.here()) if status == 401 and request.method in READS else None
-    response = render("error.html", problem=problem, turn=words.turn(status), login=login)
+def error(problem: dict[str, Any], retry_after: int | None = None) -> Response:
+    """A problem document as a page: what happened, whose turn it is, what to try. retry_after: in seconds."""
+    status, reads = problem["status"], request.method in READS
+    login = links.to("login.show", next=links.here()) if status in (401, 403) and reads else None
+    again = links.here() if reads and status in (429, 503, 507) else None
+    turn = words.turn(status, retry_after)
+    response = render("error.html", problem=problem, turn=turn, login=login, again=again, reads=reads)
     response.vary.add("Accept")
     response.cache_control.no_store = True
     return response
@@ -58,23 +70,28 @@ def _app() -> Geomill:
 
 
 def _around() -> dict[str, Any]:
-    """What the frame of every page shows, and the words that templates have for figures."""
-    caller: Caller | None = g.get("caller")
+    """What the frame of every page shows."""
     app = _app()
+    caller = _caller(app)
     return {
         "server": app.settings.title,
         "caller": caller,
         "role": caller.role if caller else Role.NONE,
-        "Role": Role,
         "known": app.identity.knows(),
         "tiles": app.settings.tiles,
         "tiles_by": app.settings.tiles_by,
-        "asset": address,
-        "to": links.to,
         "here": links.here(),
         "as_json": _as_json(),
-        "words": words,
     }
+
+
+def _caller(app: Geomill) -> Caller | None:
+    """Who asks, also where that is of no matter; None for who shows what is no good."""
+    if g.get("right") not in (None, PUBLIC):
+        return cast("Caller | None", g.get("caller"))
+    with suppress(Unauthenticated, OSError):
+        return app.identity.caller()
+    return None
 
 
 def _as_json() -> str | None:

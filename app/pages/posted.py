@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 
-from flask import request
+from flask import g, request
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.formparser import FormDataParser
 
+from geomill.app import links
+from geomill.app.identity.roles import needed
 from geomill.app.pages.form.entries import Entries
 from geomill.app.pages.form.form import MARK
-from geomill.app.pages.form.snippets import coded
-from geomill.app.pages.form.special import content
+from geomill.app.server import current_app
+from geomill.app.uploads.receiving import described
 
 TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 MOST_PARTS = 20_000
@@ -30,10 +33,17 @@ def entries(body: bytes) -> Entries | None:
 
 
 def _with_files(form: Entries, files: MultiDict[str, FileStorage]) -> Entries:
-    """Put what was sent as a file where its address would stand: into the request itself."""
+    """Keep what was sent as files, and put their addresses where they would stand."""
     found = form.copy()
     for name, file in files.items():
         with file.stream:
-            if file.filename and name.endswith(":file"):
-                found[name.removesuffix("file") + "inline"] = coded(content(file.read(), file.mimetype))
+            if file.filename and name.endswith(":file") and g.caller.role >= needed("upload").role:
+                found[name.removesuffix("file") + "href"] = _kept(file)
     return found
+
+
+def _kept(file: FileStorage) -> str:
+    """The address of a file that is kept as an upload of the caller."""
+    check_room = partial(current_app.jobs.admission.check_room, current_app.jobs.home)
+    upload = current_app.uploads.receive(g.caller.name, described(file), check_room)
+    return links.to("uploads.show", upload_id=upload.upload_id)

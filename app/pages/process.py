@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,16 +16,19 @@ from geomill.app.exchange import InvalidRequest, inputs, strictjson
 from geomill.app.exchange.request import ExecuteRequest
 from geomill.app.identity import owners
 from geomill.app.pages import runs
+from geomill.app.pages import workflow as pictured
 from geomill.app.pages.form.entries import Entries
 from geomill.app.pages.form.form import MARK, Form, Reading, form_of
 from geomill.app.pages.form.shown import Shown
 from geomill.app.pages.form.snippets import Snippets, laid_out
 from geomill.app.pages.form.wording import phrase
+from geomill.app.runners import RUNNERS
 from geomill.app.server import current_app as geomill
 from geomill.app.uploads.asked import check_href, uploads_of
 from geomill.processes import BadInput
 
 Description = Mapping[str, Any]
+LACKING = re.compile(r'lacks the member "(.*)"\.', re.DOTALL)  # as exchange.explain says it of an object
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ def show(
 ) -> Response:
     """The page with a form as it stands. more: status, focus."""
     reading, process_id = form.read(entries), document["id"]
+    deployed = geomill.processes.deployed if document["mutable"] else None
+    workflow = deployed.workflow(process_id) if deployed else None
     change = links.to("forms.change", process_id=process_id)
     return pages.render(
         "process.html",
@@ -65,6 +71,10 @@ def show(
         form=Shown(form, entries, errors or {}, more.pop("focus", None), change),
         snippets=snippets(process_id, reading),
         has=current_app.view_functions,
+        runs_here=deployed is None or deployed.get(process_id).runner in RUNNERS,
+        workflow=workflow,
+        picture=pictured.picture(workflow) if workflow else None,
+        steps=pictured.words(workflow) if workflow else (),
     )
 
 
@@ -100,15 +110,18 @@ def checked(description: Description, entries: Entries) -> Checked:
     for problem in found:
         name, sentence = _told(reading, problem)
         errors.setdefault(name, sentence)
-    return Checked(reading, body, asked, given, errors)
+    ordered = dict(sorted(errors.items(), key=lambda error: reading.place_of(error[0])))
+    return Checked(reading, body, asked, given, ordered)
 
 
 def _told(reading: Reading, problem: InvalidRequest | BadInput) -> tuple[str, str]:
     """The field that a problem is about, and a sentence to stand there."""
     if not isinstance(problem, BadInput):
         return "", str(problem)
-    sentence = problem.message.removeprefix(problem.path).strip()
-    return reading.name_of(problem.input_id, problem.path), sentence
+    path, sentence = problem.path, problem.message.removeprefix(problem.path).strip()
+    if lacking := LACKING.fullmatch(sentence):
+        path, sentence = f"{path}.{lacking[1]}".removeprefix("."), "is required and was not given."
+    return reading.name_of(problem.input_id, path), sentence
 
 
 def _of_job(form: Form, job_id: str) -> Entries:

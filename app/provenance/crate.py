@@ -127,9 +127,7 @@ def _put_file(graph: _Graph, file: Entry, output: Result | None) -> None:
     if isinstance(file.content, bytes):
         size, digest = len(file.content), hashlib.sha256(file.content).hexdigest()
     told = None if size is None else str(size)
-    graph.put(
-        _uri(file.name), "File", name=file.name, encodingFormat=file.media_type, contentSize=told, sha256=digest
-    )
+    graph.put(_uri(file.name), "File", name=file.name, encodingFormat=file.media_type, contentSize=told, sha256=digest)
 
 
 def _put_source(graph: _Graph, run: Run) -> None:

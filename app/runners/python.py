@@ -68,6 +68,7 @@ def _call_elsewhere(task: Task, interpreter: str, arguments: dict[str, Any]) -> 
 
 def _converse(task: Task, order: dict[str, Any], orders: Any, answers: Any) -> dict[str, Any] | Failed | None:
     """Serve the other interpreter until it is done: its outputs, its failure, or neither."""
+
     def tell(message: dict[str, Any]) -> None:
         orders.write(json.dumps(message) + "\n")
         orders.flush()

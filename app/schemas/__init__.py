@@ -1,5 +1,6 @@
 """The documents of the standard: marshmallow, one class for each OGC schema of the same name."""
 
+from geomill.app.schemas.admin import ServerStateSchema
 from geomill.app.schemas.core import (
     ConfClassesSchema,
     ExceptionSchema,
@@ -14,12 +15,14 @@ from geomill.app.schemas.jobs import EventsSchema, JobListSchema, StatusInfoSche
 from geomill.app.schemas.processes import ProcessListSchema, ProcessSchema, ProcessSummarySchema
 from geomill.app.schemas.queries import (
     DeployQuery,
+    EventsQuery,
     JobsQuery,
     LogsQuery,
     PackageQuery,
     ProcessesQuery,
     ResultsQuery,
     UploadQuery,
+    ValueQuery,
 )
 from geomill.app.schemas.uploads import UploadSchema
 
@@ -27,6 +30,7 @@ __all__ = [
     "ConfClassesSchema",
     "DeployQuery",
     "DryRunSchema",
+    "EventsQuery",
     "EventsSchema",
     "ExceptionSchema",
     "ExecuteSchema",
@@ -45,9 +49,11 @@ __all__ = [
     "ProcessesQuery",
     "ResultsQuery",
     "ResultsSchema",
+    "ServerStateSchema",
     "StatusInfoSchema",
     "UploadQuery",
     "UploadSchema",
+    "ValueQuery",
     "VersionsSchema",
     "dump",
 ]

@@ -146,11 +146,31 @@ class ResultsQuery(Query):
     outputs = Listed(fields.String(), load_default=nothing, metadata={"description": "The outputs to give; else all."})
 
 
+class EventsQuery(Query):
+    """What GET /jobs/{jobID}/events understands."""
+
+    since = fields.String(
+        load_default="",
+        metadata={"description": "Of a stream: the id to go on from, where there is no Last-Event-ID yet."},
+    )
+
+
 class LogsQuery(Query):
     """What GET /jobs/{jobID}/logs understands."""
 
     offset = fields.Integer(
         load_default=0, validate=validate.Range(min=0), metadata={"description": "The first byte to give."}
+    )
+
+
+class ValueQuery(Query):
+    """What GET /jobs/{jobID}/values/{path} understands."""
+
+    lon = fields.Float(
+        required=True, validate=validate.Range(-360, 360), metadata={"description": "Longitude, in degrees (WGS 84)."}
+    )
+    lat = fields.Float(
+        required=True, validate=validate.Range(-90, 90), metadata={"description": "Latitude, in degrees (WGS 84)."}
     )
 
 

@@ -8,6 +8,7 @@ from itertools import chain
 
 from flask import request
 from gunicorn.http.errors import ParseException
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Event, File, MultipartDecoder, NeedData
@@ -39,6 +40,11 @@ def sent(most: int, name: str | None) -> Sent:
     request.max_content_length = most + OVERHEAD  # the limit itself is counted: a body of just that length is none
     _, disposition = parse_options_header(request.headers.get("Content-Disposition", ""))
     return _described(disposition.get("filename") or name, request.headers.get("Content-Type"), _up_to(most, _body()))
+
+
+def described(file: FileStorage) -> Sent:
+    """A file of a form that has been read. Raises BadRequest."""
+    return _described(file.filename, file.content_type, iter(lambda: file.read(PIECE), b""))
 
 
 def _of_form(form: _Form, most: int, name: str | None) -> Sent:

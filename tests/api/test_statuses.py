@@ -55,6 +55,7 @@ READS = {
     "getROCrate": "{page}/ro-crate.zip",
     "getProblemType": "/problems/bad-input",
     "getUpload": "{uploaded}",
+    "getServerState": "/admin",
 }
 OPERATIONS = {
     **{operation: ("GET", path) for operation, path in READS.items()},
@@ -220,7 +221,7 @@ for each in OPERATIONS:
         WAYS[each, 406] = partial(nothing_acceptable, each)
     WAYS[each, 421] = partial(foreign_host, each)
 for each in READS:
-    if each not in ("getLog", "getStepLog", "getROCrate"):  # a stream has no ETag
+    if each not in ("getLog", "getStepLog", "getROCrate", "getServerState"):  # a stream has no ETag
         WAYS[each, 304] = partial(known_already, each)
 
 
@@ -584,6 +585,13 @@ def retry_on_a_disk_nearly_full(place: Place) -> TestResponse:
 # ---- steps
 
 
+@way(204, "getEvents")
+def nothing_new_of_a_job_that_ended(place: Place) -> TestResponse:
+    path, stream = f"{place.ended('add', ADD)}/events", {"Accept": "text/event-stream"}
+    told = place.worker.get(path, headers=stream).text.rpartition("id: ")[2].strip()
+    return place.worker.get(path, headers={**stream, "Last-Event-ID": told})
+
+
 @way(404, "getEvents")
 def events_of_nothing(place: Place) -> TestResponse:
     return place.worker.get(f"{NONE}/events")
@@ -723,7 +731,7 @@ UNHEARD_OF = {
     for each in (
         *("getLandingPage", "getConformanceClasses", "getAPI", "getProcesses", "getProcessDescription"),
         *("getProblemType", "getLog", "getStatus", "getJobs", "dismiss", "retry", "pin", "unpin", "getEvents"),
-        *("getStepLog", "deploy", "replace", "undeploy", "upload", "getUpload", "removeUpload"),
+        *("getStepLog", "deploy", "replace", "undeploy", "upload", "getUpload", "removeUpload", "getServerState"),
         *("getPackage", "getVersions", "getJobInputs", "getJobProvenance", "getROCrate"),
     )
 }

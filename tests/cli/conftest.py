@@ -188,6 +188,11 @@ def shout(text: str, progress: Progress, fails: bool = False) -> str:
     return text
 
 @process
+def measure(file: Annotated[Path, File("Bytes", "application/octet-stream")]) -> int:
+    """Say how large a file is."""
+    return file.stat().st_size
+
+@process
 def draw() -> Annotated[Path, File("Picture", "image/png")]:
     """Draw."""
     path = Path("picture.png")

@@ -24,12 +24,17 @@ PAGES = {
     "landing": ("landing.show", "/"),
     "conformance": ("conformance.show", "/conformance"),
     "api": ("definition.show", "/api"),
+    "deploy": ("deploy.show", "/deploy"),
+    "replacement": ("deploy.show_replacement", "/processes/{package}/replacement"),
+    "undeployment": ("deploy.show_undeployment", "/processes/{package}/undeployment"),
+    "admin": ("admin.show", "/admin"),
     "versions": ("deployment.versions", "/processes/{package}/versions"),
     "events": ("steps.show", "/jobs/{broken}/events"),
     "inputs": ("provenance.inputs", "/jobs/{successful}/inputs"),
     "provenance": ("provenance.show", "/jobs/{steps}/prov"),
     "problem": ("problems.show", "/problems/bad-input"),
     "login": ("login.show", "/login"),
+    "results": (None, "/jobs/{files}/results"),
     "not-found": (None, "/nowhere"),
 }
 

@@ -159,16 +159,26 @@ def test_only_pages_of_ours_send_forms(client: FlaskClient, what: str) -> None:
         assert client.post(f"/processes/echo/{what}", data=entries, headers=headers).status_code == 403
 
 
-def test_a_file_is_sent_with_the_request(app: Geomill, client: FlaskClient) -> None:
+def test_a_file_is_kept_and_named_by_its_address(app: Geomill, client: FlaskClient) -> None:
     entries = dict(opened(client, "/processes/echo").items(multi=True))
     entries["inputs/echoInput"] = "x"
     sent: dict[str, Any] = {**entries, "inputs/imageInput:file": (BytesIO(b"II*"), "a.tif", "image/tiff")}
     answer = client.post("/processes/echo/execution", data=sent, content_type="multipart/form-data", headers=OURS)
+    href = asked(app, answer)["inputs"]["imageInput"]["href"]
+    with client.get(href) as kept:
+        assert kept.data == b"II*"
+
+
+def test_a_file_in_a_request_is_shown_and_sent_again(app: Geomill, client: FlaskClient) -> None:
     file = {"value": "SUkq", "encoding": "base64", "mediaType": "image/tiff"}
-    assert asked(app, answer)["inputs"]["imageInput"] == file
-    job = answer.headers["Location"].rpartition("/")[2]
+    body = {"inputs": {"echoInput": "x", "imageInput": file}}
+    job = client.post("/processes/echo/execution", json=body, headers={"Prefer": "respond-async"}).json["jobID"]
+    page = client.get(f"/processes/echo?from={job}", headers=HTML)
+    assert "A file of 3 B (image/tiff) is in the request" in page.text
     again = opened(client, f"/processes/echo?from={job}")
     assert asked(app, pressed(client, "echo", "execution", again))["inputs"]["imageInput"] == file
+    again.setlist("do", ["drop inputs/imageInput"])
+    assert ":inline" not in pressed(client, "echo", "form", again).text
 
 
 @pytest.mark.parametrize("visible, refused", [("own", 404), ("all", 403)])
@@ -183,6 +193,15 @@ def test_the_request_of_a_job_is_for_who_may_see_it(tmp_path: Path, visible: str
         assert (answer.status_code, "a secret" in answer.text) == (status, status == 200)
     missing = guarded.test_client().get("/processes/echo?from=none", headers=headers)
     assert missing.status_code == 404
+
+
+def test_who_may_not_run_it_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    guarded = create_app(Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run"))
+    token = Tokens(tmp_path / "home").create("ann", Role.READER, None, None)
+    page = guarded.test_client().get("/processes/echo", headers={**HTML, "Authorization": f"Bearer {token}"})
+    assert ">Run</button>" not in page.text and "with the role executor" in page.text
+    assert 'Authorization: Bearer $GEOMILL_TOKEN' in at(page.text, "request-curl")[""]
 
 
 @pytest.mark.parametrize(

@@ -96,13 +96,15 @@ class Rows(Field):
         """As above."""
         at.here()
         items: list[Json] = []
-        for key in self.keys(at.name, at.entries):
+        keys = self.keys(at.name, at.entries)
+        for key in keys:
             item = self.item.read(at.of(inside(at.name, key), f"[{len(items)}]"))
             if item is not MISSING:
                 items.append(item)
             else:  # the next one has its place
                 at.found.places.pop(f"{at.path}[{len(items)}]", None)
-        return items if items or (self.required and not self.nullable) else self.nothing()
+        # without a row it is empty, with one that waits to be filled in it is not given
+        return items if items or (self.required and not self.nullable and not keys) else self.nothing()
 
     def parts(self, name: str, entries: Entries) -> Iterator[tuple[str, Field]]:
         """As above."""

@@ -27,6 +27,11 @@ def inside(name: str, part: object) -> str:
     return f"{name}/{quote(str(part), safe='')}"
 
 
+def is_in(name: str, field: str) -> bool:
+    """Whether an entry belongs to a field, or to one in it."""
+    return name == field or name.startswith((f"{field}/", f"{field}:"))
+
+
 def element_id(name: str) -> str:
     """What the element of this name is called in a page: no blanks, and fit for a fragment."""
     return quote(name, safe="/:").replace("%", "=")

@@ -15,7 +15,7 @@ from geomill.app.pages.form.snippets import UNSEEN, coded, laid_out
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?Z", re.ASCII)
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)
-PLAIN = ("text", "yes or no", "bounding box", "date", "date and time, in UTC", "JSON")
+PLAIN = ("text", "yes or no", "bounding box", "date", "JSON")
 LONG = 200  # characters of a text that is written in several lines
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Found, Json, Missing, inside, made, same
+from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Found, Json, Missing, inside, is_in, made, same
 from geomill.app.pages.form.fields import Field, Written
 from geomill.app.pages.form.making import input_field
 from geomill.app.pages.form.special import unwrapped
@@ -31,11 +31,8 @@ class Input:
         return inside(INPUTS, self.id)
 
     def begin(self) -> Filled:
-        """What is in it at first."""
-        filled = self.field.begin(self.name)
-        if self.field.default is not MISSING and self.read_from(made(filled)) is MISSING:
-            return self.fill(self.field.default)
-        return [(f"{self.name}:way", ""), *filled]
+        """What is in it at first; a default that its field cannot show is left to the process."""
+        return [(f"{self.name}:way", ""), *self.field.begin(self.name)]
 
     def fill(self, value: Json | Missing) -> Filled:
         """The entries for a value, whatever it is."""
@@ -78,6 +75,13 @@ class Reading:
         """The field that an error about an input is about."""
         found = self.found.get(input_id or "")
         return (found and (found.name_of(path) or found.name_of(""))) or inside(INPUTS, input_id or "")
+
+    def place_of(self, name: str) -> int:
+        """Where in the form the input stands that a field is of."""
+        for place, input_id in enumerate(self.found):
+            if is_in(name, inside(INPUTS, input_id)):
+                return place
+        return len(self.found)
 
 
 @dataclass(frozen=True)

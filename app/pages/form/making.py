@@ -74,7 +74,7 @@ class _Making:
             made,
             title=title if isinstance(title, str) else "",
             help=text if isinstance(text, str) else "",
-            words=made.words or phrase(facts),
+            words=made.words or ("" if isinstance(made, Group) else phrase(facts)),
             required=required,
             nullable=_nullable(facts),
             default=default,
@@ -104,7 +104,8 @@ class _Making:
         for number, branch in enumerate(branches):
             part = self.field(branch, True, depth + 1)
             label = part.title or phrase(branch) or f"shape {number + 1}"
-            options.append((label, replace(part, title=label, default=MISSING), dict(branch)))
+            words = "" if part.words == label else part.words
+            options.append((label, replace(part, title=label, words=words, default=MISSING), dict(branch)))
         return Variants(options=tuple(options))
 
     def _one(self, facts: Schema, depth: int) -> Field:

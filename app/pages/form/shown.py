@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from geomill.app.pages.form.compound import Rows
-from geomill.app.pages.form.entries import Entries, element_id, inside
+from geomill.app.pages.form.entries import Entries, element_id, inside, is_in
 from geomill.app.pages.form.fields import Choice, Field, Text
 from geomill.app.pages.form.form import MORE, Form
-from geomill.app.pages.words import size
+from geomill.app.pages.words import prose, size
 
 FEW = 4  # options that are shown at once
 SHORT = 40  # characters of all their labels
@@ -31,6 +31,7 @@ class Shown:
     id = staticmethod(element_id)
     inside = staticmethod(inside)
     size = staticmethod(size)
+    prose = staticmethod(prose)
 
     def text(self, name: str) -> str:
         """The text that a field has."""
@@ -71,8 +72,10 @@ class Shown:
         return name
 
     def label(self, name: str) -> str:
-        """What people know a field as: the input that it is of."""
+        """What people know a field as: the input that it is of, and what it is in that."""
+        part = dict(self.form.walk(self.entries)).get(name)
         for each in self.form.inputs:
-            if name == each.name or name.startswith((f"{each.name}/", f"{each.name}:")):
-                return each.field.title
+            if is_in(name, each.name):
+                own = part.title if part is not None else ""
+                return f"{each.field.title}, {own}" if own and own != each.field.title else each.field.title
         return "More of the request" if name == MORE else unquote(name.removeprefix("inputs/"))

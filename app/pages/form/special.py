@@ -30,7 +30,8 @@ class Box(Field):
 
     def fill(self, name: str, value: Json | Missing) -> Filled:
         """As above."""
-        given: Mapping[str, Any] = value if isinstance(value, dict) else {}
+        plain = unwrapped(value)
+        given: Mapping[str, Any] = plain if isinstance(plain, dict) else {}
         numbers = given.get("bbox")
         count = len(numbers) if isinstance(numbers, list) else 0
         order = WITH_HEIGHTS if count == 6 else FLAT
@@ -152,9 +153,3 @@ def unwrapped(value: Json | Missing) -> Json | Missing:
     """The object in {"value": ...}; anything else as it is."""
     wraps = isinstance(value, dict) and list(value) == ["value"] and isinstance(value["value"], dict)
     return value["value"] if wraps and isinstance(value, dict) else value
-
-
-def content(data: bytes, media_type: str) -> Json:
-    """A file as it stands in a request. Source: OGC 18-062r2, qualifiedInputValue.yaml."""
-    stated = {"mediaType": media_type} if media_type else {}
-    return {"value": base64.b64encode(data).decode(), "encoding": "base64", **stated}

@@ -1,10 +1,11 @@
 // The form of a process: its buttons change it in place, and beside it stands the request that it makes.
 // The server reads and changes forms; without this script each button loads the page again.
 
-import { setTimes } from "./page.js";
+import { offer } from "./draw.js";
+import { upload } from "./upload.js";
 
 const DELAY = 200; // ms after the last key until the request is asked for
-let form = document.getElementById("run");
+const form = document.getElementById("run");
 const panel = document.querySelector(".request");
 const touched = new Set(); // ids of what was changed: only there errors are shown while somebody writes
 let timer = null, asked = 0;
@@ -41,11 +42,11 @@ async function renew() {
   }
 }
 
-/** Show errors at the fields that somebody has written into, and take away what is mended. */
+/** Show errors at the fields that somebody has written into; what the page came with stays at the others. */
 function show(errors) {
   for (const place of form.querySelectorAll("p.error[id$='-error']")) {
     const id = place.id.slice(0, -"-error".length);
-    const text = touched.has(id) ? errors[id] ?? "" : place.textContent && errors[id] ? errors[id] : "";
+    const text = touched.has(id) ? errors[id] ?? "" : place.textContent;
     if (place.textContent !== text) place.textContent = text;
     place.hidden = !text;
     for (const field of [document.getElementById(id), document.getElementById(`${id}:href`)]) if (field) mark(field, place.id, text);
@@ -73,24 +74,41 @@ function touch(element) {
   }
 }
 
-/** Let the server change the form as a button says, and put it in place of this one. */
-async function change(button, said) {
-  const data = held(button);
+/** What each control says, by what tells it from the others. */
+function states() {
+  const controls = [...form.querySelectorAll("input:not([type=hidden], [type=file]), select, textarea")];
+  const key = (each) => `${each.name} ${/^(radio|checkbox)$/.test(each.type) ? each.value : ""}`;
+  return new Map(controls.map((each) => [key(each), { control: each, value: each.value, checked: each.checked }]));
+}
+
+/** Bring over what was written while the server was changing the form. */
+function keep(before, meanwhile) {
+  const now = states();
+  for (const [key, { value, checked }] of meanwhile) {
+    const old = before.get(key), here = now.get(key)?.control;
+    if (here && old && (old.value !== value || old.checked !== checked)) Object.assign(here, { value, checked });
+  }
+}
+
+/** Let the server change the form as a button says, and put what it changed in place: one input. */
+async function change(place, button, said) {
+  const data = held(button), before = states();
   if (said) data.set("do", said);
-  const files = [...form.querySelectorAll("input[type=file]")].filter((each) => each.files.length);
   const answer = await fetch(form.dataset.change, { method: "POST", body: data, headers: { Accept: "text/html" } });
   if (!answer.ok) throw new Error(`status ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const next = document.importNode(page.getElementById("run"), true);
-  const opened = [...form.querySelectorAll("details[open]")].map(pathOf);
-  const looked = document.activeElement?.id;
-  form.replaceWith(next);
-  form = next;
+  const next = document.importNode(page.getElementById(place.id), true);
+  const opened = [...place.querySelectorAll("details[open]")].map(pathOf);
+  const files = [...place.querySelectorAll("input[type=file]")].filter((each) => each.files.length);
+  const looked = document.activeElement?.id, meanwhile = states();
+  place.replaceWith(next);
+  keep(before, meanwhile);
   for (const each of files) document.getElementById(each.id)?.replaceWith(each);
-  for (const each of form.querySelectorAll("details")) if (opened.includes(pathOf(each))) each.open = true;
-  document.dispatchEvent(new CustomEvent("formchanged", { detail: form }));
-  setTimes(form);
-  focus(form.querySelector("[autofocus]") ?? document.getElementById(looked));
+  for (const each of next.querySelectorAll("details")) if (opened.includes(pathOf(each))) each.open = true;
+  for (const each of next.querySelectorAll("[data-draw]")) offer(each);
+  if (place.contains(document.activeElement) || document.activeElement === document.body) {
+    focus(next.querySelector("[autofocus]") ?? document.getElementById(looked));
+  }
   renew();
 }
 
@@ -106,15 +124,20 @@ function focus(part) {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[name=do]");
-  if (!button || button.form !== form) return;
+  const place = button?.closest("section.input");
+  if (!place || !form.contains(place)) return;
   event.preventDefault();
-  change(button).catch(() => { form.requestSubmit(button); });
+  change(place, button).catch(() => { form.requestSubmit(button); });
 });
 document.addEventListener("change", (event) => {
   if (!form.contains(event.target)) return;
+  if (event.target.type === "file") {
+    if (form.dataset.uploads) upload(event.target, form.dataset.uploads);
+    return;
+  }
   touch(event.target);
   const said = event.target.dataset.do;
-  if (said) change(null, said).catch(() => say("The server does not answer; try it again."));
+  if (said) change(event.target.closest("section.input"), null, said).catch(() => say("The server does not answer; try it again."));
   else later();
 });
 document.addEventListener("input", (event) => {

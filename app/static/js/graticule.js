@@ -1,6 +1,6 @@
 // Lines of equal longitude and latitude on a map, with their degrees: where there are no tiles they say where one is.
 
-const SCALE = 100; // pixels at the left that the scale takes
+const SCALE = 100, BUTTONS = 100; // pixels that the scale takes at the left, and the buttons at the top
 const STEPS = [45, 30, 15, 10, 5, 2, 1];
 
 /** The distance of two lines, in degrees, so that about four fit into this many. */
@@ -44,7 +44,8 @@ export function gridded(L, map) {
         const value = number * apart;
         const ends = of === "EW" ? [[-85, value], [85, value]] : [[value, west - 20], [value, east + 20]];
         group.addLayer(line(ends));
-        if (of === "EW" && map.latLngToContainerPoint([south, value]).x < SCALE) continue;
+        const at = map.latLngToContainerPoint(of === "EW" ? [south, value] : [value, west]);
+        if (of === "EW" ? at.x < SCALE : at.y < BUTTONS) continue;
         const place = of === "EW" ? [south, value] : [value, west];
         group.addLayer(label(place, degrees(value, of, digits), of === "EW" ? "below" : "beside"));
       }

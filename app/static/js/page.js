@@ -38,12 +38,16 @@ export async function copy(text, button) {
   setTimeout(() => { button.textContent = label; }, 1500);
 }
 
-// <button data-copy="id of an element">; a page without scripts does not show such a button
-for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
+/** Make a page, or a copy of one, what it is with scripts. <button data-copy="id of an element"> is hidden without. */
+export function dress(root = document) {
+  for (const button of root.querySelectorAll("button[data-copy]")) button.hidden = false;
+  setTimes(root);
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy]");
   if (button) copy(document.getElementById(button.dataset.copy).textContent, button);
 });
 
-setTimes();
+dress();
 setInterval(setTimes, 10000);

@@ -1,0 +1,41 @@
+"""What becomes of several jobs at once: the question before they are removed, and of each what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Response
+from werkzeug.datastructures import MultiDict
+
+from geomill.app.pages import render
+
+DISMISS, REMOVE = "dismiss", "remove"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one job. gone: it is not there any more."""
+
+    job_id: str
+    done: bool
+    text: str
+    gone: bool = False
+
+
+def asked(form: MultiDict[str, str]) -> tuple[str, list[str]]:
+    """(what to do, with which jobs): the one whose own button was used, else all that are ticked."""
+    what, _, one = form.get("what", DISMISS).partition(" ")
+    job_ids = [one] if one else list(dict.fromkeys(form.getlist("job")))
+    return REMOVE if what == REMOVE else DISMISS, job_ids
+
+
+def ask(job_ids: Sequence[str], back: str) -> Response:
+    """The question whether these are to be removed. back: the list that they were chosen from."""
+    return render("removal.html", job_ids=job_ids, back=back)
+
+
+def tell(what: str, outcomes: Sequence[Outcome], back: str) -> Response:
+    """What was done, and what was not."""
+    done = sum(outcome.done for outcome in outcomes)
+    return render("changes.html", what=what, outcomes=outcomes, done=done, back=back)

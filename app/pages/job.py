@@ -1,0 +1,174 @@
+"""The page of one job: how it stands, what it does or did, what came of it, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from flask import Response, request
+
+from geomill.app import links
+from geomill.app.engine.steps import logs
+from geomill.app.exchange import strictjson
+from geomill.app.identity import owners
+from geomill.app.pages import causes, render, results, runs, timeline, words
+from geomill.app.pages.form.snippets import Snippets
+from geomill.app.pages.logs import LAST, End, end_of, raised
+from geomill.app.server import current_app
+from geomill.app.steps import steps_of
+from geomill.jobstore import Job, JobCorrupt, JobExpired, Status, StatusInfo
+from geomill.jobstore.folders import LOGS
+from geomill.jobstore.records import now
+
+SAID = {  # by a form that led here
+    "late": "The job had ended before it could be dismissed: it stays as it is, with what came of it.",
+    "unfinished": "The job has not ended: dismiss it first, then it can be removed.",
+}
+LARGEST_REQUEST = 64 * 1024  # bytes that are shown
+MOST_STEPS = 200
+OWN_LOG = "log"
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log that is shown. name: OWN_LOG, or a step's; href: of all of it."""
+
+    name: str
+    href: str
+    end: End
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job failed. step: the one that did, if there are steps; told: the exception that its log ends with."""
+
+    cause: causes.Cause
+    step: dict[str, Any] | None
+    told: str | None
+    earlier: list[str]
+    last: list[str]
+    log: Log | None
+
+
+def page(document: dict[str, Any]) -> Response:
+    """document: of its status."""
+    job_id, store, moment = document["jobID"], current_app.jobs, now()
+    info = store.status(job_id)
+    happened, steps = _if_there(lambda: steps_of(store, job_id)) or ([], [])
+    names = [] if info.expired else logs(store.folder(job_id))
+    failure = _failure(info, steps, names) if info.status is Status.FAILED else None
+    job, axis = _if_there(lambda: store.job(job_id)), timeline.of(steps, info.started, info.finished or moment)
+    return render(
+        "job.html",
+        job=document,
+        info=info,
+        remaining=_remaining(info, moment),
+        seconds=((info.finished or moment) - info.started).total_seconds() if info.started else None,
+        said=SAID.get(request.args.get("said", "")),
+        expired=str(JobExpired(info)) if info.expired else None,
+        asked=job,
+        process=links.to("processes.show", process_id=info.process_id),
+        axis=replace(axis, bars=axis.bars[-MOST_STEPS:]) if steps else None,
+        left_out=max(0, len(steps) - MOST_STEPS),
+        skipped={event["step"] for event in happened if event.get("outcome") == "skipped"},
+        log=None if info.expired else _log(info, _chosen(names, steps)),
+        failure=failure,
+        snippets=_snippets(info, job),
+        can=_can(info, job, bool(steps)),
+        state=info.status.value,
+        **_results(info),
+    )
+
+
+def _if_there(part: Callable[[], Part]) -> Part | None:
+    """A part of the page; None where it is gone or broken, which the rest of the page can do without."""
+    try:
+        return part()
+    except (JobCorrupt, JobExpired, OSError, ValueError):
+        return None
+
+
+def _can(info: StatusInfo, job: Job | None, has_steps: bool) -> set[str]:
+    """What the caller may do with the job now."""
+    final, kept = info.status.final, not info.expired
+    stopped = info.status in (Status.FAILED, Status.DISMISSED)
+    possible = {
+        "dismissJob": not final,
+        "removeJob": final,
+        "pinJob": final and kept,
+        "runAgain": kept and job is not None,
+        "retryJob": kept and stopped and has_steps and job is not None and job.runner == "cwl",
+        "getJobInputs": kept and job is not None,
+    }
+    return {name for name, is_possible in possible.items() if is_possible and owners.may(name, info.owner)}
+
+
+def _chosen(names: list[str], steps: list[dict[str, Any]]) -> str:
+    """The log to show: the one asked for; else of the step that failed, or runs; else the job's own."""
+    asked = request.args.get("log")
+    if asked == OWN_LOG or asked in names:
+        return asked
+    telling = [step for status in ("failed", "running") for step in reversed(steps) if step["status"] == status]
+    known = [f"{step['id']}.log" for step in telling if f"{step['id']}.log" in names]
+    return known[0] if known else OWN_LOG
+
+
+def _log(info: StatusInfo, name: str) -> Log:
+    """A log. name: of a step's that is there, or OWN_LOG."""
+    folder = current_app.jobs.folder(info.job_id)
+    if name == OWN_LOG:
+        return Log(name, links.to("logs.show", job_id=info.job_id), end_of(folder / OWN_LOG))
+    return Log(name, links.to("steps.log", job_id=info.job_id, name=name), end_of(folder / LOGS / name))
+
+
+def _failure(info: StatusInfo, steps: list[dict[str, Any]], names: list[str]) -> Failure:
+    step = next((each for each in steps if each["status"] == "failed"), None)
+    name = f"{step['id']}.log" if step else OWN_LOG
+    log = None if info.expired else _log(info, name if name in names else OWN_LOG)
+    lines = log.end.lines if log else []
+    return Failure(causes.of(info.cause), step, raised(lines), lines[:-LAST], lines[-LAST:], log)
+
+
+def _results(info: StatusInfo) -> dict[str, Any]:
+    """What results_of_job.html shows, of a job that has some to show."""
+    if info.status is not Status.SUCCESSFUL or info.expired:
+        return {"files": 0}
+    return _if_there(lambda: results.of_job(info.job_id)) or {"files": 0}
+
+
+def _snippets(info: StatusInfo, job: Job | None) -> Snippets | None:
+    """What was asked for; None for who may not see it, and where it is long or gone."""
+    if job is None or info.expired or not owners.may("getJobInputs", info.owner):
+        return None
+    content = _if_there(lambda: current_app.jobs.request(info.job_id))
+    if content is None or len(content) > LARGEST_REQUEST:
+        return None
+    address = links.to("execution.execute", process_id=info.process_id)
+    request = strictjson.loads(content)
+    return Snippets(address, request, job.prefer or "respond-async", token=current_app.identity.knows())
+
+
+def _remaining(info: StatusInfo, moment: datetime) -> str | None:
+    """How long the job may still take, in words; None where it has ended, or is the first that does not fail."""
+    if info.status.final:
+        return None
+    known = runs.of(info.process_id)
+    running = (moment - info.started).total_seconds() if info.started else None
+    return None if known.median is None else remaining(known.median, len(known.durations), running)
+
+
+def remaining(median: float, count: int, running: float | None) -> str:
+    """How long a job may still take, in words, and what that is based on. Pure.
+
+    median: seconds that `count` jobs before took; running: seconds that this one has been, None before it begins.
+    """
+    basis = f"the median of {count} run{'' if count == 1 else 's'} is {words.duration(median)}"
+    if running is None:
+        return f"Once begun, it may take about {words.duration(median)}: {basis}."
+    if running >= median:
+        return f"It takes longer than usual: {basis}."
+    left = max(1, round(median - running))
+    return f"About {f'{left} s' if left < 60 else words.duration(left)} left, an estimate: {basis}."

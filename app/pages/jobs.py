@@ -1,0 +1,129 @@
+"""The list of jobs for people, and the form that asks for a part of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Response, request
+from werkzeug.datastructures import MultiDict
+
+from geomill.app import links
+from geomill.app.identity import owners
+from geomill.app.pages import render, words
+from geomill.app.server import current_app
+from geomill.jobstore import Page, Status, StatusInfo
+from geomill.jobstore.records import now, timestamp
+
+ROWS = 50  # of a page, unless it is asked for more
+NAMES = ("processID", "status", "owner", "minDuration", "maxDuration", "limit")  # as the API's query has them
+_ID = re.compile("[0-9a-f-]{36}")
+DAYS = {"from": "T00:00:00Z", "until": "T23:59:59Z"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job, in words that are made once. process: address of its process; mine: the caller's to change."""
+
+    info: StatusInfo
+    id: str
+    short: str
+    status: str
+    final: bool
+    process: str
+    created: str
+    exact: str
+    ago: str
+    took: str
+    mine: bool
+
+
+def _row(info: StatusInfo, moment: datetime, process: str, mine: bool) -> Row:
+    end = info.finished or moment
+    return Row(
+        info=info,
+        id=info.job_id,
+        short=words.short(info.job_id),
+        status=info.status.value,
+        final=info.status.final,
+        process=process,
+        created=timestamp(info.created),
+        exact=words.exact(info.created),
+        ago=words.ago(info.created, moment),
+        took=words.duration((end - info.started).total_seconds()) if info.started else "",
+        mine=mine,
+    )
+
+
+def page(found: Page, asked: Mapping[str, Any]) -> Response:
+    """A page of the list. asked: the query, as JobsQuery reads it.
+
+    It is made of the jobs themselves: their documents, with a dozen links each, take longer than all the rest.
+    """
+    moment, addresses = now(), {info.process_id: "" for info in found.jobs}
+    for process_id in addresses:
+        addresses[process_id] = links.to("processes.show", process_id=process_id)
+    mine = {owner: owners.may("changeJobs", owner) for owner in {info.owner for info in found.jobs}}
+    rows = [_row(info, moment, addresses[info.process_id], mine[info.owner]) for info in found.jobs]
+    given = {name: values for name, values in request.args.lists() if name != "removed"}
+    more = {**given, "cursor": [found.next]} if found.next else None
+    here = links.to("jobs.index")
+    return render(
+        "jobs.html",
+        rows=rows,
+        base=here,
+        this=links.of_query(here, given),
+        following=links.of_query(here, more) if more else None,
+        first=links.of_query(here, {**given, "cursor": []}) if asked["cursor"] else None,
+        filters=filters(asked),
+        states=list(Status),
+        narrowed=any(request.args.get(name) for name in (*NAMES[:5], "datetime")),
+        others=owners.sees_all(current_app) and current_app.identity.known,
+        changes=any(mine.values()),
+        removed=_removed(),
+        known_processes=sorted(addresses),
+    )
+
+
+def query(form: MultiDict[str, str]) -> dict[str, list[str]]:
+    """What a form asks for, as a query of the API. A form sends its empty fields too, which the API would believe."""
+    asked = {name: [each.strip() for each in form.getlist(name) if each.strip()] for name in NAMES}
+    days = {name: form.get(name, "").strip() for name in DAYS}
+    if any(days.values()):
+        begin, end = (day + DAYS[name] if day else ".." for name, day in days.items())
+        asked["datetime"] = [f"{begin}/{end}"]
+    return {name: values for name, values in asked.items() if values}
+
+
+def filters(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form shows of a query. asked: as JobsQuery reads it."""
+    since, until = asked["datetime"]
+    detailed = (asked["owner"], since, until, asked["min_duration"], asked["max_duration"])
+    return {
+        "detailed": any(each is not None for each in detailed),
+        "processes": ", ".join(asked["process_id"]),
+        "statuses": asked["status"],
+        "owner": asked["owner"],
+        "from": _day(since),
+        "until": _day(until),
+        "minDuration": _plain(asked["min_duration"]),
+        "maxDuration": _plain(asked["max_duration"]),
+        "limit": request.args.get("limit"),
+    }
+
+
+def _removed() -> str | None:
+    """The job that a form has just removed."""
+    job_id = request.args.get("removed", "")
+    return job_id if _ID.fullmatch(job_id) else None
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else ""
+
+
+def _plain(number: float | None) -> str:
+    return "" if number is None else f"{number:g}"

@@ -1,0 +1,67 @@
+// The page of a job: renewed in place until it has ended; its log is followed. What is new is told by short answers of
+// server-sent events; now and then the page is renewed without, for times and bars go on by themselves.
+import { copy, head, morph, repeat } from "./live.js";
+import { Tail } from "./log.js";
+import { attach } from "./results.js";
+
+const EVERY = 5000, HIDDEN = 15000; // ms
+const job = document.getElementById("job");
+let tail = null, events = null;
+
+const running = () => job.dataset.running !== undefined;
+const following = () => document.getElementById("follow")?.checked ?? true;
+
+/** What only a script can do, and which log is shown now. */
+function dressLog() {
+  for (const element of document.querySelectorAll("[data-scripted]")) element.hidden = !running();
+  const pre = document.querySelector("pre.tail");
+  if (pre && tail?.pre !== pre) tail = new Tail(pre);
+}
+
+/** A change of state is told to who does not see it. */
+function announce(fresh) {
+  const line = document.getElementById("said-live");
+  const status = fresh.getElementById("said-live").dataset.status;
+  if (status !== line.dataset.status) {
+    line.dataset.status = status;
+    line.textContent = `The job is ${status} now.`;
+  }
+}
+
+/** Make the page what it is now. Whether there will be more. */
+async function turn() {
+  const fresh = await copy();
+  const log = document.getElementById("log");
+  if (log) log.toggleAttribute("data-still", !following()); // who reads in a log is not shown another
+  morph(job, fresh.getElementById("job"));
+  head(fresh);
+  announce(fresh);
+  dressLog();
+  await follow();
+  if (!running()) attach(job);
+  listen();
+  return running();
+}
+
+async function follow() {
+  if (tail && following()) await tail.renew();
+}
+
+/** Hear of what is new while somebody looks. A browser comes again by itself, but where it was answered an error. */
+function listen() {
+  const wanted = running() && !document.hidden;
+  if (events && wanted && events.readyState !== EventSource.CLOSED) return;
+  events?.close();
+  events = wanted ? new EventSource(job.dataset.events) : null;
+  for (const kind of ["status", "step"]) events?.addEventListener(kind, now);
+  events?.addEventListener("log", (event) => {
+    if (JSON.parse(event.data).href === tail?.pre.dataset.href) follow().catch(() => {}); // the next turn says it
+  });
+}
+
+dressLog();
+const now = running() ? repeat(turn, EVERY, HIDDEN) : null;
+if (now) {
+  listen();
+  document.addEventListener("visibilitychange", listen);
+}

@@ -1,0 +1,93 @@
+// Results on maps: features with the rows of their table, and rasters as pictures that tell their values.
+// A map is made when it comes into sight. What is shown comes from jobs, and is text.
+
+import { addFeatures, features, fit, makeMap } from "./map.js";
+import { showRaster } from "./raster.js";
+import { addRows } from "./rows.js";
+
+const LARGEST = 20 * 2 ** 20; // bytes that are drawn; the page asks for no more
+
+const attached = new WeakSet();
+
+/** Make the maps of results below an element when they come into sight. */
+export function attach(root) {
+  const seen = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      seen.unobserve(target);
+      const show = target.dataset.features ? showFeatures : showRaster;
+      show(target).catch((error) => tell(target, `This cannot be shown on a map: ${error.message}`));
+    }
+  }, { rootMargin: "200px" });
+  for (const place of root.querySelectorAll("[data-features], [data-picture]")) {
+    if (attached.has(place)) continue;
+    attached.add(place);
+    if (place.dataset.features) place.classList.add("map");
+    seen.observe(place);
+  }
+}
+
+/** Say something in place of a map. */
+function tell(place, text) {
+  const words = document.createElement("p");
+  words.setAttribute("role", "status");
+  words.textContent = text;
+  place.classList.remove("map");
+  place.replaceChildren(words);
+}
+
+async function showFeatures(place) {
+  const answer = await fetch(place.dataset.features, { headers: { Accept: "application/geo+json, application/json" } });
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  if (Number(answer.headers.get("Content-Length")) > LARGEST) throw new Error("it is too large");
+  const found = features(unwrapped(await answer.json()));
+  if (found === null) throw new Error("it is no GeoJSON");
+  const view = await makeMap(place, `Map of ${place.dataset.label}; the table beside it says the same`);
+  const body = rowsOf(place, found);
+  const shown = addFeatures(view, found, (event, number) => {
+    mark(event === "out" ? null : number, event === "click");
+  });
+  fit(view, shown.layer.getBounds());
+
+  function mark(number, scroll = false) {
+    shown.mark(number);
+    for (const row of body?.rows ?? []) row.classList.toggle("marked", Number(row.dataset.feature) === number);
+    if (scroll) body?.querySelector(".marked")?.scrollIntoView({ block: "nearest" });
+  }
+  body?.addEventListener("mouseover", (event) => mark(numberOf(event)));
+  body?.addEventListener("mouseleave", () => mark(null));
+  body?.addEventListener("focusin", (event) => mark(numberOf(event)));
+  body?.addEventListener("click", (event) => {
+    const number = numberOf(event);
+    if (number === null || event.target.closest("a")) return;
+    mark(number);
+    fit(view, shown.bounds(number));
+  });
+}
+
+/** A value may stand inside of an object that qualifies it. */
+function unwrapped(value) {
+  return value?.type === undefined && value?.value ? value.value : value;
+}
+
+function numberOf(event) {
+  const row = event.target.closest("[data-feature]");
+  return row ? Number(row.dataset.feature) : null;
+}
+
+/** The body of the table of these features: the one that the page came with, or one that is made now. */
+function rowsOf(place, found) {
+  const box = place.closest(".mapped");
+  const body = box.querySelector("tbody") ?? addRows(box, found, place.dataset.label);
+  for (const row of body?.rows ?? []) {
+    const first = row.cells[0];
+    if (!first || first.querySelector("a, button")) continue;
+    const button = document.createElement("button"); // so that keys reach it, too
+    Object.assign(button, { type: "button", className: "link", title: "Show on the map" });
+    button.textContent = first.textContent || `feature ${Number(row.dataset.feature) + 1}`;
+    first.replaceChildren(button);
+  }
+  return body;
+}
+
+attach(document);

@@ -1,0 +1,171 @@
+"""The page of a job in a browser: followed, explained, changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from cwl.conftest import needs_sandbox  # type: ignore[import-not-found]
+from pages.conftest import OpenPage
+from support.at_work import at_work
+from support.browsers import Page, expect, watch_of
+from support.hostile import deploy, glob, tool, workflow
+from support.mills import Mill
+from support.waiting import holds
+
+from geomill.jobstore import Status
+
+OUT = {"o": glob("o")}
+TEXT = {"f": {"type": "File", "inputBinding": {}}}
+TALK = """
+import sys, time
+for number in range(100000):
+    print("window", number, file=sys.stderr, flush=True)
+    time.sleep(0.05)
+"""
+
+
+@pytest.fixture(scope="module")
+def packages(site: Mill) -> Iterator[None]:
+    """A workflow whose second step goes on, and one whose second step fails."""
+    needs_sandbox()
+    first = {"run": tool("open('o', 'w').write('a')", OUT), "in": {}, "out": ["o"]}
+    for name, script in (("goes-on", TALK), ("breaks", "raise ValueError('band swir is missing')")):
+        second = {"run": tool(script, OUT, TEXT), "in": {"f": "crop/o"}, "out": ["o"]}
+        steps = {"crop": first, "otsu": second}
+        deploy(site, workflow(steps, {"o": {"type": "File", "outputSource": "otsu/o"}}), name)
+    yield
+
+
+def test_a_workflow_is_watched_until_it_is_dismissed(page: Page, site: Mill, packages: None) -> None:
+    """Its steps arrive, the log of the one that runs grows, and after Dismiss no process of it is left."""
+    job_id = site.submit("goes-on")
+    page.goto(f"/jobs/{job_id}")
+    expect(page.locator("#step-1")).to_contain_text("successful")
+    expect(page.locator("#step-2")).to_contain_text("running")
+    assert page.locator("#step-2 rect").get_attribute("class") == "bar running"
+    expect(page.locator("#log h2")).to_have_text("Log of otsu")
+    log = page.locator("pre.tail")
+    expect(log).to_contain_text("window 3\n")
+    read = log.inner_text()
+    last = int(read.split()[-1])
+    expect(log).to_contain_text(f"window {last + 20}\n")
+    lines = [line for line in log.inner_text().splitlines() if line.startswith("window")]
+    assert lines == [f"window {number}" for number in range(len(lines))]  # none twice, none torn
+    page.get_by_label("follow").uncheck()
+    assert at_work(job_id)
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.locator("#standing")).to_contain_text("dismissed")
+    assert not at_work(job_id)
+    assert site.store.status(job_id).status is Status.DISMISSED
+    expect(page.get_by_role("button", name="Retry, and keep finished steps")).to_be_visible()
+    expect(page.locator("#step-2")).to_contain_text("dismissed")
+
+
+def test_a_page_is_told_of_the_end_where_nobody_looks(page: Page, site: Mill) -> None:
+    """Title and icon say it, and a sentence for who sees neither; nothing that is used is taken away."""
+    job_id = site.submit("talk")
+    page.goto(f"/jobs/{job_id}")
+    expect(page.locator("pre.tail")).to_contain_text("line 5 <script>alert(1)</script>\n")
+    assert "\x1b" not in page.locator("pre.tail").inner_text()
+    assert page.title().startswith("▸ running: talk")
+    page.get_by_text("curl", exact=True).click()
+    page.locator("#request-curl").focus()
+    site.engine.dismiss(job_id)
+    expect(page.locator("#standing")).to_contain_text("dismissed")
+    expect(page).to_have_title(re.compile("^− dismissed: talk"))
+    assert "dismissed" in page.locator("link[rel=icon]").get_attribute("href")
+    expect(page.locator("#said-live")).to_have_text("The job is dismissed now.")
+    assert page.evaluate("document.activeElement.id") == "request-curl"
+    asked = len(watch_of(page).requests)
+    page.wait_for_timeout(2500)
+    assert len(watch_of(page).requests) == asked  # there is nothing more to come
+
+
+def test_a_failure_is_explained(quiet_page: Page, site: Mill) -> None:
+    job_id = site.submit("fail", words="band 'swir' is <b>missing</b>")
+    site.ended(job_id)
+    quiet_page.goto(f"/jobs/{job_id}")
+    expect(quiet_page.locator("#standing strong")).to_have_text("ValueError: band 'swir' is <b>missing</b>")
+    failure = quiet_page.locator("#failure")
+    expect(failure).to_contain_text("The process stopped with an error of its own.")
+    expect(failure.locator("pre").last).to_contain_text("reading line 29")
+    assert len(failure.locator("pre").last.inner_text().splitlines()) == 20
+    quiet_page.get_by_text("lines before it").click()
+    expect(quiet_page.get_by_text("reading line 0\n")).to_be_visible()
+    edit = quiet_page.get_by_role("link", name="Edit and run again").get_attribute("href")
+    assert edit == f"{site.url}/processes/fail?from={job_id}"
+    quiet_page.get_by_role("button", name="Run again").click()
+    again = quiet_page.url.rpartition("/")[2]
+    assert again != job_id and site.ended(again).status is Status.FAILED
+    assert site.store.request(again) == site.store.request(job_id)
+
+
+def test_a_workflow_is_retried_from_the_step_that_failed(quiet_page: Page, site: Mill, packages: None) -> None:
+    job_id = site.submit("breaks")
+    site.ended(job_id)
+    quiet_page.goto(f"/jobs/{job_id}")
+    expect(quiet_page.locator("#standing")).to_contain_text("step otsu ended with code 1")
+    expect(quiet_page.locator("#standing strong")).to_have_text("ValueError: band swir is missing")
+    quiet_page.get_by_role("link", name="crop", exact=True).click()
+    expect(quiet_page.locator("#log h2")).to_have_text("Log of crop")
+    quiet_page.get_by_role("button", name="Retry from the failed step").click()
+    again = quiet_page.url.rpartition("/")[2]
+    assert site.ended(again).retry_of == job_id
+    quiet_page.reload()
+    expect(quiet_page.locator("#step-1")).to_contain_text("taken over")
+    expect(quiet_page.locator("#facts")).to_contain_text(job_id[-8:])
+
+
+def test_a_job_is_kept_and_removed(quiet_page: Page, site: Mill) -> None:
+    job_id = site.submit("write")
+    site.ended(job_id)
+    quiet_page.goto(f"/jobs/{job_id}")
+    quiet_page.get_by_role("button", name="Keep it").click()
+    assert site.store.status(job_id).pinned
+    expect(quiet_page.get_by_text("until somebody removes it")).to_be_visible()
+    quiet_page.get_by_role("button", name="Let it expire").click()
+    assert not site.store.status(job_id).pinned
+    quiet_page.get_by_text("Remove it").click()
+    quiet_page.get_by_role("button", name="Remove job and its 3 files").click()
+    assert "/jobs?removed=" in quiet_page.url and site.store.is_gone(job_id)
+    expect(quiet_page.get_by_text("is removed, with all of its files")).to_be_visible()
+    quiet_page.goto(f"/jobs/{job_id}")
+    expect(quiet_page.get_by_text("it may have been removed")).to_be_visible()
+
+
+def test_who_dismisses_too_late_keeps_the_results(page: Page, site: Mill) -> None:
+    job_id = site.submit("go-on", seconds=0)
+    page.goto(f"/jobs/{job_id}")
+    site.ended(job_id)
+    page.evaluate("""path => {
+      const form = document.createElement("form");
+      form.method = "post"; form.action = path; document.body.append(form); form.submit();
+    }""", f"/jobs/{job_id}/dismissal")  # fmt: skip
+    page.wait_for_url("**?said=late")
+    expect(page.get_by_text("had ended before it could be dismissed")).to_be_visible()
+    assert site.store.results(job_id)
+
+
+def test_a_job_that_has_expired_says_so(quiet_page: Page, site: Mill) -> None:
+    job_id = site.submit("add", a=1)
+    site.ended(job_id)
+    assert holds(lambda: site.store.expire(job_id, "age").expired)
+    quiet_page.goto(f"/jobs/{job_id}")
+    expect(quiet_page.locator("#standing")).to_contain_text("it had ended longer ago than jobs are kept")
+    expect(quiet_page.get_by_role("button", name="Run again")).to_have_count(0)
+    expect(quiet_page.get_by_text("Remove it")).to_be_visible()
+
+
+def test_a_job_of_somebody_else_is_read_and_not_changed(
+    open_page: OpenPage, guarded: Mill, tokens: dict[str, str]
+) -> None:
+    sent = {"Prefer": "respond-async", "Authorization": f"Bearer {tokens['executor']}"}
+    job_id = str(guarded.call("POST", "/processes/add/execution", {"inputs": {"a": 1}}, **sent).json()["jobID"])
+    guarded.ended(job_id)
+    page = open_page(f"/jobs/{job_id}", at=guarded, token=tokens["executor"])
+    expect(page.get_by_role("button", name="Run again")).to_be_visible()
+    expect(page.locator("#request-json")).to_contain_text('"a": 1')
+    page = open_page(f"/jobs/{job_id}", at=guarded, token=tokens["deployer"])
+    expect(page.get_by_text("it may have been removed")).to_be_visible()

@@ -1,0 +1,127 @@
+"""What the pages of jobs say, where it needs no server: times on an axis, the end of a log, filters, estimates."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from geomill.app.engine import child
+from geomill.app.pages import causes, logs, timeline
+from geomill.app.pages.job import remaining
+from geomill.app.pages.jobs import query
+
+BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return BEGIN + timedelta(seconds=seconds)
+
+
+def step(id: str, began: float, ended: float | None = None) -> dict[str, Any]:
+    told = {"id": id, "status": "running" if ended is None else "successful", "started": at(began).isoformat()}
+    return told if ended is None else {**told, "finished": at(ended).isoformat()}
+
+
+def test_steps_are_bars_in_the_order_in_which_they_began() -> None:
+    axis = timeline.of([step("b", 5), step("a", 0, 5)], BEGIN, at(10))
+    assert [(bar.step["id"], bar.begin, bar.width) for bar in axis.bars] == [("a", 0, 50), ("b", 50, 50)]
+    assert axis.bars[1].told == "after 5.0 s, for 5.0 s"
+    assert [(tick.at, tick.text) for tick in axis.ticks] == [
+        (0, "0"), (20, "2 s"), (40, "4 s"), (60, "6 s"), (80, "8 s"), (100, "10 s"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "seconds, last",
+    [(0.002, "2 ms"), (0.9, "800 ms"), (59, "50 s"), (3600, "1 h"), (86400, "1 d"), (90 * 86400, "90 d"), (0, "1 ms")],
+)
+def test_an_axis_has_few_round_ticks(seconds: float, last: str) -> None:
+    axis = timeline.of([], BEGIN, at(seconds))
+    assert 2 <= len(axis.ticks) <= 7 and axis.ticks[-1].text == last
+
+
+def test_what_is_too_short_to_be_seen_is_seen_and_stays_on_the_axis() -> None:
+    axis = timeline.of([step("a", 0, 0), step("b", 1000, 1000), {"id": "c", "status": "failed"}], BEGIN, at(1000))
+    assert all(bar.width > 0 and 0 <= bar.begin <= 100 - bar.width for bar in axis.bars)
+
+
+@pytest.mark.parametrize(
+    "line, shown",
+    [
+        ("plain", "plain"),
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07text", "text"),
+        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("10 %\r50 %\r100 %", "100 %"),
+        ("dos\r", "dos"),
+        ("bell\x07 back\x08 nul\x00 \x9b csi", "bell\ufffd back\ufffd nul\ufffd \ufffd csi"),
+        ("turned \u202earound\u2066", "turned \ufffdaround\ufffd"),
+        ("tab\tstays", "tab\tstays"),
+        ("x" * 2100, "x" * 2000 + " ... 100 more characters"),
+    ],
+)
+def test_a_line_of_a_log_is_only_text(line: str, shown: str) -> None:
+    assert logs.clean(line) == shown
+
+
+def test_the_end_of_a_log_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"".join(b"line %d\n" % number for number in range(100_000)))
+    end = logs.end_of(path)
+    assert (len(end.lines), end.lines[-1], end.cut, end.size) == (logs.LINES, "line 99999", True, path.stat().st_size)
+    path.write_bytes(b"y" * 1_000_000)
+    assert len(logs.end_of(path).text) < 2 * logs.WIDEST
+    path.write_bytes(b"\xff\xfe\n")
+    assert logs.end_of(path) == logs.End(["\ufffd\ufffd"], 3, False)
+
+
+def test_what_is_no_file_has_no_end(tmp_path: Path) -> None:
+    """A job may put a pipe that nobody writes to, or a link, where its log is."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    for name in ("pipe", "link", "missing", "."):
+        assert logs.end_of(tmp_path / name) == logs.End([], 0, False)
+
+
+def test_a_traceback_says_last_what_was_raised() -> None:
+    told = ["start", "Traceback (most recent call last):", '  File "a.py", line 1', "    f()", "ValueError: no", "end"]
+    assert logs.raised(told) == "ValueError: no"
+    assert logs.raised(["ValueError: only said"]) is None
+    assert logs.raised(told[:3]) is None
+
+
+@pytest.mark.parametrize(
+    "form, asked",
+    [
+        ({"status": "", "owner": " ", "from": "", "until": "", "minDuration": "", "processID": ""}, {}),
+        ({"processID": " echo, add ", "limit": "5"}, {"processID": ["echo, add"], "limit": ["5"]}),
+        ({"from": "2026-01-31"}, {"datetime": ["2026-01-31T00:00:00Z/.."]}),
+        ({"until": "2026-01-31", "x": "y"}, {"datetime": ["../2026-01-31T23:59:59Z"]}),
+    ],
+)
+def test_a_form_asks_for_what_was_filled_in(form: dict[str, str], asked: dict[str, list[str]]) -> None:
+    assert query(MultiDict(form)) == asked
+
+
+@pytest.mark.parametrize(
+    "median, count, running, told",
+    [
+        (25.0, 12, 14.0, "About 11 s left, an estimate: the median of 12 runs is 25.0 s."),
+        (2.0, 1, None, "Once begun, it may take about 2.0 s: the median of 1 run is 2.0 s."),
+        (2.0, 3, 2.5, "It takes longer than usual: the median of 3 runs is 2.0 s."),
+        (200.0, 3, 1.0, "About 3 min 19 s left, an estimate: the median of 3 runs is 3 min 20 s."),
+    ],
+)
+def test_an_estimate_says_what_it_is_based_on(median: float, count: int, running: float | None, told: str) -> None:
+    assert remaining(median, count, running) == told
+
+
+def test_every_cause_is_explained() -> None:
+    known = {*child.CAUSES, "signal", "lost", "rebooted", "terminated", "publish", "time-limit"}
+    assert known <= set(causes.CAUSES)
+    assert causes.of("something new") is causes.UNKNOWN and causes.of(None).turn
