@@ -57,7 +57,6 @@ PAGES = {
     "provenance": ("provenance.show", "/jobs/{steps}/prov"),
     "problem": ("problems.show", "/problems/bad-input"),
     "login": ("login.show", "/login"),
-    "results": (None, "/jobs/{files}/results"),
     "not-found": (None, "/nowhere"),
 }
 PRESSES = {  # what leads on from there
