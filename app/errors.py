@@ -291,7 +291,8 @@ def answer(error: Exception) -> Response:
         current_app.logger.error("the home cannot be used at %s %s: %s", request.method, request.path, error)
     said = document(problem, error)
     if chosen(request, (JSON, HTML)) == HTML:
-        response = pages.error(said)
+        # a form comes back as it was filled in
+        response = g.form_again(said) if "form_again" in g else pages.error(said)
     else:
         response = jsonify(said)
         response.mimetype = _media_type()
