@@ -53,7 +53,7 @@ def of_landing() -> list[Link]:
         link(to("landing.show"), "self", "This document"),
         link(to("landing.show", f="html"), "alternate", "The start page", HTML),
         link(to("definition.show"), "service-desc", "The API definition", OPENAPI),
-        link(to("definition.show", f="html"), "service-doc", "The API definition as a page", HTML),
+        link(to("definition.show", f="html"), "service-doc", "The API, with forms to try it", HTML),
         link(to("conformance.show"), OGC + "conformance", "The conformance classes met"),
         link(to("processes.index"), OGC + "processes", "The processes"),
         link(to("jobs.index"), OGC + "job-list", "The jobs"),
