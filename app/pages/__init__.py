@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +19,9 @@ from geomill.app.security import READS, page_headers
 if TYPE_CHECKING:
     from geomill.app.server import Geomill
 
+# control characters and what is no character, in whatever a job or a user wrote: no page can hold them. HTML, 13.2.3.5
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+
 
 def init_app(app: Geomill) -> None:
     """Give templates, and the macros that they import, what is the same for every page."""
@@ -26,9 +30,8 @@ def init_app(app: Geomill) -> None:
 
 def render(template: str, status: int = 200, **content: Any) -> Response:
     """A page of ours. content: what its template shows, escaped; it loads nothing from elsewhere."""
-    page = render_template(template, **{**_around(), **content})
-    readable = page.encode(errors="replace")  # a file or a message of a job may be no text
-    return Response(readable, status, page_headers(_app().settings), content_type="text/html; charset=utf-8")
+    page = _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", render_template(template, **{**_around(), **content}))
+    return Response(page, status, page_headers(_app().settings), content_type="text/html; charset=utf-8")
 
 
 def document(template: str) -> Callable[[Any], Response]:

@@ -6,7 +6,18 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import Markup, escape
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+MEDIA = {
+    "application/vnd.oai.openapi+json": "OpenAPI", "application/json": "JSON", "application/geo+json": "GeoJSON",
+    "application/ld+json": "JSON-LD", "application/xml": "XML", "text/xml": "XML", "text/html": "page",
+    "text/plain": "text", "text/csv": "CSV", "application/pdf": "PDF", "application/zip": "zip archive",
+    "image/tiff": "TIFF", "image/png": "PNG", "image/jpeg": "JPEG", "image/svg+xml": "SVG", "image/webp": "WebP",
+    "application/netcdf": "NetCDF", "application/x-netcdf": "NetCDF", "application/x-hdf5": "HDF5",
+    "application/vnd.apache.parquet": "Parquet", "application/geopackage+sqlite3": "GeoPackage",
+    "application/octet-stream": "bytes", "application/cwl": "CWL", "application/cwl+yaml": "CWL",
+}  # fmt: skip
 STATES = {  # the standard's word, and what it means to who waits
     "accepted": "waits for its turn",
     "running": "is being worked on",
@@ -105,6 +116,17 @@ def brief(text: str, most: int = 140) -> str:
 
 
 def media(media_type: str) -> str:
-    """What people call a media type."""
-    short = {"application/json": "JSON", "text/html": "page", "text/plain": "text"}
-    return "OpenAPI" if media_type.startswith("application/vnd.oai.openapi") else short.get(media_type, media_type)
+    """What people call a media type; the type itself where they have no word for it."""
+    kind, _, parameters = media_type.lower().partition(";")
+    if kind.strip() == "image/tiff" and "geotiff" in parameters:
+        return "cloud-optimized GeoTIFF" if "cloud-optimized" in parameters else "GeoTIFF"
+    return MEDIA.get(kind.strip(), media_type)
+
+
+def prose(text: str) -> Markup:
+    """A text in which `code` stands between backticks, as HTML; nothing else of it is."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one is left over
+        return escape(text)
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if number % 2 else part for number, part in enumerate(parts))

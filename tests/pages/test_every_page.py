@@ -34,6 +34,7 @@ PAGES = {
     "provenance": ("provenance.show", "/jobs/{steps}/prov"),
     "problem": ("problems.show", "/problems/bad-input"),
     "login": ("login.show", "/login"),
+    "results": (None, "/jobs/{files}/results"),
     "not-found": (None, "/nowhere"),
 }
 
