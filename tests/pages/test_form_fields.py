@@ -44,7 +44,7 @@ def test_what_fields_can_show_is_shown_and_read_back(pair: tuple[Json, Json]) ->
     schema, value = pair
     entries = made(of(schema).fill(value))
     assert same(unwrapped(of(schema).read_from(entries)), unwrapped(value))
-    if value not in ({}, []) and '{}' not in json.dumps(value):
+    if value not in ({}, []) and "{}" not in json.dumps(value):
         assert not of(schema).in_json(entries)
 
 

@@ -15,7 +15,7 @@ from support.mills import Mill
 
 Json = Any
 HOSTILE = [
-    "it's \"quoted\" `id` $(id) ${HOME} $HOME !! \\ \\n \\\\ % & ; | < > * ? ~ # {} []",
+    'it\'s "quoted" `id` $(id) ${HOME} $HOME !! \\ \\n \\\\ % & ; | < > * ? ~ # {} []',
     "two\nlines\n\nEND\n<<END\n  -H 'x'\n",
     "'''\"\"\" {x} \\N{BULLET} \\u0041 \t tab \u2028 \u00e4\u20ac\U0001f30d",
     "</script><img src=x onerror=alert(1)>&amp;",
