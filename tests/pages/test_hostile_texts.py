@@ -12,6 +12,7 @@ import pytest
 from pages.conftest import LIMITS, OpenPage
 from pages.hostile.texts import START, name, text
 from support.browsers import Page, expect
+from support.hostile import deploy, expression, workflow
 from support.mills import Mill, serving
 from support.packages import tool
 
@@ -140,6 +141,21 @@ def test_how_a_job_failed_is_a_text(open_page: OpenPage, hostile: Mill) -> None:
     for path in ("/jobs", "/admin", f"{urlsplit(page.url).path}/results"):
         page.goto(path)
         check(page, "exception")
+
+
+def test_what_a_step_is_called_is_a_text(open_page: OpenPage, hostile: Mill) -> None:
+    step, said = name("step"), {"text": "string"}
+    tool = expression("throw 'no'", said, {"number": "int"})
+    steps = {step: {"run": tool, "in": {"number": "number"}, "out": ["text"]}}
+    outputs = {name("said"): {"type": "string", "outputSource": f"{step}/text"}}
+    deploy(hostile, workflow(steps, outputs, {"number": "int"}), "steps")
+    page = open_page("/processes/steps", at=hostile)
+    check(page, "step", "said")
+    job_id = hostile.submit("steps", number=1)
+    hostile.ended(job_id, 60)
+    for path in (f"/jobs/{job_id}", f"/jobs/{job_id}/events", "/jobs"):
+        page.goto(path)
+        check(page, "step")
 
 
 def test_what_a_job_says_meanwhile_is_a_text(open_page: OpenPage, hostile: Mill) -> None:
