@@ -53,13 +53,14 @@ def document(app: Geomill, names: list[str], *, whole: bool) -> Json:
         "time": timestamp(datetime.now(UTC)),
         "troubles": found.troubles,
         "maintenance": vars(found.maintenance) if found.maintenance else None,
-        "dispatcher": _dispatcher(settings, found),
+        "dispatcher": _dispatcher(found),
         "running": [_group(each) for each in queue if each.status is Status.RUNNING],
         "accepted": [_group(each) for each in queue if each.status is Status.ACCEPTED],
         "failures": [_failures(each) for name, tenant in tenants.items() for each in failures(name, tenant)],
         "tenants": names,
     }
     if whole:
+        shown["dispatcher"]["log"] = str(settings.runtime_dir / LOG)
         shown |= {
             "limits": limits(settings, queue, found.said),
             "disk": disk(settings, found),
@@ -150,9 +151,9 @@ def _unfinished(tenant: Tenant) -> list[overview.Group]:
         return []
 
 
-def _dispatcher(settings: Settings, found: health.Health) -> Json:
+def _dispatcher(found: health.Health) -> Json:
     told = {name: found.said.get(name) for name in ("pid", "since", "running", "queued", "templates")}
-    return {"state": found.state, "log": str(settings.runtime_dir / LOG), **told}
+    return {"state": found.state, **told}
 
 
 def _group(each: overview.Group) -> Json:

@@ -4,38 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from geomill.app import links
+from geomill.app import links, live
 from geomill.app.engine.steps import events, logs
-from geomill.jobstore import JobStore, Status
+from geomill.jobstore import JobExpired, JobStore, StatusInfo
 
-STATES = {"success": "successful", "reused": "successful", "skipped": "successful"}
+Steps = list[dict[str, Any]]
 
 
-def steps_of(store: JobStore, job_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def steps_of(store: JobStore, job_id: str) -> tuple[Steps, Steps]:
     """(what happened to the steps of a job, the steps). Raises NoSuchJob, JobExpired."""
-    store.check_kept(job_id)
-    info = store.status(job_id)
-    folder = store.folder(job_id)
-    happened = events(folder)
-    steps: dict[str, dict[str, Any]] = {}
-    for event in happened:
-        steps[event["step"]] = steps.get(event["step"], {"id": event["step"]}) | _member(event)
-    for step in steps.values():
-        if step["status"] == "running" and info.status.final:  # it was ended with its job, and nobody came to say so
-            step["status"] = "dismissed" if info.status is Status.DISMISSED else "failed"
-    known = set(logs(folder))
+    info, folder = kept(store, job_id), store.folder(job_id)
+    happened, known = events(folder), set(logs(folder))
+    steps = live.steps(happened, info.status)
     for name, step in steps.items():
         if f"{name}.log" in known:
             step["log"] = links.to("steps.log", job_id=job_id, name=f"{name}.log")
     return happened, list(steps.values())
 
 
-def _member(event: dict[str, Any]) -> dict[str, Any]:
-    """What an event says of its step."""
-    known = {"tool": "tool", "exit_code": "exitCode", "seconds": "seconds", "peak_memory": "peakMemory"}
-    told = {ours: event[theirs] for theirs, ours in known.items() if theirs in event}
-    if event["event"] == "started":
-        return {**told, "status": "running", "started": event.get("time")}
-    outcome = event.get("outcome", "")
-    reused = {"reused": True} if outcome == "reused" else {}
-    return {**told, "status": STATES.get(outcome, "failed"), "finished": event.get("time"), **reused}
+def kept(store: JobStore, job_id: str) -> StatusInfo:
+    """The status of a job of which there is more than that. Raises NoSuchJob, JobExpired."""
+    info = store.status(job_id)
+    if info.expired:
+        raise JobExpired(info)
+    return info

@@ -113,7 +113,7 @@ def _features(value: Any) -> list[Any] | None:
         return list(value["features"])
     if kind == "Feature" and "geometry" in value:
         return [value]
-    if kind in GEOMETRIES and ("coordinates" in value or "geometries" in value):
+    if isinstance(kind, str) and kind in GEOMETRIES and ("coordinates" in value or "geometries" in value):
         return [{"properties": {}, "geometry": value}]
     return None
 

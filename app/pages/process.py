@@ -22,6 +22,7 @@ from geomill.app.pages.form.form import MARK, Form, Reading, form_of
 from geomill.app.pages.form.shown import Shown
 from geomill.app.pages.form.snippets import Snippets, laid_out
 from geomill.app.pages.form.wording import phrase
+from geomill.app.runners import RUNNERS
 from geomill.app.server import current_app as geomill
 from geomill.app.uploads.asked import check_href, uploads_of
 from geomill.processes import BadInput
@@ -56,7 +57,8 @@ def show(
 ) -> Response:
     """The page with a form as it stands. more: status, focus."""
     reading, process_id = form.read(entries), document["id"]
-    workflow = geomill.processes.deployed.workflow(process_id) if document["mutable"] else None
+    deployed = geomill.processes.deployed if document["mutable"] else None
+    workflow = deployed.workflow(process_id) if deployed else None
     change = links.to("forms.change", process_id=process_id)
     return pages.render(
         "process.html",
@@ -69,6 +71,7 @@ def show(
         form=Shown(form, entries, errors or {}, more.pop("focus", None), change),
         snippets=snippets(process_id, reading),
         has=current_app.view_functions,
+        runs_here=deployed is None or deployed.get(process_id).runner in RUNNERS,
         workflow=workflow,
         picture=pictured.picture(workflow) if workflow else None,
         steps=pictured.words(workflow) if workflow else (),

@@ -157,29 +157,38 @@ def test_buttons_add_and_remove_and_lose_nothing() -> None:
     entries = asked.begin()
     entries["inputs/x/name"], entries["inputs/y"], entries["inputs/x/bands/0/id"] = "n", "kept", "7"
     for said in ("add inputs/x/bands", "give inputs/x/extra", "nonsense", "add inputs/nowhere", "remove inputs/x"):
-        entries, _ = edited(asked, entries, said)
+        entries, _, _ = edited(asked, entries, said)
     entries["inputs/x/bands/1/id"], entries["inputs/x/extra/a"] = "8", "0.5"
     entries["inputs/x/bands/1/window:variant"] = "1"
-    entries, focus = edited(asked, entries, "add inputs/x/bands/1/window")
+    entries, focus, _ = edited(asked, entries, "add inputs/x/bands/1/window")
     assert focus == "inputs/x/bands/1/window"
     entries["inputs/x/bands/1/window:1"] = "all"
     value = {"name": "n", "bands": [{"id": 7}, {"id": 8, "window": "all"}], "extra": {"a": 0.5}}
     assert asked.read(entries).request == {"inputs": {"x": {"value": value}, "y": "kept"}}
-    entries, focus = edited(asked, entries, "remove inputs/x/bands 0")
-    entries, _ = edited(asked, entries, "drop inputs/x/extra")
+    entries, focus, _ = edited(asked, entries, "remove inputs/x/bands 0")
+    entries, _, _ = edited(asked, entries, "drop inputs/x/extra")
     value = {"name": "n", "bands": [{"id": 8, "window": "all"}]}
     assert asked.read(entries).request == {"inputs": {"x": {"value": value}, "y": "kept"}}
     for said, in_json in (("json inputs/x", True), ("fields inputs/x", False)):
-        entries, _ = edited(asked, entries, said)
+        entries, _, _ = edited(asked, entries, said)
         assert asked.inputs[0].in_json(entries) == in_json
         assert asked.read(entries).request == {"inputs": {"x": {"value": value}, "y": "kept"}}
+
+
+@pytest.mark.parametrize("text, wrong", [('{"name": 5}', "nothing that the fields"), ("{", "is not JSON"), ("", "")])
+def test_json_that_fields_cannot_show_stays_and_says_so(text: str, wrong: str) -> None:
+    asked = form(x={"schema": NESTED})
+    entries = made([("inputs/x:way", "json"), ("inputs/x:json", text)])
+    changed, focus, errors = edited(asked, entries, "fields inputs/x")
+    assert asked.inputs[0].in_json(changed) == bool(wrong)
+    assert focus == ("inputs/x:json" if wrong else "inputs/x") and wrong in errors.get(focus, "")
 
 
 def test_no_more_rows_than_there_may_be() -> None:
     asked = form(x={"schema": {"type": "array", "maxItems": 2, "items": {"type": "integer"}}})
     entries = asked.begin()
     for _ in range(3):
-        entries, _ = edited(asked, entries, "add inputs/x")
+        entries, _, _ = edited(asked, entries, "add inputs/x")
     assert entries.getlist("inputs/x:row") == ["", "0", "1"]
 
 

@@ -195,6 +195,15 @@ def test_the_request_of_a_job_is_for_who_may_see_it(tmp_path: Path, visible: str
     assert missing.status_code == 404
 
 
+def test_who_may_not_run_it_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    guarded = create_app(Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run"))
+    token = Tokens(tmp_path / "home").create("ann", Role.READER, None, None)
+    page = guarded.test_client().get("/processes/echo", headers={**HTML, "Authorization": f"Bearer {token}"})
+    assert ">Run</button>" not in page.text and "with the role executor" in page.text
+    assert 'Authorization: Bearer $GEOMILL_TOKEN' in at(page.text, "request-curl")[""]
+
+
 @pytest.mark.parametrize(
     "query, found",
     [
