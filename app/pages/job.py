@@ -13,11 +13,13 @@ from geomill.app import links
 from geomill.app.engine.steps import logs
 from geomill.app.exchange import strictjson
 from geomill.app.identity import owners
-from geomill.app.pages import causes, render, runs, timeline, words
+from geomill.app.live import Told
+from geomill.app.pages import causes, render, results, runs, timeline, words
+from geomill.app.pages.form.snippets import Snippets
 from geomill.app.pages.logs import LAST, End, end_of, raised
 from geomill.app.server import current_app
-from geomill.app.steps import steps_of
-from geomill.jobstore import Job, JobCorrupt, JobExpired, Result, Status, StatusInfo
+from geomill.app.steps import seen_of, steps_of
+from geomill.jobstore import Job, JobCorrupt, JobExpired, Status, StatusInfo
 from geomill.jobstore.folders import LOGS
 from geomill.jobstore.records import now
 
@@ -60,11 +62,11 @@ def page(document: dict[str, Any]) -> Response:
     names = [] if info.expired else logs(store.folder(job_id))
     failure = _failure(info, steps, names) if info.status is Status.FAILED else None
     job, axis = _if_there(lambda: store.job(job_id)), timeline.of(steps, info.started, info.finished or moment)
-    results = _results(info)
     return render(
         "job.html",
         job=document,
         info=info,
+        mark=None if info.status.final else _mark(job_id),
         remaining=_remaining(info, moment),
         seconds=((info.finished or moment) - info.started).total_seconds() if info.started else None,
         said=SAID.get(request.args.get("said", "")),
@@ -76,12 +78,16 @@ def page(document: dict[str, Any]) -> Response:
         skipped={event["step"] for event in happened if event.get("outcome") == "skipped"},
         log=None if info.expired else _log(info, _chosen(names, steps)),
         failure=failure,
-        results=results,
-        files=sum(1 for result in (results or {}).values() for _ in result.files()),
-        request_given=_request(info),
+        snippets=_snippets(info, job),
         can=_can(info, job, bool(steps)),
         state=info.status.value,
+        **_results(info),
     )
+
+
+def _mark(job_id: str) -> str:
+    """What the page shows, to those who tell what is new since."""
+    return str(seen_of(current_app.jobs, current_app.engine, job_id, Told()).told)
 
 
 def _if_there(part: Callable[[], Part]) -> Part | None:
@@ -133,21 +139,23 @@ def _failure(info: StatusInfo, steps: list[dict[str, Any]], names: list[str]) ->
     return Failure(causes.of(info.cause), step, raised(lines), lines[:-LAST], lines[-LAST:], log)
 
 
-def _results(info: StatusInfo) -> dict[str, Result] | None:
-    """The outputs by id, of a job that has some to show."""
+def _results(info: StatusInfo) -> dict[str, Any]:
+    """What results_of_job.html shows, of a job that has some to show."""
     if info.status is not Status.SUCCESSFUL or info.expired:
-        return None
-    return _if_there(lambda: current_app.jobs.results(info.job_id))
+        return {"files": 0}
+    return _if_there(lambda: results.of_job(info.job_id)) or {"files": 0}
 
 
-def _request(info: StatusInfo) -> str | None:
-    """What was asked for, as JSON for people; None for who may not see it, and where it is long or gone."""
-    if info.expired or not owners.may("getJobInputs", info.owner):
+def _snippets(info: StatusInfo, job: Job | None) -> Snippets | None:
+    """What was asked for; None for who may not see it, and where it is long or gone."""
+    if job is None or info.expired or not owners.may("getJobInputs", info.owner):
         return None
     content = _if_there(lambda: current_app.jobs.request(info.job_id))
     if content is None or len(content) > LARGEST_REQUEST:
         return None
-    return _if_there(lambda: words.pretty(strictjson.loads(content)))
+    address = links.to("execution.execute", process_id=info.process_id)
+    request = strictjson.loads(content)
+    return Snippets(address, request, job.prefer or "respond-async", token=current_app.identity.knows())
 
 
 def _remaining(info: StatusInfo, moment: datetime) -> str | None:

@@ -6,7 +6,8 @@ import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin  # noqa: F401  loaded here: a reader may read no file any more
+from rasterio._err import CPLE_OutOfMemoryError
 from rasterio.enums import ColorInterp
 from rasterio.warp import Resampling
 
@@ -125,6 +126,6 @@ def _png(picture: colours.Bytes) -> bytes:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or isinstance(error.__cause__, CPLE_OutOfMemoryError):
         return "It is too large: its blocks do not fit into the memory that there is for a picture."
     return "It is damaged: it cannot be read to its end."

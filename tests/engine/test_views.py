@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import rasterio
+from affine import Affine
 from rasterio.warp import transform
 from support.mills import Mill, serving
+from support.others import open_to_others
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -25,7 +27,9 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
     (root / "processes").mkdir()
     (root / "processes" / "maps.py").write_bytes(PROCESSES.read_bytes())
     settings = Settings(home=root / "home", runtime_dir=root / "run", processes=(root / "processes",))
-    with serving(settings, shared=True, workers="1", grace="0.1") as mill:
+    user = {"job_user": "nobody"} if os.geteuid() == 0 else {}
+    open_to_others(root / "processes")
+    with serving(settings, shared=True, workers="1", grace="0.1", **user) as mill:
         yield mill
 
 
@@ -51,6 +55,7 @@ def picture(mill: Mill, path: str) -> dict[str, Any]:
 def test_a_picture_is_drawn_once_and_values_are_read(mill: Mill) -> None:
     job = finished(mill, "raster", grid="UTM")
     said = picture(mill, f"{job}/pictures/UTM.tif")
+    assert "error" not in said, said
     assert said["size"] == [60, 40] and said["crs"] == "EPSG:32618" and said["bounds"]
     image = mill.call("GET", f"{job}/pictures/UTM.tif", Accept="image/avif,image/*,*/*;q=0.8")
     assert image.headers["Content-Type"] == "image/png" and image.data.startswith(b"\x89PNG")
@@ -98,3 +103,17 @@ def test_pictures_go_with_their_job(mill: Mill) -> None:
     assert mill.call("GET", f"{job}/pictures/UTM.tif").status == 410
     assert mill.engine.view(job_id, "UTM.tif", None, 10)["error"]  # who asks nevertheless brings nothing back
     assert not (folder / pictures.FOLDER).exists()
+
+
+def test_what_would_take_all_memory_is_no_picture(mill: Mill, tmp_path: Path) -> None:
+    job = finished(mill, "raster", grid="UTM")
+    place = mill.store.output(job.rpartition("/")[2], "UTM.tif")
+    size = place.stat().st_size
+    options = {"driver": "GTiff", "width": 32_768, "height": 32_768, "count": 1, "dtype": "float64"}
+    tiles = {"tiled": True, "blockxsize": 32_768, "blockysize": 32_768, "compress": "deflate", "SPARSE_OK": True}
+    bomb = tmp_path / "bomb.tif"
+    with rasterio.open(bomb, "w", crs="EPSG:3857", transform=Affine(2, 0, 0, 0, -2, 0), **options, **tiles):
+        pass  # one tile of 8.6 GB, and nothing of it on the disk
+    place.write_bytes(bomb.read_bytes()[:size].ljust(size, b"\0"))
+    assert "too large" in picture(mill, f"{job}/pictures/UTM.tif")["error"]
+    assert "error" in mill.call("GET", f"{job}/values/UTM.tif?lon=0.1&lat=-0.1").json()

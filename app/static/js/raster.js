@@ -20,7 +20,8 @@ export async function showRaster(place) {
     place.prepend(made("p", { className: "quiet", textContent: "It does not say where on earth it lies." }));
     return;
   }
-  const canvas = made("div"), out = made("output", { textContent: "Rest on the map with the pointer, or type a place." });
+  const canvas = made("div"), out = made("output");
+  out.append(made("span", { className: "help", textContent: "Rest on the map with the pointer, or type a place." }));
   const side = made("div", { className: "side" });
   place.classList.add("drawn");
   place.append(canvas, side);
@@ -134,7 +135,7 @@ function facts({ size, bands, type, nodata, crs, resolution, statistics, legend:
     ["No data", nodata ?? "none"],
     ["Valid", `${statistics.valid} %`],
   ];
-  if ("mean" in statistics) {
+  if ("mean" in statistics && kind === "ramp") {
     rows.push(["Values", `${statistics.min} to ${statistics.max}, mean ${statistics.mean}, deviation ${statistics.std}${
       statistics.whole ? "" : "; as drawn, in fewer pixels"}`]);
   }

@@ -7,6 +7,8 @@ import { addRows } from "./rows.js";
 
 const LARGEST = 20 * 2 ** 20; // bytes that are drawn; the page asks for no more
 
+const attached = new WeakSet();
+
 /** Make the maps of results below an element when they come into sight. */
 export function attach(root) {
   const seen = new IntersectionObserver((entries) => {
@@ -18,6 +20,8 @@ export function attach(root) {
     }
   }, { rootMargin: "200px" });
   for (const place of root.querySelectorAll("[data-features], [data-picture]")) {
+    if (attached.has(place)) continue;
+    attached.add(place);
     if (place.dataset.features) place.classList.add("map");
     seen.observe(place);
   }

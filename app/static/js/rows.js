@@ -31,9 +31,10 @@ export function addRows(box, features, label) {
   const scroll = Object.assign(made("div", [table]), { className: "scroll", tabIndex: 0 });
   scroll.setAttribute("role", "group");
   scroll.setAttribute("aria-label", `${label}, as a table`);
-  box.append(scroll);
+  const cells = Object.assign(made("div", [scroll]), { className: "cells" });
+  box.append(cells);
   if (features.length > ROWS) {
-    box.append(Object.assign(made("p", `The first ${ROWS} of ${features.length}.`), { className: "quiet" }));
+    cells.append(Object.assign(made("p", `The first ${ROWS} of ${features.length}.`), { className: "quiet" }));
   }
   return body;
 }
