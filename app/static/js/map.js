@@ -98,6 +98,12 @@ function* positions(part) {
   }
 }
 
+/** Whether features lie where longitudes and latitudes can: some write metres. */
+export function onEarth(found) {
+  for (const [lon, lat] of positions(found)) if (Math.abs(lon) > 540 || Math.abs(lat) > 90) return false;
+  return true;
+}
+
 /** Whether features fit together better with the antimeridian in the middle. */
 export function crosses(found) {
   const here = [Infinity, -Infinity], there = [Infinity, -Infinity];
