@@ -24,7 +24,7 @@ from geomill.jobstore import Status, StatusInfo, overview
 from geomill.jobstore.records import timestamp
 
 RECENT = 86400.0  # seconds in which a failure is a recent one
-MOST_FAILURES = 200  # jobs that are read for them
+MOST_FAILURES = 100  # jobs that are read for them
 MOST_TENANTS = 50
 KEPT = 60  # seconds for which is believed what a host allows
 PATIENCE = 2.0  # seconds to hear of it
@@ -53,18 +53,19 @@ def document(app: Geomill, names: list[str], *, whole: bool) -> Json:
         "time": timestamp(datetime.now(UTC)),
         "troubles": found.troubles,
         "maintenance": vars(found.maintenance) if found.maintenance else None,
-        "dispatcher": _dispatcher(settings, found),
+        "dispatcher": _dispatcher(found),
         "running": [_group(each) for each in queue if each.status is Status.RUNNING],
         "accepted": [_group(each) for each in queue if each.status is Status.ACCEPTED],
         "failures": [_failures(each) for name, tenant in tenants.items() for each in failures(name, tenant)],
         "tenants": names,
     }
     if whole:
+        shown["dispatcher"]["log"] = str(settings.runtime_dir / LOG)
         shown |= {
             "limits": limits(settings, queue, found.said),
             "disk": disk(settings, found),
             "isolation": isolation(default.engine),
-            "versions": _rows(host.versions()),
+            "versions": _versions(),
             "broken": [{"name": str(each.path), "note": each.reason} for each in default.processes.broken()],
         }
     return shown
@@ -143,6 +144,12 @@ def _isolation(engine: Engine, period: int) -> list[Json]:
     return _rows((*host.isolation(allowed), *host.sandboxes(engine.settings, allowed)))
 
 
+@functools.cache
+def _versions() -> list[Json]:
+    """What this process began with."""
+    return _rows(host.versions())
+
+
 def _unfinished(tenant: Tenant) -> list[overview.Group]:
     try:
         return [*overview.unfinished(tenant.jobs, Status.RUNNING), *overview.unfinished(tenant.jobs, Status.ACCEPTED)]
@@ -150,9 +157,9 @@ def _unfinished(tenant: Tenant) -> list[overview.Group]:
         return []
 
 
-def _dispatcher(settings: Settings, found: health.Health) -> Json:
+def _dispatcher(found: health.Health) -> Json:
     told = {name: found.said.get(name) for name in ("pid", "since", "running", "queued", "templates")}
-    return {"state": found.state, "log": str(settings.runtime_dir / LOG), **told}
+    return {"state": found.state, **told}
 
 
 def _group(each: overview.Group) -> Json:

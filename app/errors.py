@@ -290,8 +290,10 @@ def answer(error: Exception) -> Response:
     elif problem is UNAVAILABLE:
         current_app.logger.error("the home cannot be used at %s %s: %s", request.method, request.path, error)
     said = document(problem, error)
+    retry_after = getattr(error, "retry_after", AGAIN.get(problem.type))
     if chosen(request, (JSON, HTML)) == HTML:
-        response = pages.error(said)
+        # a form comes back as it was filled in
+        response = g.form_again(said) if "form_again" in g else pages.error(said, retry_after)
     else:
         response = jsonify(said)
         response.mimetype = _media_type()
@@ -303,7 +305,7 @@ def answer(error: Exception) -> Response:
         response.headers["Location"] = links.to("processes.show", process_id=process_id)
     if challenge := getattr(error, "challenge", None):
         response.headers["WWW-Authenticate"] = challenge
-    if retry_after := getattr(error, "retry_after", AGAIN.get(problem.type)):
+    if retry_after:
         response.headers["Retry-After"] = str(retry_after)
     return response
 

@@ -47,6 +47,7 @@ REQUEST_HEADERS = {
     "Idempotency-Key": "Names this request, so that sending it again does not execute it again.",
     "If-Match": "The ETag that the status of the job still has to have.",
     "Content-Disposition": "The name of the file that is sent. RFC 6266",
+    "Last-Event-ID": "The id of the answer before; then what is new since is told. HTML, 9.2.4",
     "Range": "The bytes to give. RFC 9110, 14.2",
 }
 RESPONSE_HEADERS = {

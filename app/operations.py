@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotAcceptable
 
 from geomill.app import negotiation
 from geomill.app.identity.roles import ADMINISTER, Right, needed
-from geomill.app.negotiation import ANY, HTML, JSON
+from geomill.app.negotiation import ANY, HTML, JSON, STREAM
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -112,7 +112,7 @@ def init_app(app: Flask) -> None:
         current = of(app, request.endpoint)
         if current and len(current.offers) > 1:
             response.vary.add("Accept")
-        streams = response.is_streamed or (current is not None and current.streams)
+        streams = response.is_streamed or response.mimetype == STREAM or (current is not None and current.streams)
         if request.method in ("GET", "HEAD") and response.status_code == 200 and not streams:
             response.add_etag()
             response.make_conditional(request)

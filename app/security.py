@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -134,6 +135,7 @@ def host_name(host: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=1024)  # several times a request, of the same few
 def is_loopback(name: str) -> bool:
     """Whether a name or address is this host itself."""
     if f".{name.lower()}".removesuffix(".").endswith(".localhost"):

@@ -4,38 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
-from geomill.app import links
-from geomill.app.engine.steps import events, logs
-from geomill.jobstore import JobStore, Status
+from geomill.app import links, live
+from geomill.app.engine.client import Engine
+from geomill.app.engine.steps import all_logs, events, logs, parse_events, read_events, size_of_events
+from geomill.app.live import Told
+from geomill.jobstore import JobExpired, JobStore, Status, StatusInfo
 
-STATES = {"success": "successful", "reused": "successful", "skipped": "successful"}
+Steps = list[dict[str, Any]]
 
 
-def steps_of(store: JobStore, job_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def steps_of(store: JobStore, job_id: str) -> tuple[Steps, Steps]:
     """(what happened to the steps of a job, the steps). Raises NoSuchJob, JobExpired."""
-    store.check_kept(job_id)
-    info = store.status(job_id)
-    folder = store.folder(job_id)
-    happened = events(folder)
-    steps: dict[str, dict[str, Any]] = {}
-    for event in happened:
-        steps[event["step"]] = steps.get(event["step"], {"id": event["step"]}) | _member(event)
-    for step in steps.values():
-        if step["status"] == "running" and info.status.final:  # it was ended with its job, and nobody came to say so
-            step["status"] = "dismissed" if info.status is Status.DISMISSED else "failed"
-    known = set(logs(folder))
+    info, folder = _kept(store, job_id), store.folder(job_id)
+    happened, known = events(folder), set(logs(folder))
+    steps = live.steps(happened, info.status)
     for name, step in steps.items():
         if f"{name}.log" in known:
             step["log"] = links.to("steps.log", job_id=job_id, name=f"{name}.log")
     return happened, list(steps.values())
 
 
-def _member(event: dict[str, Any]) -> dict[str, Any]:
-    """What an event says of its step."""
-    known = {"tool": "tool", "exit_code": "exitCode", "seconds": "seconds", "peak_memory": "peakMemory"}
-    told = {ours: event[theirs] for theirs, ours in known.items() if theirs in event}
-    if event["event"] == "started":
-        return {**told, "status": "running", "started": event.get("time")}
-    outcome = event.get("outcome", "")
-    reused = {"reused": True} if outcome == "reused" else {}
-    return {**told, "status": STATES.get(outcome, "failed"), "finished": event.get("time"), **reused}
+def seen_of(store: JobStore, engine: Engine, job_id: str, told: Told) -> live.Seen:
+    """A job as it is; its status first: once that is the last, so is all else. told: what need not be read again.
+
+    Raises NoSuchJob, JobExpired.
+    """
+    info, folder = _kept(store, job_id), store.folder(job_id)
+    place = engine.place(job_id) if info.status is Status.ACCEPTED else None
+    known = told.events
+    if size_of_events(folder) == known and info.status.final == told.final:
+        return live.Seen(info, place, [], frozenset(), known, all_logs(folder))
+    content = read_events(folder)
+    new = content[known if known <= len(content) else 0 :]  # all of them where the job began anew
+    changed = frozenset(event["step"] for event in parse_events(new))
+    return live.Seen(info, place, parse_events(content), changed, len(content), all_logs(folder))
+
+
+def _kept(store: JobStore, job_id: str) -> StatusInfo:
+    """The status of a job of which there is more than that. Raises NoSuchJob, JobExpired."""
+    info = store.status(job_id)
+    if info.expired:
+        raise JobExpired(info)
+    return info

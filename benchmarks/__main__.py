@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import crowd, execution, listing, packages, starting
+from benchmarks import crowd, execution, listing, packages, pages, starting
 from benchmarks.figures import Figure, busy, table
 from examples.backstage import Failed
 
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "crowd": crowd.crowd,
     "dismiss": crowd.dismiss,
     "list": listing.listing,
+    "pages": pages.pages,
     "cwl": packages.cwl,
     "water": packages.water,
 }

@@ -18,6 +18,7 @@ from geomill.app.exchange.package import ACCEPTED
 from geomill.app.sandbox.images import KEYS
 from geomill.app.schemas import (
     DeployQuery,
+    EventsQuery,
     ExecuteSchema,
     JobsQuery,
     LogsQuery,
@@ -185,6 +186,7 @@ QUERIES = {
     "/processes": ProcessesQuery, "/processes/{processID}/package": PackageQuery, "/uploads": UploadQuery,
     "/jobs": JobsQuery,
     "/jobs/{jobID}/results": ResultsQuery, "/jobs/{jobID}/logs": LogsQuery,
+    "/jobs/{jobID}/events": EventsQuery,
 }  # fmt: skip
 
 

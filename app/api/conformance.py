@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Response
 
 from geomill.app import pages
 from geomill.app.cwl.validate import installed
@@ -14,6 +14,11 @@ from geomill.app.schemas import ConfClassesSchema, dump
 bp = Blueprint("conformance", __name__)
 
 SPEC = "http://www.opengis.net/spec/"
+STANDARDS = {
+    "ogcapi-processes-1": "OGC API - Processes - Part 1: Core",
+    "ogcapi-processes-2": "OGC API - Processes - Part 2: Deploy, Replace, Undeploy",
+    "ogcapi-common-1": "OGC API - Common - Part 1: Core",
+}
 PROCESSES = ("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss", "html")
 DEPLOYMENT, OF_CWL = ("deploy-replace-undeploy",), ("ogcapppkg", "cwl")
 
@@ -29,12 +34,17 @@ def classes() -> list[str]:
     ]
 
 
+def page(document: dict[str, Any]) -> Response:
+    """The classes by standard and version, "OGC API - Processes - Part 1, 1.0"."""
+    listed = []
+    for uri in document["conformsTo"]:
+        standard, version, _, name = uri.removeprefix(SPEC).split("/")
+        listed.append({"uri": uri, "name": name, "prefix": f"{STANDARDS[standard]}, {version}"})
+    return pages.render("conformance.html", classes=listed)
+
+
 @bp.get("/conformance")
-@operation(
-    "getConformanceClasses",
-    {200: Answer("The conformance classes met.", ConfClassesSchema)},
-    page=pages.document("conformance.html"),
-)
+@operation("getConformanceClasses", {200: Answer("The conformance classes met.", ConfClassesSchema)}, page=page)
 def show() -> Any:
     """The conformance classes met. /req/core/conformance-op"""
     return dump(ConfClassesSchema, {"conforms_to": classes()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from geomill.app import errors, links, pages
 from geomill.app.api import deployment
@@ -129,8 +129,8 @@ def _reviewed(given: Given, package: Package, planned: Plan, replaced: str | Non
 def _done(given: Given, package: Package, planned: Plan, replaced: str | None) -> Response:
     if given.seen != digest(planned):
         return _reviewed(given, package, planned, replaced, changed=True)
-    process = deployment.begin(planned, package, replaced)
-    return _to(links.to("processes.show", process_id=process.id))
+    g.process_id = deployment.begin(planned, package, replaced).id  # for the audit log
+    return _to(links.to("processes.show", process_id=g.process_id))
 
 
 def _page(given: Given, replaced: str | None = None, status: int = 200, **content: Any) -> Response:

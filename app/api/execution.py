@@ -54,25 +54,29 @@ def execute(process_id: str) -> Any:
     asked = inputs.read(body)
     given = uploads_of(asked)
     inputs.check(asked, process.description, partial(check_href, given))
-    status = _begun(process, body, asked.limits, header, given)
-    return delivered(status.job_id, sync=True) if status.status.final else _accepted(status)
+    status, waited = _begun(process, body, asked.limits, header, given)
+    return delivered(status.job_id, sync=True) if waited else _accepted(status)
 
 
 def _executed_form(process: Process, filled: Entries) -> Response:
     """A form of ours, executed as the request that it shows: on to the job, or back with what is wrong."""
     refuse_foreign(current_app.settings)
-    checked = page.checked(process.description, filled)
+    checked, document = page.checked(process.description, filled), dump(ProcessSchema, process)
     if checked.errors or checked.asked is None:
-        return page.again(dump(ProcessSchema, process), filled, checked.errors)
-    status = _begun(process, checked.body, checked.asked.limits, checked.reading.prefer, checked.given)
+        return page.again(document, filled, checked.errors)
+    g.form_again = partial(page.refused, document, filled)  # for an error from here on
+    status, _ = _begun(process, checked.body, checked.asked.limits, checked.reading.prefer, checked.given)
     headers = {"Location": links.to("jobs.show", job_id=status.job_id), "Cache-Control": "no-store"}
     return Response(status=303, headers=headers)
 
 
 def _begun(
     process: Process, body: bytes, limits: Mapping[str, float], header: str | None, given: Mapping[str, Path]
-) -> StatusInfo:
-    """A new job: it has ended if it was waited for, or goes on by itself. header: Prefer; given: uploads it names."""
+) -> tuple[StatusInfo, bool]:
+    """A new job, or that of an earlier request with the same key; whether this one has waited for its end.
+
+    header: Prefer; given: uploads that it names.
+    """
     preference = prefer.parse(header)
     with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
@@ -80,7 +84,8 @@ def _begun(
         status = _created(_job(process, body, limits, header), body, given, durable=not seated)
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
-    return status if seated and status.status.final else _going_on(status)
+    waited = seated and status.status.final
+    return status if waited else _going_on(status), waited
 
 
 @bp.post("/jobs/<job_id>/retry")

@@ -28,8 +28,8 @@ def change(process_id: str) -> Response:
     """The page of a process with its form as a button changed it; without scripts that is how rows are added."""
     document = dump(ProcessSchema, current_app.processes.get(process_id))
     entries, form = _posted(), form_of(document)
-    changed, focus = edited(form, entries, entries.get("do", ""))
-    response = page.show(document, form, changed, focus=focus)
+    changed, focus, errors = edited(form, entries, entries.get("do", ""))
+    response = page.show(document, form, changed, errors, focus=focus)
     response.cache_control.no_store = True
     return response
 

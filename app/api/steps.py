@@ -5,34 +5,42 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
-from geomill.app import links, pages
+from geomill.app import links, live, pages
 from geomill.app.api.logs import pieces
 from geomill.app.engine.steps import NoSuchLog, logs
-from geomill.app.negotiation import TEXT
+from geomill.app.live import Told
+from geomill.app.negotiation import JSON, STREAM, TEXT
 from geomill.app.operations import Answer, operation
-from geomill.app.schemas import EventsSchema, dump
+from geomill.app.schemas import EventsQuery, EventsSchema, dump
+from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
-from geomill.app.steps import steps_of
+from geomill.app.steps import seen_of, steps_of
 from geomill.jobstore.folders import LOGS
 
 bp = Blueprint("steps", __name__)
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # it lies where the job can put anything
 PARTS = {206: Answer("A part of the log.", media_types=(TEXT,), headers=("Content-Range",))}
+TOLD = {204: Answer("The job has ended, and all was told; of a stream.", media_types=())}
 
 
 @bp.get("/jobs/<job_id>/events")
 @operation(
     "getEvents",
-    {200: Answer("The steps of a job, and their events.", EventsSchema)},
+    {200: Answer("The steps of a job, and their events; as a stream, what is new of it.", EventsSchema), **TOLD},
     problems=(404, 410, 503),
+    query=EventsQuery,
+    headers=("Last-Event-ID",),
+    offers=(JSON, STREAM),
     page=pages.plain("Steps of job {job_id}"),
 )
 def show(job_id: str) -> Any:
     """The steps of a job and what happened to them; none for a process that is a function."""
+    if g.media_type == STREAM:
+        return _new(job_id)
     happened, steps = steps_of(current_app.jobs, job_id)
     job = links.link(links.to("jobs.show", job_id=job_id), "up", "The status of the job")
     return dump(EventsSchema, {"id": job_id, "steps": steps, "events": happened, "links": [job]})
@@ -59,6 +67,24 @@ def log(job_id: str, name: str) -> Any:
     response = Response(content, headers=SANDBOX, content_type=f"{TEXT}; charset=utf-8")
     response.content_length = size
     return response.make_conditional(request, accept_ranges=True, complete_length=size)
+
+
+def _new(job_id: str) -> Response:
+    """What is new since the client was told, and no more: it ends at once."""
+    told = Told.read(request.headers.get("Last-Event-ID") or read_query(EventsQuery)["since"])
+    seen = seen_of(current_app.jobs, current_app.engine, job_id, told)
+    found = list(live.news(seen, told))
+    if not found and seen.info.status.final:
+        return Response(status=204)
+    names = {log.name for log in seen.logs}
+    for kind, content in found:
+        if kind == "step" and (name := f"{content['id']}.log") in names:
+            content["log"] = links.to("steps.log", job_id=job_id, name=name)
+        elif kind == "log" and (name := content["name"]) == "log":
+            content["href"] = links.to("logs.show", job_id=job_id)
+        elif kind == "log":
+            content["href"] = links.to("steps.log", job_id=job_id, name=name)
+    return Response(live.stream(found, seen.told), content_type=STREAM, headers={"Cache-Control": "no-store"})
 
 
 def step_links(job_id: str) -> list[links.Link]:

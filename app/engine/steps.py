@@ -12,6 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -87,14 +88,41 @@ def _described(file: Result) -> str:
     return f"{file.file}  {file.size} bytes  {file.checksum}  {file.media_type}"
 
 
+@dataclass(frozen=True)
+class LogFile:
+    """A log. name: "log" is that of the job; size: bytes; written: when it was last, ns since 1970."""
+
+    name: str
+    size: int
+    written: int
+
+
 def events(folder: Path) -> list[dict[str, Any]]:
     """What was written down of the steps of a job; a line that is still being written comes the next time."""
+    return parse_events(read_events(folder))
+
+
+def read_events(folder: Path) -> bytes:
+    """The lines of all that was written down of the steps of a job, whole ones alone."""
     try:
-        lines = (folder / EVENTS).read_bytes().split(b"\n")
+        content = (folder / EVENTS).read_bytes()
     except FileNotFoundError:
-        return []
+        return b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def size_of_events(folder: Path) -> int:
+    """How many bytes of events there are, about."""
+    try:
+        return os.stat(f"{folder}/{EVENTS}").st_size
+    except FileNotFoundError:
+        return 0
+
+
+def parse_events(lines: bytes) -> list[dict[str, Any]]:
+    """The events that lines tell; what is none, or half of one, is passed over."""
     found = []
-    for line in lines[:-1]:
+    for line in lines.split(b"\n"):
         with contextlib.suppress(ValueError):
             event = json.loads(line)
             if isinstance(event, dict) and {"event", "step", "time"} <= set(known := _known(event)):
@@ -109,12 +137,27 @@ def _known(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def logs(folder: Path) -> list[str]:
-    """The names of the logs of a job's steps, as they began. The job writes there itself: what is no file is none."""
-    try:
-        with os.scandir(folder / LOGS) as entries:
-            found = [(entry.stat(follow_symlinks=False), entry.name) for entry in entries]
-    except FileNotFoundError:
-        return []
+    """The names of the logs of a job's steps, as they began. The job writes there itself: what is no file is none.
+
+    Nor is one whose name cannot stand in an address.
+    """
     order = {event["step"]: number for number, event in enumerate(reversed(events(folder)))}
-    regular = [name for status, name in found if stat.S_ISREG(status.st_mode) and name.endswith(".log")]
-    return sorted(regular, key=lambda name: (-order.get(name.removesuffix(".log"), -1), name))
+    found = (log.name for log in _of_steps(folder))
+    return sorted(found, key=lambda name: (-order.get(name.removesuffix(".log"), -1), name))
+
+
+def all_logs(folder: Path) -> list[LogFile]:
+    """The logs of a job and of its steps; no file is opened."""
+    found = sorted(_of_steps(folder), key=lambda log: log.name)
+    with contextlib.suppress(FileNotFoundError):
+        status = os.stat(f"{folder}/log")
+        found.insert(0, LogFile("log", status.st_size, status.st_mtime_ns))
+    return found
+
+
+def _of_steps(folder: Path) -> Iterator[LogFile]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(f"{folder}/{LOGS}") as entries:
+        for entry in entries:
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode) and entry.name.endswith(".log") and entry.name.isprintable():
+                yield LogFile(entry.name, status.st_size, status.st_mtime_ns)

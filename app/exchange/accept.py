@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .media_types import essence, parameters
 
@@ -15,6 +16,7 @@ class Accept:
     ranges: tuple[tuple[str, float, str], ...] = ()
 
     @classmethod
+    @lru_cache(maxsize=256)  # clients say the same again and again
     def parse(cls, header: str | None) -> Accept:
         """The ranges of a header; malformed ones are passed over."""
         ranges = []

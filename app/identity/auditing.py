@@ -38,7 +38,7 @@ def _members(app: Geomill, response: Response, job_id: str | None) -> dict[str, 
     caller, given = g.get("caller"), request.view_args or {}
     current = operations.of(app, request.endpoint)
     upload_id = given.get("upload_id") or g.get("upload_id")
-    process_id = given.get("process_id")
+    process_id = given.get("process_id") or g.get("process_id")
     if response.status_code == 201 and not job_id and not upload_id:  # what was deployed
         process_id = (response.location or "").rpartition("/")[2]
     return {

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Response, current_app, g, render_template, request
 
 from geomill.app import links
-from geomill.app.identity.callers import Caller
-from geomill.app.identity.roles import Role
+from geomill.app.identity.callers import Caller, Unauthenticated
+from geomill.app.identity.roles import PUBLIC, Role
 from geomill.app.pages import trees, words
 from geomill.app.pages.assets import address
 from geomill.app.security import READS, page_headers
 
 if TYPE_CHECKING:
     from geomill.app.server import Geomill
+
+# control characters and what is no character, in whatever a job or a user wrote: no page can hold them. HTML, 13.2.3.5
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def init_app(app: Geomill) -> None:
@@ -25,9 +30,8 @@ def init_app(app: Geomill) -> None:
 
 def render(template: str, status: int = 200, **content: Any) -> Response:
     """A page of ours. content: what its template shows, escaped; it loads nothing from elsewhere."""
-    page = render_template(template, **{**_around(), **content})
-    readable = page.encode(errors="replace")  # a file or a message of a job may be no text
-    return Response(readable, status, page_headers(_app().settings), content_type="text/html; charset=utf-8")
+    page = _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", render_template(template, **{**_around(), **content}))
+    return Response(page, status, page_headers(_app().settings), content_type="text/html; charset=utf-8")
 
 
 def document(template: str) -> Callable[[Any], Response]:
@@ -35,25 +39,29 @@ def document(template: str) -> Callable[[Any], Response]:
     return lambda given: render(template, document=given)
 
 
-def plain(heading: str) -> Callable[[Any], Response]:
+def plain(heading: str, text: str = "", more: Callable[[], list[links.Link]] = list) -> Callable[[Any], Response]:
     """What makes a page of any document: its links, and as much of it as a person reads.
 
-    heading: may name what the address does, "Versions of {process_id}".
+    heading: may name what the address does, "Versions of {process_id}"; more: links that it does not have itself.
     """
 
     def page(given: dict[str, Any]) -> Response:
         content = trees.bounded({name: each for name, each in given.items() if name != "links"})
-        named = heading.format(**request.view_args or {})
-        return render("document.html", heading=named, links=given.get("links", []), content=content)
+        address = request.view_args or {}
+        named = heading.format(**{**address, "job_id": words.short(address.get("job_id", ""))})
+        listed = [*given.get("links", []), *more()]
+        return render("document.html", heading=named, text=text, links=listed, content=content)
 
     return page
 
 
-def error(problem: dict[str, Any]) -> Response:
-    """A problem document as a page: what happened, whose turn it is, what to try."""
-    status = problem["status"]
-    login = links.to("login.show", next=links.here()) if status == 401 and request.method in READS else None
-    response = render("error.html", problem=problem, turn=words.turn(status), login=login)
+def error(problem: dict[str, Any], retry_after: int | None = None) -> Response:
+    """A problem document as a page: what happened, whose turn it is, what to try. retry_after: in seconds."""
+    status, reads = problem["status"], request.method in READS
+    login = links.to("login.show", next=links.here()) if status in (401, 403) and reads else None
+    again = links.here() if reads and status in (429, 503, 507) else None
+    turn = words.turn(status, problem["type"].rpartition("/")[2], retry_after)
+    response = render("error.html", problem=problem, turn=turn, login=login, again=again, reads=reads)
     response.vary.add("Accept")
     response.cache_control.no_store = True
     return response
@@ -65,8 +73,8 @@ def _app() -> Geomill:
 
 def _around() -> dict[str, Any]:
     """What the frame of every page shows."""
-    caller: Caller | None = g.get("caller")
     app = _app()
+    caller = _caller(app)
     return {
         "server": app.settings.title,
         "caller": caller,
@@ -77,6 +85,15 @@ def _around() -> dict[str, Any]:
         "here": links.here(),
         "as_json": _as_json(),
     }
+
+
+def _caller(app: Geomill) -> Caller | None:
+    """Who asks, also where that is of no matter; None for who shows what is no good."""
+    if g.get("right") not in (None, PUBLIC):
+        return cast("Caller | None", g.get("caller"))
+    with suppress(Unauthenticated, OSError):
+        return app.identity.caller()
+    return None
 
 
 def _as_json() -> str | None:

@@ -161,4 +161,3 @@ class _Looking:
 
     def _at(self, path: str) -> str:
         return links.to("results.file", job_id=self.job.job_id, path=path)
-

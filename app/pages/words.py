@@ -6,7 +6,18 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import Markup, escape
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+MEDIA = {
+    "application/vnd.oai.openapi+json": "OpenAPI", "application/json": "JSON", "application/geo+json": "GeoJSON",
+    "application/ld+json": "JSON-LD", "application/xml": "XML", "text/xml": "XML", "text/html": "page",
+    "text/plain": "text", "text/csv": "CSV", "application/pdf": "PDF", "application/zip": "zip archive",
+    "image/tiff": "TIFF", "image/png": "PNG", "image/jpeg": "JPEG", "image/svg+xml": "SVG", "image/webp": "WebP",
+    "application/netcdf": "NetCDF", "application/x-netcdf": "NetCDF", "application/x-hdf5": "HDF5",
+    "application/vnd.apache.parquet": "Parquet", "application/geopackage+sqlite3": "GeoPackage",
+    "application/octet-stream": "bytes", "application/cwl": "CWL", "application/cwl+yaml": "CWL",
+}  # fmt: skip
 STATES = {  # the standard's word, and what it means to who waits
     "accepted": "waits for its turn",
     "running": "is being worked on",
@@ -69,17 +80,28 @@ def ago(time: datetime | str | None, now: datetime | None = None) -> str:
     return f"{count} {name} ago" if seconds > 0 else f"in {count} {name}"
 
 
-def turn(status: int) -> str:
-    """After an error: whose turn it is, and what to try. status: of the answer."""
-    if status in (401, 403):
-        return "It is for somebody with the right to it: log in as one, or ask who runs this server."
-    if status in (404, 410):
-        return "Look for it where you came from: the link may be old, or somebody has removed what it led to."
+_TURNS: dict[
+    int | str, tuple[str, str]
+] = {  # whose, what to try: by the kind of an error, or its status
+    "immutable-process": ("Nobody's turn", "It is a part of the server. Deploy one of another name."),
+    "foreign-origin": ("Your turn", "Open the page anew from this server itself, and try again there."),
+    "changes-refused": ("The operator's turn", "A server on a network needs tokens: geomill token create makes them."),
+    "job-expired": ("Nobody's turn", "What is left of the job is its status. Run it again to have its results."),
+    401: ("Your turn", "Log in, or ask who runs the server for a token."),
+    403: ("Somebody else's turn", "Log in as somebody with the right to it, or ask who runs the server."),
+    404: ("It is not here", "The link may be old, or somebody has removed what it led to."),
+    500: ("The server's turn", "What you did is not wrong: who runs the server finds the reason in its log."),
+}
+_TURNS |= {410: _TURNS[404], 504: _TURNS[500]}
+
+
+def turn(status: int, kind: str = "", retry_after: int | None = None) -> tuple[str, str]:
+    """After an error: whose turn it is, and what to try. kind: the last part of its type; retry_after: in seconds."""
     if status in (429, 503, 507):
-        return "Nothing is wrong with what you did; the server cannot do it at this moment. Try again in a minute."
-    if status >= 500:
-        return "It is the server's turn: who runs it finds the reason in its log."
-    return "It is your turn: change what it names, and send it again."
+        when = f"in {duration(retry_after)}" if retry_after else "in a while"
+        return "The server's turn", f"What you did is not wrong. Try again {when}, or tell who runs the server."
+    known = _TURNS.get(kind) or _TURNS.get(status)
+    return known or ("Your turn", "Change what is named here, and send it again.")
 
 
 def short(job_id: str) -> str:
@@ -104,6 +126,17 @@ def brief(text: str, most: int = 140) -> str:
 
 
 def media(media_type: str) -> str:
-    """What people call a media type."""
-    short = {"application/json": "JSON", "text/html": "page", "text/plain": "text"}
-    return "OpenAPI" if media_type.startswith("application/vnd.oai.openapi") else short.get(media_type, media_type)
+    """What people call a media type; the type itself where they have no word for it."""
+    kind, _, parameters = media_type.lower().partition(";")
+    if kind.strip() == "image/tiff" and "geotiff" in parameters:
+        return "cloud-optimized GeoTIFF" if "cloud-optimized" in parameters else "GeoTIFF"
+    return MEDIA.get(kind.strip(), media_type)
+
+
+def prose(text: str) -> Markup:
+    """A text in which `code` stands between backticks, as HTML; nothing else of it is."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one is left over
+        return escape(text)
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if number % 2 else part for number, part in enumerate(parts))

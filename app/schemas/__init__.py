@@ -15,6 +15,7 @@ from geomill.app.schemas.jobs import EventsSchema, JobListSchema, StatusInfoSche
 from geomill.app.schemas.processes import ProcessListSchema, ProcessSchema, ProcessSummarySchema
 from geomill.app.schemas.queries import (
     DeployQuery,
+    EventsQuery,
     JobsQuery,
     LogsQuery,
     PackageQuery,
@@ -29,6 +30,7 @@ __all__ = [
     "ConfClassesSchema",
     "DeployQuery",
     "DryRunSchema",
+    "EventsQuery",
     "EventsSchema",
     "ExceptionSchema",
     "ExecuteSchema",

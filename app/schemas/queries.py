@@ -146,6 +146,15 @@ class ResultsQuery(Query):
     outputs = Listed(fields.String(), load_default=nothing, metadata={"description": "The outputs to give; else all."})
 
 
+class EventsQuery(Query):
+    """What GET /jobs/{jobID}/events understands."""
+
+    since = fields.String(
+        load_default="",
+        metadata={"description": "Of a stream: the id to go on from, where there is no Last-Event-ID yet."},
+    )
+
+
 class LogsQuery(Query):
     """What GET /jobs/{jobID}/logs understands."""
 

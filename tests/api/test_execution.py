@@ -157,11 +157,14 @@ def test_a_job_that_takes_longer_than_the_client_waits_goes_on(
     assert again.status.value == "successful" and again.durable
 
 
-def test_the_same_idempotency_key_is_the_same_job(execute: Execute, tmp_path: Path) -> None:
+def test_the_same_idempotency_key_is_the_same_job(execute: Execute, working: Geomill, tmp_path: Path) -> None:
+    """Also when it has ended: who does not wait is not given its results."""
     headers = {"Prefer": "respond-async", "Idempotency-Key": str(tmp_path)}
     one, two = (execute("add", ADD, **headers) for _ in range(2))
-    assert (one.status_code, two.status_code) == (201, 201)
-    assert one.headers["Location"] == two.headers["Location"]
+    assert working.engine.run(one.json["jobID"], 20).status.final
+    three = execute("add", ADD, **headers)
+    assert {answer.status_code for answer in (one, two, three)} == {201}
+    assert one.headers["Location"] == two.headers["Location"] == three.headers["Location"]
     other = execute("add", {"inputs": {"a": 2}}, **headers)
     assert (other.status_code, other.json["type"]) == (422, "http://localhost/problems/idempotency-conflict")
 

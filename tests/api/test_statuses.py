@@ -585,6 +585,13 @@ def retry_on_a_disk_nearly_full(place: Place) -> TestResponse:
 # ---- steps
 
 
+@way(204, "getEvents")
+def nothing_new_of_a_job_that_ended(place: Place) -> TestResponse:
+    path, stream = f"{place.ended('add', ADD)}/events", {"Accept": "text/event-stream"}
+    told = place.worker.get(path, headers=stream).text.rpartition("id: ")[2].strip()
+    return place.worker.get(path, headers={**stream, "Last-Event-ID": told})
+
+
 @way(404, "getEvents")
 def events_of_nothing(place: Place) -> TestResponse:
     return place.worker.get(f"{NONE}/events")

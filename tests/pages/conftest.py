@@ -37,10 +37,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
     """A server that knows nobody, so that everybody on this host may do everything; its jobs run.
 
-    Its processes are the shipped ones and those in the folder `processes` here.
+    Its processes are the shipped ones, those in the folder `processes` here, and what a test puts into the last folder.
     """
     root = tmp_path_factory.mktemp("site")
-    settings = Settings(home=root / "home", runtime_dir=root / "run", processes=(HERE / "processes",))
+    (root / "more").mkdir()
+    settings = Settings(home=root / "home", runtime_dir=root / "run", processes=(HERE / "processes", root / "more"))
     with serving(settings, shared=True, **LIMITS) as mill:
         yield mill
 

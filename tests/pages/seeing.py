@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -50,7 +51,7 @@ STOPS = """() => ({
   missed: window.__groups.filter((group) => !group.some((each) => window.__stops.some(([stop]) => stop === each)))
     .map((group) => group[0].outerHTML.slice(0, 200)),
   dark: window.__stops.filter(([stop, seen]) => !seen).map(([stop]) => stop.outerHTML.slice(0, 200)),
-  skips: window.__stops[0]?.[0].getAttribute("href"),
+  skips: document.querySelector("[autofocus]") ? "#content" : window.__stops[0]?.[0].getAttribute("href"),
 })"""
 # of many of a kind the first are enough: axe takes 20 s for a page of 6000 elements
 THIN = """() => {
@@ -78,6 +79,9 @@ HEADINGS = """() => [...document.querySelectorAll("main :is(h1, h2, h3, th, dt, 
   .filter((each) => each.checkVisibility()).map((each) => each.textContent.trim())"""
 
 
+Press = Callable[[Page], None]
+
+
 @dataclass(frozen=True)
 class Seen:
     """What there was to see. Lists of what is wrong are empty where nothing is."""
@@ -96,11 +100,18 @@ class Seen:
     keyboard: list[str]
 
 
-def look(page: Page, path: str, pictures: Path | None = None) -> Seen:
-    """Visit a page: light, dark, narrow and by keyboard. pictures: where they go, without an ending."""
+def look(page: Page, path: str, press: Press | None = None, pictures: Path | None = None) -> Seen:
+    """Visit a page: light, dark, narrow and by keyboard.
+
+    press: what leads from there to the page that is meant; pictures: where they go, without an ending.
+    """
     watch_of(page).complaints.clear()
     _set(page, WIDE)
     answer = page.goto(path, wait_until="load")
+    if press is not None:
+        with page.expect_navigation() as arrived:
+            press(page)
+        answer = arrived.value
     assert answer is not None
     seen: dict[str, Any] = {"url": page.url, "status": answer.status, "title": page.title(), "html": answer.text()}
     seen["headings"] = page.evaluate(HEADINGS)

@@ -44,7 +44,7 @@ def test_what_fields_can_show_is_shown_and_read_back(pair: tuple[Json, Json]) ->
     schema, value = pair
     entries = made(of(schema).fill(value))
     assert same(unwrapped(of(schema).read_from(entries)), unwrapped(value))
-    if value not in ({}, []) and '{}' not in json.dumps(value):
+    if value not in ({}, []) and "{}" not in json.dumps(value):
         assert not of(schema).in_json(entries)
 
 
@@ -157,29 +157,38 @@ def test_buttons_add_and_remove_and_lose_nothing() -> None:
     entries = asked.begin()
     entries["inputs/x/name"], entries["inputs/y"], entries["inputs/x/bands/0/id"] = "n", "kept", "7"
     for said in ("add inputs/x/bands", "give inputs/x/extra", "nonsense", "add inputs/nowhere", "remove inputs/x"):
-        entries, _ = edited(asked, entries, said)
+        entries, _, _ = edited(asked, entries, said)
     entries["inputs/x/bands/1/id"], entries["inputs/x/extra/a"] = "8", "0.5"
     entries["inputs/x/bands/1/window:variant"] = "1"
-    entries, focus = edited(asked, entries, "add inputs/x/bands/1/window")
+    entries, focus, _ = edited(asked, entries, "add inputs/x/bands/1/window")
     assert focus == "inputs/x/bands/1/window"
     entries["inputs/x/bands/1/window:1"] = "all"
     value = {"name": "n", "bands": [{"id": 7}, {"id": 8, "window": "all"}], "extra": {"a": 0.5}}
     assert asked.read(entries).request == {"inputs": {"x": {"value": value}, "y": "kept"}}
-    entries, focus = edited(asked, entries, "remove inputs/x/bands 0")
-    entries, _ = edited(asked, entries, "drop inputs/x/extra")
+    entries, focus, _ = edited(asked, entries, "remove inputs/x/bands 0")
+    entries, _, _ = edited(asked, entries, "drop inputs/x/extra")
     value = {"name": "n", "bands": [{"id": 8, "window": "all"}]}
     assert asked.read(entries).request == {"inputs": {"x": {"value": value}, "y": "kept"}}
     for said, in_json in (("json inputs/x", True), ("fields inputs/x", False)):
-        entries, _ = edited(asked, entries, said)
+        entries, _, _ = edited(asked, entries, said)
         assert asked.inputs[0].in_json(entries) == in_json
         assert asked.read(entries).request == {"inputs": {"x": {"value": value}, "y": "kept"}}
+
+
+@pytest.mark.parametrize("text, wrong", [('{"name": 5}', "nothing that the fields"), ("{", "is not JSON"), ("", "")])
+def test_json_that_fields_cannot_show_stays_and_says_so(text: str, wrong: str) -> None:
+    asked = form(x={"schema": NESTED})
+    entries = made([("inputs/x:way", "json"), ("inputs/x:json", text)])
+    changed, focus, errors = edited(asked, entries, "fields inputs/x")
+    assert asked.inputs[0].in_json(changed) == bool(wrong)
+    assert focus == ("inputs/x:json" if wrong else "inputs/x") and wrong in errors.get(focus, "")
 
 
 def test_no_more_rows_than_there_may_be() -> None:
     asked = form(x={"schema": {"type": "array", "maxItems": 2, "items": {"type": "integer"}}})
     entries = asked.begin()
     for _ in range(3):
-        entries, _ = edited(asked, entries, "add inputs/x")
+        entries, _, _ = edited(asked, entries, "add inputs/x")
     assert entries.getlist("inputs/x:row") == ["", "0", "1"]
 
 
@@ -187,6 +196,14 @@ def test_no_more_rows_than_there_may_be() -> None:
 def test_json_that_is_none_is_an_error_of_its_field(text: str) -> None:
     reading = form(x={"schema": {}}).read(made([("inputs/x", text)]))
     assert list(reading.errors) == ["inputs/x"] and reading.request == {"inputs": {}}
+
+
+def test_what_is_long_is_the_same_value_too() -> None:
+    request = {"inputs": {"x": [{"a": True, "b": None, "c": "it's \x07 \u2028"}] * 10_000}}
+    snippets = Snippets("http://localhost/", request)
+    assert json.loads(snippets.json) == request and "\nEND" in snippets.curl.replace(snippets.json, "")
+    written = snippets.python.partition("request = ")[2].partition("\n")[0]
+    assert ast.literal_eval(written) == request
 
 
 @SOME

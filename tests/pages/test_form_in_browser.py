@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browsers import Page, expect, watch_of
+from support.browsers import Page, expect
 from support.mills import Mill
 
 Json = Any
 HOSTILE = [
-    "it's \"quoted\" `id` $(id) ${HOME} $HOME !! \\ \\n \\\\ % & ; | < > * ? ~ # {} []",
+    'it\'s "quoted" `id` $(id) ${HOME} $HOME !! \\ \\n \\\\ % & ; | < > * ? ~ # {} []',
     "two\nlines\n\nEND\n<<END\n  -H 'x'\n",
     "'''\"\"\" {x} \\N{BULLET} \\u0041 \t tab \u2028 \u00e4\u20ac\U0001f30d",
     "</script><img src=x onerror=alert(1)>&amp;",
@@ -35,7 +35,6 @@ def shown(page: Page, language: str) -> str:
 
 
 def test_a_nested_form_changes_in_place_and_sends_what_it_shows(site: Mill, page: Page) -> None:
-    watch_of(page).expected.append("favicon.ico")
     page.goto("/processes/nested?f=html")
     page.get_by_label("Name").fill("green")
     page.get_by_role("radio", name="optical").check()
@@ -93,7 +92,6 @@ def test_errors_stand_at_their_fields(page: Page) -> None:
 
 def test_without_scripts_nothing_is_lost(site: Mill, quiet_page: Page) -> None:
     page = quiet_page
-    watch_of(page).expected.append("favicon.ico")
     page.goto("/processes/nested?f=html")
     page.get_by_label("Name").fill("green")
     page.get_by_role("radio", name="radar").check()
@@ -107,8 +105,10 @@ def test_without_scripts_nothing_is_lost(site: Mill, quiet_page: Page) -> None:
     inputs = {"bands": [{"name": "green", "kind": "radar"}], "threshold": 0.25, "smooth": True}
     page.locator("label[for=in-json]").click()
     assert json.loads(shown(page, "json")) == {"inputs": inputs}
+    page.get_by_label("wait for it").check()
     page.get_by_role("button", name="Run", exact=True).last.click()
     assert asked(site, page.url) == {"inputs": inputs}
+    assert site.status(page.url.rpartition("/")[2])["status"] == "successful"  # it was waited for
 
 
 @pytest.mark.parametrize("language", ["curl", "python"])
@@ -133,6 +133,10 @@ def test_the_request_runs_as_it_is_shown(site: Mill, page: Page, tmp_path: Path,
 def test_a_chosen_file_is_sent_at_once(site: Mill, page: Page, tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(b"II*")
     page.goto("/processes/echo?f=html")
+    for button in ("Write it as JSON", "Fill in fields instead"):
+        page.locator("#inputs\\/bboxInput-input").get_by_role("button", name=button).click()
+    box = page.locator("#inputs\\/bboxInput-input")
+    expect(box.get_by_role("button", name="Draw on a map")).to_be_visible()  # also of what a script put there
     page.locator("#inputs\\/imageInput\\:file").set_input_files(tmp_path / "a.tif")
     expect(page.locator("#request-json")).to_contain_text("/uploads/")
     href = json.loads(shown(page, "json"))["inputs"]["imageInput"]["href"]

@@ -116,6 +116,7 @@ def test_jobs_are_changed_together_and_each_outcome_is_told(quiet_page: Page, si
 
 def test_a_row_offers_what_its_reader_may(open_page: OpenPage, guarded: Mill, tokens: dict[str, str]) -> None:
     """A reader changes nothing; who may is not offered the jobs of others; an admin sees whose each is."""
+
     def submit(role: str) -> str:
         sent = {"Prefer": "respond-async", "Authorization": f"Bearer {tokens[role]}"}
         return str(guarded.call("POST", "/processes/add/execution", {"inputs": {"a": 1}}, **sent).json()["jobID"])

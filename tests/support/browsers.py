@@ -17,7 +17,7 @@ from support import leaks
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 Browser, BrowserContext, ConsoleMessage = sync_api.Browser, sync_api.BrowserContext, sync_api.ConsoleMessage
-Page, Request, expect = sync_api.Page, sync_api.Request, sync_api.expect
+Locator, Page, Request, expect = sync_api.Locator, sync_api.Page, sync_api.Request, sync_api.expect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 20_000  # ms; three times what a slow machine takes

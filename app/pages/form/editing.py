@@ -10,23 +10,24 @@ from geomill.app.pages.form.fields import Field
 from geomill.app.pages.form.form import RAW, Form, Input
 from geomill.app.pages.form.special import File
 
-# what a button says: `add inputs/bands`, `remove inputs/bands 0`, `json inputs/item`
-VERBS = ("add", "remove", "give", "drop", "json", "fields")
 
+def edited(form: Form, entries: Entries, said: str) -> tuple[Entries, str | None, dict[str, str]]:
+    """The form after a button was pressed, the name of what to look at then, and why it could not be done, by name.
 
-def edited(form: Form, entries: Entries, said: str) -> tuple[Entries, str | None]:
-    """The form after a button was pressed, and the name of what to look at then; nothing happens to what is unknown."""
-    verb, _, rest = said.partition(" ")
+    Nothing happens to what is unknown.
+    """
+    verb, _, rest = said.partition(" ")  # `add inputs/bands`, `remove inputs/bands 0`, `json inputs/item`
     name, _, key = rest.partition(" ")
     for each in form.inputs:
         if each.name == name and verb in ("json", "fields"):
-            return completed(form, _switched(each, entries, verb)), _shown_at(each, verb)
+            changed, errors = _switched(each, entries, verb)
+            return completed(form, changed), f"{name}:json" if each.in_json(changed) else name, errors
     part = dict(form.walk(entries)).get(name)
     act = _ACTS.get((type(part), verb))
     if part is None or act is None:
-        return completed(form, entries), None
+        return completed(form, entries), None, {}
     changed, focus = act(part, entries, name, key)
-    return completed(form, changed), focus
+    return completed(form, changed), focus, {}
 
 
 def completed(form: Form, entries: Entries) -> Entries:
@@ -81,19 +82,17 @@ _ACTS: dict[tuple[type, str], Act] = {
 }
 
 
-def _switched(each: Input, entries: Entries, verb: str) -> Entries:
+def _switched(each: Input, entries: Entries, verb: str) -> tuple[Entries, dict[str, str]]:
     """An input in JSON instead of fields, or the other way round, with the same value."""
     value, found = each.read(entries)
     if found.errors:
-        return entries
+        return entries, found.errors
     others = _without(entries, each.name)
-    if verb == "fields":
-        return made([*others, *(each.begin() if value is MISSING else each.fill(value))])
-    return made([*others, (f"{each.name}:way", "json"), *RAW.fill(f"{each.name}:json", value)])
-
-
-def _shown_at(each: Input, verb: str) -> str:
-    return f"{each.name}:json" if verb == "json" else each.name
+    if verb == "json":
+        return made([*others, (f"{each.name}:way", "json"), *RAW.fill(f"{each.name}:json", value)]), {}
+    changed = made([*others, *(each.begin() if value is MISSING else each.fill(value))])
+    kept = {f"{each.name}:json": "is nothing that the fields can show."} if each.in_json(changed) else {}
+    return changed, kept
 
 
 def _without(entries: Entries, name: str) -> Filled:

@@ -10,7 +10,7 @@ from geomill.app.pages.form.compound import Rows
 from geomill.app.pages.form.entries import Entries, element_id, inside, is_in
 from geomill.app.pages.form.fields import Choice, Field, Text
 from geomill.app.pages.form.form import MORE, Form
-from geomill.app.pages.words import size
+from geomill.app.pages.words import prose, size
 
 FEW = 4  # options that are shown at once
 SHORT = 40  # characters of all their labels
@@ -31,6 +31,7 @@ class Shown:
     id = staticmethod(element_id)
     inside = staticmethod(inside)
     size = staticmethod(size)
+    prose = staticmethod(prose)
 
     def text(self, name: str) -> str:
         """The text that a field has."""

@@ -9,6 +9,7 @@ from geomill.app.exchange import schema as schemas
 from geomill.app.exchange.formats import short_code
 from geomill.app.exchange.values import described_type
 from geomill.app.exchange.wording import listed
+from geomill.app.pages import words
 
 TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "yes or no", "object": "object",
          "null": "nothing"}  # fmt: skip
@@ -32,7 +33,7 @@ def phrase(schema: Any, depth: int = 0) -> str:
         branches = schemas.branches(schema)[:12]
         media = [kind for branch in branches if (kind := described_type(branch))]
         if all(map(schemas.is_file, branches)):
-            return f"file ({listed(media)})" if media else "file"
+            return f"{listed(dict.fromkeys(map(words.media, media)))} file" if media else "file"
         return listed(dict.fromkeys(_one(schemas.merged(branch), depth) for branch in branches))
     except (TypeError, AttributeError, ValueError, KeyError, RecursionError):  # a keyword of the wrong kind
         return "JSON"

@@ -42,11 +42,11 @@ async function renew() {
   }
 }
 
-/** Show errors at the fields that somebody has written into, and take away what is mended. */
+/** Show errors at the fields that somebody has written into; what the page came with stays at the others. */
 function show(errors) {
   for (const place of form.querySelectorAll("p.error[id$='-error']")) {
     const id = place.id.slice(0, -"-error".length);
-    const text = touched.has(id) ? errors[id] ?? "" : place.textContent && errors[id] ? errors[id] : "";
+    const text = touched.has(id) ? errors[id] ?? "" : place.textContent;
     if (place.textContent !== text) place.textContent = text;
     place.hidden = !text;
     for (const field of [document.getElementById(id), document.getElementById(`${id}:href`)]) if (field) mark(field, place.id, text);

@@ -1,11 +1,12 @@
-// The page of a job: renewed in place until it has ended; its log is followed.
+// The page of a job: renewed in place until it has ended; its log is followed. What is new is told by short answers of
+// server-sent events; now and then the page is renewed without, for times and bars go on by themselves.
 import { copy, head, morph, repeat } from "./live.js";
 import { Tail } from "./log.js";
 import { attach } from "./results.js";
 
-const EVERY = 2000, HIDDEN = 15000; // ms
+const EVERY = 5000, HIDDEN = 15000; // ms
 const job = document.getElementById("job");
-let tail = null;
+let tail = null, events = null;
 
 const running = () => job.dataset.running !== undefined;
 const following = () => document.getElementById("follow")?.checked ?? true;
@@ -27,6 +28,7 @@ function announce(fresh) {
   }
 }
 
+/** Make the page what it is now. Whether there will be more. */
 async function turn() {
   const fresh = await copy();
   const log = document.getElementById("log");
@@ -35,10 +37,44 @@ async function turn() {
   head(fresh);
   announce(fresh);
   dressLog();
-  if (tail && following()) await tail.renew();
+  await follow();
   if (!running()) attach(job);
+  listen();
   return running();
 }
 
+async function follow() {
+  if (tail && following()) await tail.renew();
+}
+
+/** Hear of what is new while somebody looks. A browser comes again by itself, but where it was answered an error. */
+function listen() {
+  const wanted = running() && !document.hidden;
+  if (events && wanted && events.readyState !== EventSource.CLOSED) return;
+  events?.close();
+  events = wanted ? new EventSource(job.dataset.events) : null;
+  events?.addEventListener("step", now);
+  events?.addEventListener("status", (event) => progress(JSON.parse(event.data)));
+  events?.addEventListener("log", (event) => {
+    if (JSON.parse(event.data).href === tail?.pre.dataset.href) follow().catch(() => {}); // the next turn says it
+  });
+}
+
+/** How far a running job is needs no new page; all else does. */
+function progress(told) {
+  const [bar, percent, message] = ["progress", ".percent", ".words"].map((each) => job.querySelector(`#standing ${each}`));
+  if (told.status !== "running" || !bar || !percent || !message || told.progress === null) {
+    now();
+    return;
+  }
+  bar.value = told.progress;
+  percent.textContent = `${told.progress} %`;
+  message.textContent = told.message ?? "";
+}
+
 dressLog();
-if (running()) repeat(turn, EVERY, HIDDEN);
+const now = running() ? repeat(turn, EVERY, HIDDEN) : null;
+if (now) {
+  listen();
+  document.addEventListener("visibilitychange", listen);
+}

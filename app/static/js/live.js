@@ -63,24 +63,27 @@ export function head(fresh) {
   if (old.href !== icon.href) old.href = icon.href;
 }
 
-/** Do something again and again: every so many ms, less often while nobody looks. `turn` says whether to go on. */
+/**
+ * Do something again and again: every so many ms, less often while nobody looks. `turn` says whether to go on.
+ * What is given does it now.
+ */
 export function repeat(turn, every, hidden) {
-  let timer, busy = false;
+  let timer, busy = false, asked = false, over = false;
   async function now() {
-    if (busy) return;
+    asked = busy;
+    if (busy || over) return;
     clearTimeout(timer);
     busy = true;
-    let more = true;
     try {
-      more = await turn();
+      over = !(await turn());
       lost(null);
     } catch (error) {
       lost(error);
-      more = !(error instanceof Gone);
+      over = error instanceof Gone;
     }
     busy = false;
-    if (more) timer = setTimeout(now, document.hidden ? hidden : every);
-    else document.removeEventListener("visibilitychange", look);
+    if (over) document.removeEventListener("visibilitychange", look);
+    else timer = setTimeout(now, asked ? 500 : document.hidden ? hidden : every);
   }
   function look() {
     if (!document.hidden) now();

@@ -22,8 +22,13 @@ export class Tail {
     this.pre.scrollTop = this.pre.scrollHeight;
   }
 
-  /** Fetch what is new, and show it. */
-  async renew() {
+  /** Fetch what is new, and show it; one after the other. */
+  renew() {
+    this.renewing = (this.renewing ?? Promise.resolve()).catch(() => {}).then(() => this.next());
+    return this.renewing;
+  }
+
+  async next() {
     const added = await this.added();
     if (!added.length) return;
     const parts = (this.rest + this.decoder.decode(added, { stream: true })).split("\n");

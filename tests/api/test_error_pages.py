@@ -1,0 +1,72 @@
+"""An error as a person sees it: what happened, whose turn it is, what to try."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from flask.testing import FlaskClient
+from support.markup import anchors, check_page
+from support.stores import create
+from werkzeug.test import TestResponse
+
+from geomill.app import create_app
+from geomill.app.config import Settings
+from geomill.app.identity.roles import Role
+from geomill.app.identity.tokens import Tokens
+from geomill.jobstore import maintenance
+
+HTML = {"Accept": "text/html"}
+ECHO = "/processes/echo/execution"
+HELLO = {"inputs": {"echoInput": "hello"}}
+
+
+def shown(client: FlaskClient, path: str, method: str = "GET", **more: object) -> TestResponse:
+    headers = {**HTML, "Origin": "http://localhost", "Prefer": "respond-async"}
+    answer = client.open(path, method=method, headers=headers, **more)
+    check_page(answer)
+    return answer
+
+
+@pytest.mark.parametrize(
+    "method, path, status, words, link",
+    [
+        ("GET", "/nowhere", 404, "It is not here", "/api"),
+        ("GET", "/jobs/none", 404, "It is not here", "/jobs"),
+        ("GET", "/processes/ecco", 404, "Did you mean", "/processes"),
+        ("GET", ECHO, 405, "Your turn", "/api"),
+        ("POST", ECHO, 400, "go back in your browser", "/"),
+    ],
+)
+def test_a_page_says_where_to_go_from_an_error(
+    client: FlaskClient, method: str, path: str, status: int, words: str, link: str
+) -> None:
+    answer = shown(client, path, method)
+    assert answer.status_code == status and words in answer.text
+    assert f"http://localhost{link}" in anchors(answer.text)
+
+
+def test_what_comes_back_by_itself_says_when(settings: Settings, client: FlaskClient) -> None:
+    few = create_app(replace(settings, max_queued_per_caller=1, max_body=100)).test_client()
+    create(few.application.jobs, durable=False)  # type: ignore[attr-defined]
+    answer = shown(few, ECHO, "POST", json=HELLO)
+    seconds = int(answer.headers["Retry-After"])
+    assert answer.status_code == 429 and f"Try again in {seconds}.0 s" in answer.text
+    assert shown(few, ECHO, "POST", data=b"x" * 101).status_code == 413
+    maintenance.begin(settings.home, "A new disk; back at noon.")
+    answer = shown(client, ECHO, "POST", json=HELLO)
+    assert answer.status_code == 503 and "A new disk; back at noon." in answer.text
+    assert "The server&#39;s turn" in answer.text
+
+
+def test_who_may_not_is_told_who_he_is_and_how_to_be_another(settings: Settings) -> None:
+    token = Tokens(settings.home).create("ann", Role.READER, None, None)
+    client = create_app(replace(settings, anonymous="none")).test_client()
+    strange = shown(client, "/jobs?limit=1")
+    assert strange.status_code == 401 and "Log in" in strange.text and "ann (reader)" not in strange.text
+    client.post("/login", data={"token": token}, headers={"Origin": "http://localhost"})
+    answer = shown(client, "/deploy")
+    assert answer.status_code == 403 and "Log in as somebody else" in answer.text
+    for path in ("/deploy", "/nowhere", "/login", "/problems/bad-input"):
+        assert "ann (reader)" in shown(client, path).text or path == "/login"
+        assert "http://localhost/admin" not in anchors(shown(client, path).text)
