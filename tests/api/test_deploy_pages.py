@@ -165,3 +165,11 @@ def test_a_package_that_is_too_large_for_a_request_is_refused(settings: Settings
     answer = sent(client, "/deploy/review", carried=b64encode(b"x" * 10_000).decode())
     assert answer.status_code == 413
     check_page(answer)
+
+
+def test_what_is_deployed_in_a_tenant_is_there(settings: Settings) -> None:
+    client = create_app(replace(settings, tenants=("acme",))).test_client()
+    path = "/acme/ogc-api/deploy"
+    answer = sent(client, path, **reviewed(client, path, text=as_yaml(tool()).decode()))
+    assert answer.location == "http://localhost/acme/ogc-api/processes/greet"
+    assert client.get("/acme/ogc-api/processes/greet").status_code == 200 and deployed(client) == []
