@@ -281,7 +281,7 @@ def test_loading_leaves_the_schemas_of_cwl_as_they_were(load: Load, monkeypatch:
     monkeypatch.setattr("cwltool.process.load_schema", read)
     monkeypatch.setattr(schema, "load_schema", read)
     for name in ("echo-v1.0.cwl", "echo-v1.1.cwl", "echo-v1.2.cwl", "water.cwl"):
-        load(name)
+        assert load(name)
 
 
 JUNK = [None, 5, "x", [], {}, True, "$(inputs.a)", ["null"], {"type": "array"}, "#main", [None], "", {"$import": "#x"}]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from pages.conftest import LIMITS, OpenPage
 from pages.hostile.texts import START, name, text
-from support.browsers import Page
+from support.browsers import Page, expect
+from support.hostile import deploy, expression, workflow
 from support.mills import Mill, serving
 from support.packages import tool
 
@@ -61,6 +63,9 @@ def check(page: Page, *fields: str) -> None:
         (f"/processes?keyword={quote(text('keyword'))}", ["process-title", "keyword"]),
         ("/processes/hostile", INPUTS),
         (f"/processes/{quote(name('process-id'))}", ["process-id"]),
+        (f"/jobs/{quote(name('job-id'))}", ["job-id"]),
+        (f"/jobs?processID={quote(text('filtered'))}", ["filtered"]),
+        ("/admin", []),
         (f"/jobs?limit={quote(text('limit'))}", []),
         (f"/login?next={quote(text('next'))}", []),
     ],
@@ -95,3 +100,73 @@ def test_a_package_is_a_text(open_page: OpenPage, hostile: Mill) -> None:
     with page.expect_navigation():
         page.get_by_role("button", name="Show what it would be").click()
     check(page, "no-document", "which")
+
+
+def ended(hostile: Mill, process: str, **inputs: str) -> str:
+    """The address of a job that has ended."""
+    job_id = hostile.submit(process, **inputs)
+    hostile.ended(job_id)
+    return f"/jobs/{job_id}"
+
+
+def test_what_a_job_says_and_gives_is_a_text(open_page: OpenPage, hostile: Mill) -> None:
+    job = ended(hostile, "hostile", words=text("given"))
+    page = open_page(job, at=hostile)
+    check(page, "log-line", "given", "output-name")
+    for path in ("/results", "/inputs", "/prov", "/events"):
+        page.goto(job + path)
+        check(page)
+    page.goto(f"{job}/results")
+    page.wait_for_load_state("networkidle")
+    for link in page.get_by_role("link", name="feature").all():
+        link.click()
+    page.locator("body").evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    check(page, "output-name", "output-value", "key", "value", "property-name", "property-value")
+    page.goto(f"/processes/hostile?from={job.rpartition('/')[2]}")
+    check(page, "given")
+
+
+def test_what_a_file_is_called_and_holds_is_a_text(open_page: OpenPage, hostile: Mill) -> None:
+    job = ended(hostile, "hostile-file")
+    page = open_page(f"{job}/results", at=hostile)
+    page.wait_for_load_state("networkidle")
+    check(page, "file-name", "file-content")
+    page.goto(job)
+    check(page)
+
+
+def test_how_a_job_failed_is_a_text(open_page: OpenPage, hostile: Mill) -> None:
+    page = open_page(ended(hostile, "hostile-failure"), at=hostile)
+    check(page, "log-line", "exception")
+    for path in ("/jobs", "/admin", f"{urlsplit(page.url).path}/results"):
+        page.goto(path)
+        check(page, "exception")
+
+
+def test_what_a_step_is_called_is_a_text(open_page: OpenPage, hostile: Mill) -> None:
+    step, said = name("step"), {"text": "string"}
+    tool = expression("throw 'no'", said, {"number": "int"})
+    steps = {step: {"run": tool, "in": {"number": "number"}, "out": ["text"]}}
+    outputs = {name("said"): {"type": "string", "outputSource": f"{step}/text"}}
+    deploy(hostile, workflow(steps, outputs, {"number": "int"}), "steps")
+    page = open_page("/processes/steps", at=hostile)
+    check(page, "step", "said")
+    job_id = hostile.submit("steps", number=1)
+    hostile.ended(job_id, 60)
+    for path in (f"/jobs/{job_id}", f"/jobs/{job_id}/events", "/jobs"):
+        page.goto(path)
+        check(page, "step")
+
+
+def test_what_a_job_says_meanwhile_is_a_text(open_page: OpenPage, hostile: Mill) -> None:
+    job_id = hostile.submit("hostile-running")
+    try:
+        hostile.message(job_id, "message-1-")
+        page = open_page(f"/jobs/{job_id}", at=hostile)
+        main = page.get_by_role("main")
+        (number,) = re.findall(r"\bmessage-(\d+)-", main.inner_text())
+        expect(main).not_to_contain_text(f"message-{number}-{START}")  # it has been told of another
+        expect(main).to_contain_text(f"log-line-{int(number) + 1}-{START}")
+        check(page)
+    finally:
+        hostile.call("DELETE", f"/jobs/{job_id}")

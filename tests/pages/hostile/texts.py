@@ -82,7 +82,7 @@ def hostile(inputs: dict[str, Any], progress: Progress) -> dict[str, Any]:
     item = {**feature, "stac_version": "1.0.0", "assets": {text("asset-name"): asset}, "links": [link]}
     return {
         text("output-name"): text("output-value"),
-        "values": {text("key"): text("value"), "href": ADDRESS, "rel": text("rel"), "title": text("title")},
+        "values": {text("key"): text("value"), "link": {**link, "href": ADDRESS}},
         "features": {"type": "FeatureCollection", "features": [feature], "links": [link]},
         "items": {"type": "FeatureCollection", "features": [item]},
     }
