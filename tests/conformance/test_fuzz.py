@@ -87,6 +87,7 @@ OPERATIONS = (
     "getOutputValue",
     "getLog",
     "getProblemType",
+    "getServerState",
     "deploy",
     "replace",
     "undeploy",
