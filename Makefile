@@ -9,6 +9,9 @@ python = $(shell for each in $(PYTHON); do "$$each" -c 'import sys; sys.exit(sys
 has_venv = $(shell $(python) -c 'import ensurepip, venv' 2>/dev/null && echo yes)
 package = $(shell $(python) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
 
+# what was compiled once need not be compiled by each of a thousand processes
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-cwl install serve test screenshots lint types bench chaos soak clean
 

@@ -24,7 +24,7 @@ from geomill.jobstore import Status, StatusInfo, overview
 from geomill.jobstore.records import timestamp
 
 RECENT = 86400.0  # seconds in which a failure is a recent one
-MOST_FAILURES = 200  # jobs that are read for them
+MOST_FAILURES = 100  # jobs that are read for them
 MOST_TENANTS = 50
 KEPT = 60  # seconds for which is believed what a host allows
 PATIENCE = 2.0  # seconds to hear of it
@@ -65,7 +65,7 @@ def document(app: Geomill, names: list[str], *, whole: bool) -> Json:
             "limits": limits(settings, queue, found.said),
             "disk": disk(settings, found),
             "isolation": isolation(default.engine),
-            "versions": _rows(host.versions()),
+            "versions": _versions(),
             "broken": [{"name": str(each.path), "note": each.reason} for each in default.processes.broken()],
         }
     return shown
@@ -142,6 +142,12 @@ def _isolation(engine: Engine, period: int) -> list[Json]:
     if allowed is None:
         raise LookupError
     return _rows((*host.isolation(allowed), *host.sandboxes(engine.settings, allowed)))
+
+
+@functools.cache
+def _versions() -> list[Json]:
+    """What this process began with."""
+    return _rows(host.versions())
 
 
 def _unfinished(tenant: Tenant) -> list[overview.Group]:

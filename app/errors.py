@@ -292,7 +292,8 @@ def answer(error: Exception) -> Response:
     said = document(problem, error)
     retry_after = getattr(error, "retry_after", AGAIN.get(problem.type))
     if chosen(request, (JSON, HTML)) == HTML:
-        response = pages.error(said, retry_after)
+        # a form comes back as it was filled in
+        response = g.form_again(said) if "form_again" in g else pages.error(said, retry_after)
     else:
         response = jsonify(said)
         response.mimetype = _media_type()

@@ -51,9 +51,9 @@ def of_landing() -> list[Link]:
     """Where everything is. /req/core/landingpage-success"""
     return [
         link(to("landing.show"), "self", "This document"),
-        link(to("landing.show", f="html"), "alternate", "The start page", HTML),
-        link(to("definition.show"), "service-desc", "The API definition", OPENAPI),
-        link(to("definition.show", f="html"), "service-doc", "The API definition as a page", HTML),
+        link(to("landing.show", f="html"), "alternate", "Start", HTML),
+        link(to("definition.show"), "service-desc", "API definition", OPENAPI),
+        link(to("definition.show", f="html"), "service-doc", "API, with forms to try it", HTML),
         link(to("conformance.show"), OGC + "conformance", "The conformance classes met"),
         link(to("processes.index"), OGC + "processes", "The processes"),
         link(to("jobs.index"), OGC + "job-list", "The jobs"),

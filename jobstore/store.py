@@ -1,8 +1,8 @@
 """The job store: create, read, move and remove jobs; the only door to a status.
 
     <home>/<tenant>/jobs/<first 7 hex digits>/<jobID>/
-        job.json  request.json  status.json  given/  log  results.json  outputs/  work/  logs/  events.jsonl  kept/
-        pictures/                of files in outputs/, derived
+      job.json request.json status.json given/ log results.json outputs/ pictures/ work/ logs/ events.jsonl kept/
+                                 pictures/: of files in outputs/, derived;
                                  given/: files that it was given beside its request, until it has ended;
                                  logs/, events.jsonl: of a job with steps; kept/: while it may be retried
     <home>/<tenant>/keys/<sha256 of owner and Idempotency-Key> -> jobID

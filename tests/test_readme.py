@@ -137,8 +137,10 @@ def place(*languages: str, page: str = README) -> Iterator[Place]:
             (folder / name[1]).write_text(content)
     unwanted = {"XDG_DATA_HOME", "PYTHONPATH"}
     environ = {name: value for name, value in mills.environ({}).items() if name not in unwanted}
+    here = Place(folder, environ | {"HOME": str(root), "GEOMILL_RUNTIME_DIR": str(root / "run")})
+    mills.furnish(here.settings.home)
     try:
-        yield Place(folder, environ | {"HOME": str(root), "GEOMILL_RUNTIME_DIR": str(root / "run")})
+        yield here
     finally:
         shutil.rmtree(root)
 
@@ -235,6 +237,7 @@ def test_a_command_prints_what_the_page_shows(mill: Mill) -> None:
             deadline = time.monotonic() + (SECONDS if only_reads(command) else 0)
             while not (found := expected.fullmatch(printed := run([*exports, line], mill))):
                 assert time.monotonic() < deadline, f"{line}:\n{printed}"
+                time.sleep(0.1)
             for theirs, ours in zip(re.findall(JOB, command.shown), found.groups(), strict=True):
                 assert ids.setdefault(theirs, ours) == ours, f"{line}: another job than before"
 

@@ -61,9 +61,10 @@ def execute(process_id: str) -> Any:
 def _executed_form(process: Process, filled: Entries) -> Response:
     """A form of ours, executed as the request that it shows: on to the job, or back with what is wrong."""
     refuse_foreign(current_app.settings)
-    checked = page.checked(process.description, filled)
+    checked, document = page.checked(process.description, filled), dump(ProcessSchema, process)
     if checked.errors or checked.asked is None:
-        return page.again(dump(ProcessSchema, process), filled, checked.errors)
+        return page.again(document, filled, checked.errors)
+    g.form_again = partial(page.refused, document, filled)  # for an error from here on
     status, _ = _begun(process, checked.body, checked.asked.limits, checked.reading.prefer, checked.given)
     headers = {"Location": links.to("jobs.show", job_id=status.job_id), "Cache-Control": "no-store"}
     return Response(status=303, headers=headers)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, g, request
 
 from geomill.app import links, pages
 from geomill.app.exchange import strictjson
-from geomill.app.negotiation import HTML, JSON, JSON_LD, N_TRIPLES, PROV_N, TEXT_XML, TURTLE, XML, ZIP
+from geomill.app.negotiation import HTML, JSON, JSON_LD, N_TRIPLES, PROV_N, SHORT_NAMES, TEXT_XML, TURTLE, XML, ZIP
 from geomill.app.operations import Answer, operation
 from geomill.app.provenance import archive, crate, prov, record
 from geomill.app.published import file_of, outputs_of
@@ -21,6 +21,12 @@ bp = Blueprint("provenance", __name__)
 
 ENCODINGS = (JSON, PROV_N, XML, TEXT_XML, TURTLE, JSON_LD, N_TRIPLES)
 
+PROV = (
+    "In W3C PROV: an activity is what was done, an entity what was used for it or came of it, an agent who or what"
+    " is behind it; the rest says how they belong together."
+)
+FORMS = {"ttl": "Turtle", "provn": "PROV-N", "xml": "XML", "jsonld": "JSON-LD", "nt": "N-Triples"}
+
 
 @bp.get("/jobs/<job_id>/inputs")
 @operation(
@@ -31,14 +37,14 @@ ENCODINGS = (JSON, PROV_N, XML, TEXT_XML, TURTLE, JSON_LD, N_TRIPLES)
 )
 def inputs(job_id: str) -> Any:
     """What the job was asked for, as it was received."""
-    job, request = current_app.jobs.job(job_id), strictjson.loads(current_app.jobs.request(job_id))
-    asked = {name: request[name] for name in ("response", "subscriber") if request.get(name) is not None}
-    wanted = request.get("outputs")
+    job, body = current_app.jobs.job(job_id), strictjson.loads(current_app.jobs.request(job_id))
+    asked = {name: body[name] for name in ("response", "subscriber") if body.get(name) is not None}
+    wanted = body.get("outputs")
     return dump(
         JobInputsSchema,
         {
             "id": job_id,
-            "inputs": request.get("inputs") or {},
+            "inputs": body.get("inputs") or {},
             "outputs": wanted if isinstance(wanted, dict) else {name: {} for name in wanted or outputs_of(job)},
             **asked,
             "headers": {"Prefer": job.prefer} if job.prefer else {},
@@ -53,7 +59,7 @@ def inputs(job_id: str) -> Any:
     {200: Answer("The provenance.", {"type": "object"})},
     problems=(404, 410, 503),
     offers=ENCODINGS,
-    page=pages.plain("Where the results of job {job_id} come from"),
+    page=pages.plain("Where the results of job {job_id} come from", PROV, lambda: ways()),
 )
 def show(job_id: str) -> Any:
     """What the job did and what came of it, in W3C PROV."""
@@ -83,6 +89,18 @@ def download(job_id: str) -> Any:
     files = crate.entries(run, prov.encode(prov.document(run, _addresses(run)), JSON))
     headers = {**SANDBOX, "Content-Disposition": f'attachment; filename="{job_id}.zip"'}
     return Response(archive.stream(files, finished, run.home), headers=headers, content_type=ZIP)
+
+
+def ways() -> list[links.Link]:
+    """From the page of the provenance to the job, and to the same in other forms."""
+    job_id = (request.view_args or {})["job_id"]
+    job = links.link(links.to("jobs.show", job_id=job_id), "up", "The job", HTML)
+    crate = links.link(links.to("provenance.download", job_id=job_id), "alternate", "The job as an RO-Crate", ZIP)
+    forms = [
+        links.link(links.to("provenance.show", job_id=job_id, f=name), "alternate", f"As {form}", SHORT_NAMES[name])
+        for name, form in FORMS.items()
+    ]
+    return [job, crate, *forms]
 
 
 def _run(job_id: str) -> record.Run:

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, request
 
 from geomill.app import links, live, pages
 from geomill.app.api.logs import pieces
-from geomill.app.engine.steps import NoSuchLog, all_logs, logs, parse_events, read_events, size_of_events
+from geomill.app.engine.steps import NoSuchLog, logs
 from geomill.app.live import Told
 from geomill.app.negotiation import JSON, STREAM, TEXT
 from geomill.app.operations import Answer, operation
@@ -17,8 +17,7 @@ from geomill.app.schemas import EventsQuery, EventsSchema, dump
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
-from geomill.app.steps import kept, steps_of
-from geomill.jobstore import Status
+from geomill.app.steps import seen_of, steps_of
 from geomill.jobstore.folders import LOGS
 
 bp = Blueprint("steps", __name__)
@@ -70,15 +69,10 @@ def log(job_id: str, name: str) -> Any:
     return response.make_conditional(request, accept_ranges=True, complete_length=size)
 
 
-def mark(job_id: str) -> str:
-    """What somebody knows who sees all of a job now, for a page that goes on from there by ?since="""
-    return str(_seen(job_id, Told()).told)
-
-
 def _new(job_id: str) -> Response:
     """What is new since the client was told, and no more: it ends at once."""
     told = Told.read(request.headers.get("Last-Event-ID") or read_query(EventsQuery)["since"])
-    seen = _seen(job_id, told)
+    seen = seen_of(current_app.jobs, current_app.engine, job_id, told)
     found = list(live.news(seen, told))
     if not found and seen.info.status.final:
         return Response(status=204)
@@ -91,20 +85,6 @@ def _new(job_id: str) -> Response:
         elif kind == "log":
             content["href"] = links.to("steps.log", job_id=job_id, name=name)
     return Response(live.stream(found, seen.told), content_type=STREAM, headers={"Cache-Control": "no-store"})
-
-
-def _seen(job_id: str, told: Told) -> live.Seen:
-    """A job as it is; its status first: once that is the last, so is all else. told: what need not be read again."""
-    info = kept(current_app.jobs, job_id)
-    folder = current_app.jobs.folder(job_id)
-    place = current_app.engine.place(job_id) if info.status is Status.ACCEPTED else None
-    known = told.events
-    if size_of_events(folder) == known and info.status.final == told.final:
-        return live.Seen(info, place, [], frozenset(), known, all_logs(folder))
-    content = read_events(folder)
-    new = content[known if known <= len(content) else 0 :]  # all of them where the job began anew
-    changed = frozenset(event["step"] for event in parse_events(new))
-    return live.Seen(info, place, parse_events(content), changed, len(content), all_logs(folder))
 
 
 def step_links(job_id: str) -> list[links.Link]:

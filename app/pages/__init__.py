@@ -39,16 +39,18 @@ def document(template: str) -> Callable[[Any], Response]:
     return lambda given: render(template, document=given)
 
 
-def plain(heading: str) -> Callable[[Any], Response]:
+def plain(heading: str, text: str = "", more: Callable[[], list[links.Link]] = list) -> Callable[[Any], Response]:
     """What makes a page of any document: its links, and as much of it as a person reads.
 
-    heading: may name what the address does, "Versions of {process_id}".
+    heading: may name what the address does, "Versions of {process_id}"; more: links that it does not have itself.
     """
 
     def page(given: dict[str, Any]) -> Response:
         content = trees.bounded({name: each for name, each in given.items() if name != "links"})
-        named = heading.format(**request.view_args or {})
-        return render("document.html", heading=named, links=given.get("links", []), content=content)
+        address = request.view_args or {}
+        named = heading.format(**{**address, "job_id": words.short(address.get("job_id", ""))})
+        listed = [*given.get("links", []), *more()]
+        return render("document.html", heading=named, text=text, links=listed, content=content)
 
     return page
 
@@ -58,7 +60,7 @@ def error(problem: dict[str, Any], retry_after: int | None = None) -> Response:
     status, reads = problem["status"], request.method in READS
     login = links.to("login.show", next=links.here()) if status in (401, 403) and reads else None
     again = links.here() if reads and status in (429, 503, 507) else None
-    turn = words.turn(status, retry_after)
+    turn = words.turn(status, problem["type"].rpartition("/")[2], retry_after)
     response = render("error.html", problem=problem, turn=turn, login=login, again=again, reads=reads)
     response.vary.add("Accept")
     response.cache_control.no_store = True

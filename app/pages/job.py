@@ -13,11 +13,12 @@ from geomill.app import links
 from geomill.app.engine.steps import logs
 from geomill.app.exchange import strictjson
 from geomill.app.identity import owners
+from geomill.app.live import Told
 from geomill.app.pages import causes, render, results, runs, timeline, words
 from geomill.app.pages.form.snippets import Snippets
 from geomill.app.pages.logs import LAST, End, end_of, raised
 from geomill.app.server import current_app
-from geomill.app.steps import steps_of
+from geomill.app.steps import seen_of, steps_of
 from geomill.jobstore import Job, JobCorrupt, JobExpired, Status, StatusInfo
 from geomill.jobstore.folders import LOGS
 from geomill.jobstore.records import now
@@ -65,6 +66,7 @@ def page(document: dict[str, Any]) -> Response:
         "job.html",
         job=document,
         info=info,
+        mark=None if info.status.final else _mark(job_id),
         remaining=_remaining(info, moment),
         seconds=((info.finished or moment) - info.started).total_seconds() if info.started else None,
         said=SAID.get(request.args.get("said", "")),
@@ -81,6 +83,11 @@ def page(document: dict[str, Any]) -> Response:
         state=info.status.value,
         **_results(info),
     )
+
+
+def _mark(job_id: str) -> str:
+    """What the page shows, to those who tell what is new since."""
+    return str(seen_of(current_app.jobs, current_app.engine, job_id, Told()).told)
 
 
 def _if_there(part: Callable[[], Part]) -> Part | None:

@@ -56,8 +56,8 @@ def of_value(value: Any) -> Shown:
     features = _features(value)
     if features is not None:
         if features and isinstance(features[0], Mapping) and "stac_version" in features[0]:
-            return Shown(STAC, len(features), table=_items(features))
-        return Shown(GEOJSON, len(features), table=_properties(features))
+            return Shown(STAC, value.get("type"), table=_items(features))
+        return Shown(GEOJSON, table=_properties(features))
     if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value[:ROWS]):
         return Shown("table", table=_records(value, len(value)))
     if isinstance(value, list) and not any(isinstance(each, Mapping | list) for each in value[:LETTERS]):
@@ -166,6 +166,8 @@ def _cell(value: Any) -> str:
     """A value as a cell of a table shows it."""
     if value is None:
         return ""
+    if type(value) in (int, float):
+        return repr(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LETTERS else text[:LETTERS] + LEFT_OUT
 

@@ -55,7 +55,7 @@ def page(document: Description) -> Response:
 def show(
     document: Description, form: Form, entries: Entries, errors: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
-    """The page with a form as it stands. more: status, focus."""
+    """The page with a form as it stands. more: status, focus, problem."""
     reading, process_id = form.read(entries), document["id"]
     deployed = geomill.processes.deployed if document["mutable"] else None
     workflow = deployed.workflow(process_id) if deployed else None
@@ -71,6 +71,7 @@ def show(
         form=Shown(form, entries, errors or {}, more.pop("focus", None), change),
         snippets=snippets(process_id, reading),
         has=current_app.view_functions,
+        problem=more.get("problem"),
         runs_here=deployed is None or deployed.get(process_id).runner in RUNNERS,
         workflow=workflow,
         picture=pictured.picture(workflow) if workflow else None,
@@ -81,6 +82,13 @@ def show(
 def again(document: Description, entries: Entries, errors: Mapping[str, str]) -> Response:
     """The form as it was filled in, with what is wrong."""
     response = show(document, form_of(document), entries, errors, status=400)
+    response.cache_control.no_store = True
+    return response
+
+
+def refused(document: Description, entries: Entries, problem: Mapping[str, Any]) -> Response:
+    """The form as it was filled in, with the problem why the server did not take what is right with it."""
+    response = show(document, form_of(document), entries, status=problem["status"], problem=problem)
     response.cache_control.no_store = True
     return response
 

@@ -139,7 +139,7 @@ class _Looking:
         suffix = ".zip" if folder else extension(piece.media_type) or ".txt"
         name = PurePosixPath(piece.file).name if piece.file else piece.name + suffix
         href = copy or (self._at(piece.file) if piece.file else piece.href)
-        found = snippets.of(piece.shown.kind, href, name, token=token, folder=folder)
+        found = snippets.of(piece.shown, href, name, token=token, folder=folder)
         return replace(piece, snippets=tuple(found))
 
     def _beginning(self, result: Result) -> bytes | None:
@@ -161,4 +161,3 @@ class _Looking:
 
     def _at(self, path: str) -> str:
         return links.to("results.file", job_id=self.job.job_id, path=path)
-

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from shlex import quote
 
-from geomill.app.pages.kinds import GEOJSON, GEOTIFF, STAC
+from geomill.app.pages.kinds import GEOJSON, GEOTIFF, STAC, Shown
 
 Snippet = tuple[str, str]
 
 
-def of(kind: str, href: str, name: str, *, token: bool, folder: bool = False) -> list[Snippet]:
+def of(shown: Shown, href: str, name: str, *, token: bool, folder: bool = False) -> list[Snippet]:
     """(program, what to type). href: of the content; name: of a file for it; token: only who shows one gets it."""
+    kind = shown.kind
     headers = ['-H "Authorization: Bearer $TOKEN"'] if token else []
     headers += ["-H 'Accept: application/zip'"] if folder else []
     found = [("curl", " ".join(["curl", "--fail", *headers, "-o", quote(name), quote(href)]))]
@@ -21,7 +22,8 @@ def of(kind: str, href: str, name: str, *, token: bool, folder: bool = False) ->
         python = f"import geopandas\n\nframe = geopandas.read_file({href!r})"
         found += [("Python", python), ("QGIS", f"qgis {quote(href)}")]
     elif kind == STAC:
-        found += [("pystac", f"import pystac\n\nitems = pystac.ItemCollection.from_file({href!r})")]
+        what = ("item", "Item") if shown.content == "Feature" else ("items", "ItemCollection")
+        found += [("pystac", f"import pystac\n\n{what[0]} = pystac.{what[1]}.from_file({href!r})")]
     elif kind == "table" and name.endswith(".csv"):
         found += [("Python", f"import pandas\n\nframe = pandas.read_csv({href!r})")]
     return found

@@ -73,9 +73,9 @@ class _Trimming:
 
 
 def _alike(value: list[Any]) -> bool:
-    if len(value) < 2 or not all(isinstance(each, dict) and "href" not in each for each in value[:EACH]):
+    if not all(isinstance(each, dict) and "href" not in each for each in value):
         return False
-    return all(isinstance(each, dict) for each in value) and 0 < len(_columns(value)) <= COLUMNS
+    return 0 < len(_columns(value)) <= COLUMNS
 
 
 def _columns(value: list[dict[str, Any]]) -> list[str]:

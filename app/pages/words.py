@@ -80,18 +80,28 @@ def ago(time: datetime | str | None, now: datetime | None = None) -> str:
     return f"{count} {name} ago" if seconds > 0 else f"in {count} {name}"
 
 
-def turn(status: int, retry_after: int | None = None) -> tuple[str, str]:
-    """After an error: whose turn it is, and what to try. status: of the answer; retry_after: in seconds."""
-    if status in (401, 403):
-        return "Somebody else's turn", "This is for who has the right to it: log in as one, or ask who runs the server."
-    if status in (404, 410):
-        return "It is not here", "The link may be old, or somebody has removed what it led to."
+_TURNS: dict[
+    int | str, tuple[str, str]
+] = {  # whose, what to try: by the kind of an error, or its status
+    "immutable-process": ("Nobody's turn", "It is a part of the server. Deploy one of another name."),
+    "foreign-origin": ("Your turn", "Open the page anew from this server itself, and try again there."),
+    "changes-refused": ("The operator's turn", "A server on a network needs tokens: geomill token create makes them."),
+    "job-expired": ("Nobody's turn", "What is left of the job is its status. Run it again to have its results."),
+    401: ("Your turn", "Log in, or ask who runs the server for a token."),
+    403: ("Somebody else's turn", "Log in as somebody with the right to it, or ask who runs the server."),
+    404: ("It is not here", "The link may be old, or somebody has removed what it led to."),
+    500: ("The server's turn", "What you did is not wrong: who runs the server finds the reason in its log."),
+}
+_TURNS |= {410: _TURNS[404], 504: _TURNS[500]}
+
+
+def turn(status: int, kind: str = "", retry_after: int | None = None) -> tuple[str, str]:
+    """After an error: whose turn it is, and what to try. kind: the last part of its type; retry_after: in seconds."""
     if status in (429, 503, 507):
         when = f"in {duration(retry_after)}" if retry_after else "in a while"
         return "The server's turn", f"What you did is not wrong. Try again {when}, or tell who runs the server."
-    if status >= 500:
-        return "The server's turn", "What you did is not wrong: who runs the server finds the reason in its log."
-    return "Your turn", "Change what is named here, and send it again."
+    known = _TURNS.get(kind) or _TURNS.get(status)
+    return known or ("Your turn", "Change what is named here, and send it again.")
 
 
 def short(job_id: str) -> str:

@@ -340,7 +340,7 @@ def test_the_api_does_what_its_model_does(app: Geomill, tmp_path: Path, pytestco
     run(
         machine,
         settings=settings(
-            max_examples=longer or 6,
+            max_examples=longer or 4,
             stateful_step_count=60 if longer else 35,
             derandomize=not longer,
             database=None,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from flask.testing import FlaskClient
-from openapi_spec_validator import validate
+from openapi_spec_validator import OpenAPIV30SpecValidator
 from support.markup import check_page, elements
 
 from geomill.app.api.conformance import classes
@@ -51,7 +51,7 @@ def test_the_definition_comes_as_the_client_likes_it(client: FlaskClient, accept
 
 
 def test_the_definition_is_valid_openapi(client: FlaskClient) -> None:
-    validate(client.get("/api?f=json").json)
+    assert [str(error) for error in OpenAPIV30SpecValidator(client.get("/api?f=json").json).iter_errors()] == []
 
 
 @pytest.mark.parametrize("prefix", ["", "/ogc-api"])

@@ -86,7 +86,7 @@ def begun(mill: Mill, process: str, step: str) -> str:
     """A job whose tool has forked all that it wants to."""
     job_id = mill.submit(process)
     log = mill.store.folder(job_id) / "logs" / f"{step}.log"
-    until(lambda: log.exists() and b"ready" in log.read_bytes(), 20)
+    until(lambda: log.exists() and b"ready" in log.read_bytes(), 60)
     until(lambda: step in [event["step"] for event in events(mill.store.folder(job_id))])  # the supervisor has heard so
     return job_id
 
@@ -95,7 +95,7 @@ def begun(mill: Mill, process: str, step: str) -> str:
 def nothing_left() -> Iterator[None]:
     """No process of a tool is there afterwards, wherever it hides."""
     yield
-    until(lambda: not [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_tool(pid)], 3)
+    until(lambda: not [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_tool(pid)])
 
 
 def _is_tool(pid: int) -> bool:
@@ -142,7 +142,7 @@ def test_a_job_is_dismissed_while_its_inputs_are_fetched(mill: Mill, web: Site, 
     deploy(mill, tool("", inputs={"f": "File"}), name)
     web.hold(f"/{name}")
     job_id = mill.submit(name, f={"href": f"{web.url}/{name}"})
-    until(lambda: f"/{name}" in web.asked, 20)
+    until(lambda: f"/{name}" in web.asked, 60)
     reply = mill.call("DELETE", f"/jobs/{job_id}")
     assert (reply.status, reply.json()["status"]) == (200, "dismissed")
     assert at_work(job_id) == []
@@ -153,10 +153,10 @@ def test_a_job_is_dismissed_while_it_is_published(mill: Mill) -> None:
     script = "import os; os.mkdir('d'); [open(f'd/{n}', 'w').write('x' * 9000) for n in range(4000)]"
     deploy(mill, tool(script, {"d": glob("d", "Directory")}), "giving")
     job_id = mill.submit("giving")
-    until(lambda: (mill.store.folder(job_id) / "outputs").exists(), 20)
+    until(lambda: (mill.store.folder(job_id) / "outputs").exists(), 60)
     reply = mill.call("DELETE", f"/jobs/{job_id}")
     assert reply.status in (200, 202)
-    until(lambda: not mill.store.folder(job_id).exists() or mill.store.read_status(job_id).status.final, 20)
+    until(lambda: not mill.store.folder(job_id).exists() or mill.store.read_status(job_id).status.final, 60)
     until(lambda: not at_work(job_id))
     if mill.store.folder(job_id).exists():
         assert mill.status(job_id)["status"] == "dismissed"

@@ -9,6 +9,7 @@ import re
 import tarfile
 import textwrap
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -514,24 +515,24 @@ def member(path: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int =
     return found
 
 
-ARCHIVES = {
-    "a zip that is broken": zipped(a=b"hello" * 1000)[:30] + b"x" * 20 + zipped(a=b"hello" * 1000)[50:],
-    "a zip of a name that is too long": zipped(**{"n" * 300: b""}),
-    "a tar that ends too early": tarred(member("a", size=1 << 20))[:-400],
-    "a tar that goes up": tarred(member("../../../out")),
-    "a tar with a link out": tarred(member("a", tarfile.SYMTYPE, "/etc")),
-    "a tar with a link up": tarred(member("a", tarfile.SYMTYPE, ".."), member("a/out")),
-    "a tar with a device": tarred(member("a", tarfile.CHRTYPE)),
-    "a tar with a pipe": tarred(member("a", tarfile.FIFOTYPE)),
-    "a tar that is deep": tarred(member("/".join("d" * 1500))),
-    "a tar of many": tarred(*(member(str(n)) for n in range(10_001))),
+ARCHIVES: dict[str, Callable[[], bytes]] = {
+    "a zip that is broken": lambda: zipped(a=b"hello" * 1000)[:30] + b"x" * 20 + zipped(a=b"hello" * 1000)[50:],
+    "a zip of a name that is too long": lambda: zipped(**{"n" * 300: b""}),
+    "a tar that ends too early": lambda: tarred(member("a", size=1 << 20))[:-400],
+    "a tar that goes up": lambda: tarred(member("../../../out")),
+    "a tar with a link out": lambda: tarred(member("a", tarfile.SYMTYPE, "/etc")),
+    "a tar with a link up": lambda: tarred(member("a", tarfile.SYMTYPE, ".."), member("a/out")),
+    "a tar with a device": lambda: tarred(member("a", tarfile.CHRTYPE)),
+    "a tar with a pipe": lambda: tarred(member("a", tarfile.FIFOTYPE)),
+    "a tar that is deep": lambda: tarred(member("/".join("d" * 1500))),
+    "a tar of many": lambda: tarred(*(member(str(n)) for n in range(10_001))),
 }
 
 
 @pytest.mark.parametrize("case", ARCHIVES)
 def test_an_archive_that_is_none_or_leads_out_is_a_bad_input(server: Mill, name: str, web: Site, case: str) -> None:
     deploy(server, tool(MAKE_O, O, {"d": "Directory"}), name)
-    page = web.page(f"/{name}", ARCHIVES[case])
+    page = web.page(f"/{name}", ARCHIVES[case]())
     job_id = server.submit(name, d={"href": page})
     info = server.ended(job_id, 30)
     assert (info.status, info.cause) == (Status.FAILED, "bad-input"), info

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.mills import COMMAND, Mill, environ, serving
-from support.waiting import until
+from support.waiting import holds, until
 
 from geomill.app.config import Settings
 from geomill.jobstore import Status
@@ -97,7 +97,7 @@ def test_the_log_tells_of_a_broken_file(own: Settings, capfd: pytest.CaptureFixt
     (folder / "syntax.py").write_text("def (")
     with serving(own) as mill:
         mill.call("GET", "/processes")
-        until(lambda: f"{folder}/syntax.py is no process: SyntaxError" in capfd.readouterr().err)
+        assert holds(lambda: f"{folder}/syntax.py is no process: SyntaxError" in capfd.readouterr().err)
 
 
 def test_a_folder_may_be_named_before_it_is_made(own: Settings) -> None:

@@ -97,7 +97,7 @@ def test_a_job_dies_with_its_supervisor(mill: Mill) -> None:
     pid = mill.store.read_status(job_id).pid
     assert pid and len(at_work(job_id)) > 1
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not at_work(job_id), 2)
+    until(lambda: not at_work(job_id), 10)
 
 
 def test_a_job_that_never_stops_talking_is_heard_and_ended(mill: Mill) -> None:

@@ -244,7 +244,7 @@ def test_the_proxy_ends_with_its_job(open_mill: Mill, web: Site, how: str) -> No
     else:
         os.kill(open_mill.store.read_status(job_id).pid or 0, signal.SIGKILL)
         open_mill.ended(job_id)
-    until(lambda: proxies(open_mill) == [], 2)
+    until(lambda: proxies(open_mill) == [], 10)
 
 
 def test_a_job_goes_on_by_its_proxy_when_the_dispatcher_is_killed(open_mill: Mill, web: Site) -> None:

@@ -151,4 +151,4 @@ def test_a_template_that_still_loads_its_libraries_goes_with_its_dispatcher(sett
         (template,) = until(lambda: [each for each in leaks.children(pid) if leaks.running_name(each) == GEO], 30)
         os.kill(template, signal.SIGSTOP)  # it does not look at its link
         leaks.kill(pid)
-        until(lambda: not leaks.running_name(template), 2)
+        until(lambda: not leaks.running_name(template), 10)

@@ -22,7 +22,7 @@ from geomill.app.engine import reaper
 from geomill.jobstore import Status
 from geomill.jobstore.fsck import check
 
-SOON = 5.0  # seconds
+SOON = 15.0  # seconds, on a loaded machine; nobody is held up for longer than one
 FREEZE = """
 import os, signal, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)

@@ -23,6 +23,7 @@ from geomill.jobstore.fsck import check
 
 OLD, NEW = "0.1.0", "9.9.9"
 CLIENTS = 6
+PAUSE = 0.2  # seconds between the requests of one
 BEFORE, AFTER = 2.0, 3.0  # seconds of load
 
 
@@ -63,15 +64,16 @@ class Load:
     def wait(self) -> None:
         reply = self.mill.call("POST", "/processes/nap/execution", {"inputs": {"seconds": 0.2}})
         assert (reply.status, reply.data) == (200, b"0.2"), reply.data
+        time.sleep(PAUSE)
 
     def submit(self) -> None:
         self.accepted.append(self.mill.submit("nap", seconds=0.1))
-        time.sleep(0.1)  # installing may take a minute: the queue must not fill up
+        time.sleep(PAUSE)  # installing may take a minute: the queue must not fill up
 
     def read(self) -> None:
         for path in ("/", "/processes", "/jobs?limit=5"):
             assert self.mill.call("GET", path).status == 200
-        time.sleep(0.05)
+        time.sleep(PAUSE)
 
     def end(self) -> None:
         self.over.set()
@@ -79,18 +81,18 @@ class Load:
             thread.join()
 
 
-def switch(current: Path, wheels: dict[str, Path]) -> None:
-    """Install the new version beside the old one, and let a link lead to it."""
+def switch(current: Path, wheels: dict[str, Path]) -> Callable[[], None]:
+    """Install the new version beside the old one; what is left to do is to let the link lead to it."""
     python = installs.environment(current.parent / NEW)
     installs.install(python, wheels[NEW])
     link = current.with_name("next")
     link.symlink_to(NEW)
-    os.replace(link, current)
+    return lambda: os.replace(link, current)
 
 
-def in_place(current: Path, wheels: dict[str, Path]) -> None:
-    """Install the new version over the old one."""
-    installs.install(current / "bin" / "python", wheels[NEW])
+def in_place(current: Path, wheels: dict[str, Path]) -> Callable[[], None]:
+    """Install the new version over the old one: all of it is left to do."""
+    return lambda: installs.install(current / "bin" / "python", wheels[NEW])
 
 
 @pytest.mark.parametrize("upgrade", [switch, in_place], ids=lambda upgrade: upgrade.__name__)
@@ -102,6 +104,7 @@ def test_no_request_and_no_job_is_lost_by_an_upgrade(
     installs.install(installs.environment(tmp_path / OLD), wheels[OLD])
     current.symlink_to(OLD)
     monkeypatch.setattr(mills, "COMMAND", (str(current / "bin" / "geomill"),))
+    finish = upgrade(current, wheels)
     with serving(settings, max_running="8") as mill:
         before = {*mill.workers(), mill.dispatcher()}
         across = mill.submit("hold", until=str(tmp_path / "go"))
@@ -109,7 +112,7 @@ def test_no_request_and_no_job_is_lost_by_an_upgrade(
         load = Load(mill)
         try:
             time.sleep(BEFORE)
-            upgrade(current, wheels)
+            finish()
             os.kill(mill.pid, signal.SIGHUP)
             until(lambda: not before & {*mill.workers(), mill.dispatcher()} and mill.dispatcher(), 60)
             time.sleep(AFTER)

@@ -23,7 +23,7 @@ def test_a_process_is_deployed_replaced_and_undeployed(
     watch_of(page).expected.append("favicon.ico")  # a browser asks for one beside JSON
     page.get_by_role("link", name="Deploy a process").click()
     page.get_by_label("A file").set_input_files(file)
-    page.get_by_role("button", name="Show what it would be").click()
+    page.get_by_role("button", name="Check it first").click()
     expect(page.get_by_role("heading", name="Greet")).to_contain_text("1.2.3")
     expect(page.get_by_text("kept apart from this host")).to_be_visible()
     assert site.call("GET", f"/processes/{name}").status == 404
@@ -34,7 +34,7 @@ def test_a_process_is_deployed_replaced_and_undeployed(
     page.goto(f"/processes/{name}/replacement")
     text = page.get_by_label("or its text")
     text.fill(text.input_value().replace("1.2.3", "1.2.4"))
-    page.get_by_role("button", name="Show what it would be").click()
+    page.get_by_role("button", name="Check it first").click()
     expect(page.get_by_text("Instead of version 1.2.3")).to_be_visible()
     page.get_by_role("button", name=f"Replace {name} by this").click()
     expect(page).to_have_url(re.compile(f"/processes/{name}$"))
@@ -52,13 +52,13 @@ def test_a_process_is_deployed_replaced_and_undeployed(
 
 def test_what_is_wrong_is_said_where_it_can_be_changed(page: Page) -> None:
     page.goto("/deploy")
-    page.get_by_role("button", name="Show what it would be").click()
+    page.get_by_role("button", name="Check it first").click()
     expect(page.get_by_role("alert")).to_contain_text("There is no package yet")
     page.get_by_label("or its text").fill(as_yaml(graph("one", "two")).decode())
     page.get_by_label("Which process of it").fill("three")
-    page.get_by_role("button", name="Show what it would be").click()
+    page.get_by_role("button", name="Check it first").click()
     expect(page.get_by_role("alert")).to_contain_text("There are one, two and greet.")
     assert "class: Workflow" in page.get_by_label("or its text").input_value()
     page.get_by_label("Which process of it").fill("two")
-    page.get_by_role("button", name="Show what it would be").click()
+    page.get_by_role("button", name="Check it first").click()
     expect(page.get_by_role("button", name="Deploy two")).to_be_visible()

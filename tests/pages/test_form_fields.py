@@ -198,6 +198,14 @@ def test_json_that_is_none_is_an_error_of_its_field(text: str) -> None:
     assert list(reading.errors) == ["inputs/x"] and reading.request == {"inputs": {}}
 
 
+def test_what_is_long_is_the_same_value_too() -> None:
+    request = {"inputs": {"x": [{"a": True, "b": None, "c": "it's \x07 \u2028"}] * 10_000}}
+    snippets = Snippets("http://localhost/", request)
+    assert json.loads(snippets.json) == request and "\nEND" in snippets.curl.replace(snippets.json, "")
+    written = snippets.python.partition("request = ")[2].partition("\n")[0]
+    assert ast.literal_eval(written) == request
+
+
 @SOME
 @given(ANY)
 def test_json_and_python_are_laid_out_as_the_same_value(value: Json) -> None:

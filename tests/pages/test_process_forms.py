@@ -142,6 +142,18 @@ def test_an_error_stands_at_its_field_and_nothing_is_lost(client: FlaskClient) -
     assert sorted(submitted(answer.text).items(multi=True)) == sorted(entries.items(multi=True))
 
 
+def test_a_server_that_takes_no_more_gives_the_form_back(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", max_queued_per_caller=1)
+    client = create_app(settings).test_client()
+    entries = opened(client, "/processes/echo")
+    entries["inputs/echoInput"] = "kept"
+    assert pressed(client, "echo", "execution", entries).status_code == 303
+    answer = pressed(client, "echo", "execution", entries)
+    assert (answer.status_code, answer.mimetype) == (429, "text/html") and "Retry-After" in answer.headers
+    assert submitted(answer.text)["inputs/echoInput"] == "kept" and "Too many jobs" in at(answer.text, "errors")[""]
+
+
 def test_a_body_of_json_is_no_form_whatever_it_is_called(app: Geomill, client: FlaskClient) -> None:
     for text in ("x", "geomill-form=1"):
         for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=a"):

@@ -11,6 +11,7 @@ import atexit
 import importlib
 import json
 import os
+import runpy
 import select
 import subprocess
 import sys
@@ -58,6 +59,12 @@ class Command:
         return process
 
 
+def python() -> None:
+    """A command that is what `python -m` is."""
+    name = sys.argv.pop(1)
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
 def main(function: str, *modules: str) -> None:
     """Wait for what to run."""
     module, _, name = function.partition(":")
@@ -78,10 +85,13 @@ def _run(function: Any, asked: dict[str, Any]) -> NoReturn:
         os.chdir(asked["folder"])
         os.environ.clear()
         os.environ.update(asked["environment"])
+        sys.path[:0] = asked["environment"].get("PYTHONPATH", "").split(os.pathsep)
         sys.argv[1:] = asked["arguments"]
         code = function()
     except SystemExit as error:
         code = error.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     finally:

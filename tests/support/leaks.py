@@ -13,7 +13,7 @@ from support.waiting import holds
 from geomill.app.cwl.validate import reader
 from geomill.app.engine import reaper
 
-PATIENCE = 10.0  # seconds in which what was told to go has to go; a template that still imports cwltool takes some
+PATIENCE = 30.0  # seconds in which what was told to go has to go; a template that still imports cwltool takes some
 TEMPLATES = {"geomill-base", "geomill-geo", "geomill-cwl", "geomill-reader"}  # all that is kept warm
 
 _shared: set[tuple[int, int | None]] = set()

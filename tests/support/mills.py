@@ -77,12 +77,12 @@ class Mill:
         assert reply.status == 200, reply.data
         return cast(dict[str, Any], reply.json())
 
-    def ended(self, job_id: str, seconds: float = 20.0) -> StatusInfo:
+    def ended(self, job_id: str, seconds: float = 60.0) -> StatusInfo:
         """How a job ended; waited for, in the store."""
         store = self.store
         return cast(StatusInfo, until(lambda: info if (info := store.status(job_id)).status.final else None, seconds))
 
-    def message(self, job_id: str, words: str, seconds: float = 20.0) -> None:
+    def message(self, job_id: str, words: str, seconds: float = 60.0) -> None:
         """Wait until a running job says these words."""
         store = self.store
         until(lambda: (store.status(job_id).message or "").startswith(words), seconds)

@@ -6,23 +6,30 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-EVERY = 0.005
+EVERY, LATER = 0.005, 0.02  # seconds between two looks: at first, and when that has not helped for a second
+SECONDS = 30.0  # a machine that does much else is slow
 
 
-def holds(condition: Callable[[], Any], seconds: float = 10.0) -> bool:
+def holds(condition: Callable[[], Any], seconds: float = SECONDS) -> bool:
     """Whether the condition came true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(EVERY)
-    return True
+    return bool(_waited(condition, seconds))
 
 
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """What the condition gave when it came true; fails the test when it did not in time."""
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], Any], seconds: float = SECONDS, every: float = 0) -> Any:
+    """What the condition gave when it came true; fails the test when it did not in time.
+
+    every: seconds between two looks, where looking is expensive.
+    """
+    value = _waited(condition, seconds, every)
+    assert value, f"not so after {seconds} s; last: {value!r}"
+    return value
+
+
+def _waited(condition: Callable[[], Any], seconds: float, every: float = 0) -> Any:
+    begun = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() <= deadline, f"not so after {seconds} s; last: {value!r}"
-        time.sleep(EVERY)
+        waited = time.monotonic() - begun
+        if waited > seconds:
+            break
+        time.sleep(every or (EVERY if waited < 1 else LATER))
     return value

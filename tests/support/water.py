@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
+from support.commands import Command
 
+PYTHON = Command("support.commands:python", "rasterio.shutil", "rasterio.warp", "urllib.request")
 CHECKOUT = Path(__file__).parents[2]
 EXAMPLE = CHECKOUT / "examples" / "water-bodies"
 VIRGINIA = CHECKOUT / "examples" / "virginia"
@@ -21,9 +22,7 @@ INLET = "-75.64,37.65,-75.60,37.69"
 
 def run(module: str, *arguments: object, tools: Path = EXAMPLE / "tools") -> subprocess.CompletedProcess[str]:
     """Run a tool in the working directory, as a container would: with hardly any environment."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tools)}
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return PYTHON(module, *arguments, environment={"PATH": os.environ["PATH"], "PYTHONPATH": str(tools)})
 
 
 def works(tool: str, *arguments: object) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 TOKEN = "GEOMILL_TOKEN"  # noqa: S105  the name of a variable, which the command line reads, too
 WIDTH = 78
+LONGEST = 200_000  # characters
 # what no page can hold, but for the line feed: control characters, and what is no character
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _IN_PYTHON = {"true": "True", "false": "False", "null": "None"}
@@ -52,7 +53,7 @@ class Snippets:
         sent = [f"    {coded(self.address)},", "    json=request,"]
         if headers:
             sent.append(f"    headers={{{', '.join(headers)}}},")
-        value = laid_out(self.request, _IN_PYTHON)
+        value = in_python(dict(self.request))
         lines = ["import os\n"] if self.token else []
         lines += ["import requests\n", f"request = {value}\n", "response = requests.post(", *sent, ")"]
         told = 'response.headers["Location"]' if self.prefer else "response.text"
@@ -64,16 +65,28 @@ def coded(value: Any) -> str:
     return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
-def laid_out(value: Any, words: Mapping[str, str] | None = None, indent: str = "") -> str:
-    """JSON as people write it: what is short stands on one line. words: what the language calls true, false, null."""
+def laid_out(value: Any) -> str:
+    """JSON as people write it: what is short stands on one line, as does what nobody reads to its end."""
+    line = coded(value)
+    return line if len(line) > LONGEST else _laid_out(value, {}, "")
+
+
+def in_python(value: Any) -> str:
+    """The same as an expression of Python."""
+    line = repr(value)
+    return line if len(line) > LONGEST else _laid_out(value, _IN_PYTHON, "")
+
+
+def _laid_out(value: Any, words: Mapping[str, str], indent: str) -> str:
+    """words: what the language calls true, false and null."""
     if not isinstance(value, dict | list) or not value:
         written = coded(value)
-        return (words or {}).get(written, written)
+        return words.get(written, written)
     inner = f"{indent}  "
     if isinstance(value, dict):
-        parts = [f"{coded(name)}: {laid_out(each, words, inner)}" for name, each in value.items()]
+        parts = [f"{coded(name)}: {_laid_out(each, words, inner)}" for name, each in value.items()]
     else:
-        parts = [laid_out(each, words, inner) for each in value]
+        parts = [_laid_out(each, words, inner) for each in value]
     start, end = "{}" if isinstance(value, dict) else "[]"
     short = sum(map(len, parts)) + 2 * len(parts) + len(inner) < WIDTH
     if indent and short and not any("\n" in each for each in parts):

@@ -53,10 +53,23 @@ function listen() {
   if (events && wanted && events.readyState !== EventSource.CLOSED) return;
   events?.close();
   events = wanted ? new EventSource(job.dataset.events) : null;
-  for (const kind of ["status", "step"]) events?.addEventListener(kind, now);
+  events?.addEventListener("step", now);
+  events?.addEventListener("status", (event) => progress(JSON.parse(event.data)));
   events?.addEventListener("log", (event) => {
     if (JSON.parse(event.data).href === tail?.pre.dataset.href) follow().catch(() => {}); // the next turn says it
   });
+}
+
+/** How far a running job is needs no new page; all else does. */
+function progress(told) {
+  const [bar, percent, message] = ["progress", ".percent", ".words"].map((each) => job.querySelector(`#standing ${each}`));
+  if (told.status !== "running" || !bar || !percent || !message || told.progress === null) {
+    now();
+    return;
+  }
+  bar.value = told.progress;
+  percent.textContent = `${told.progress} %`;
+  message.textContent = told.message ?? "";
 }
 
 dressLog();

@@ -48,20 +48,20 @@ async function send(form) {
   const begun = performance.now();
   try {
     const answer = await fetch(address, { ...options, cache: "no-store" });
-    const shown = [line(answer, performance.now() - begun, address), ...heads(answer), ...await content(answer, address)];
-    place.replaceChildren(...shown);
+    const first = line(answer, performance.now() - begun, address, options.method);
+    place.replaceChildren(first, ...heads(answer), ...await content(answer, address));
   } catch (error) {
     place.replaceChildren(made("p", `No answer: ${error.message}`, "error"));
   }
 }
 
-function line(answer, time, address) {
+function line(answer, time, address, method) {
   const status = made("p", "", answer.ok ? "status" : "status error");
   status.append(made("strong", `${answer.status} ${answer.statusText}`), ` in ${Math.round(time)} ms`);
   if (answer.redirected) status.append(`, from ${answer.url}`);
   const location = answer.headers.get("Location");
   if (location) status.append(", at ", link(location, location));
-  else if (answer.ok && answer.url) status.append(" from ", link(answer.url, new URL(address).pathname));
+  else if (method === "GET") status.append(" from ", link(answer.url, new URL(address).pathname));
   return status;
 }
 
