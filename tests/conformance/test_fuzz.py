@@ -101,6 +101,10 @@ OPERATIONS = (
     "getJobInputs",
     "getJobProvenance",
     "getROCrate",
+    "getServerState",
+    "upload",
+    "getUpload",
+    "removeUpload",
 )
 DEPLOYED = "image"  # a process that may be changed
 PROXY = "geomill-proxy"  # of a job, which calls whom the job may call
