@@ -57,10 +57,11 @@ def plain(heading: str, text: str = "", more: Callable[[], list[links.Link]] = l
 
 def error(problem: dict[str, Any], retry_after: int | None = None) -> Response:
     """A problem document as a page: what happened, whose turn it is, what to try. retry_after: in seconds."""
-    status, reads = problem["status"], request.method in READS
-    login = links.to("login.show", next=links.here()) if status in (401, 403) and reads else None
+    status, kind, reads = problem["status"], problem["type"].rpartition("/")[2], request.method in READS
+    another = kind in ("unauthenticated", "forbidden") and reads  # caller would do
+    login = links.to("login.show", next=links.here()) if another else None
     again = links.here() if reads and status in (429, 503, 507) else None
-    turn = words.turn(status, problem["type"].rpartition("/")[2], retry_after)
+    turn = words.turn(status, kind, retry_after)
     response = render("error.html", problem=problem, turn=turn, login=login, again=again, reads=reads)
     response.vary.add("Accept")
     response.cache_control.no_store = True
