@@ -21,6 +21,9 @@ from geomill.jobstore.records import now, timestamp
 ROWS = 50  # of a page, unless it is asked for more
 NAMES = ("processID", "status", "owner", "minDuration", "maxDuration", "limit")  # as the API's query has them
 _ID = re.compile("[0-9a-f-]{36}")
+LABELS = {"datetime": "created", "minDuration": "took at least", "maxDuration": "took at most", "status": "state"}
+_ANY, _DAY, _NUMBER = re.compile(".*", re.DOTALL), re.compile(r"\d{4}-\d\d-\d\d"), re.compile(r"-?\d+(\.\d+)?")
+_SHAPES = {"from": _DAY, "until": _DAY, "minDuration": _NUMBER, "maxDuration": _NUMBER}  # a field holds nothing else
 DAYS = {"from": "T00:00:00Z", "until": "T23:59:59Z"}
 
 
@@ -89,6 +92,26 @@ def page(found: Page, asked: Mapping[str, Any]) -> Response:
     )
 
 
+def again(form: MultiDict[str, str], wrong: str) -> Response:
+    """The form once more, as it was filled in. wrong: what is, by the names of the query."""
+    for name, label in LABELS.items():
+        wrong = wrong.replace(f"{name}:", f"{label}:")
+    names = ("processID", "owner", *DAYS, "minDuration", "maxDuration", "limit")
+    filled = {name: text for name in names if _SHAPES.get(name, _ANY).fullmatch(text := form.get(name, ""))}
+    here = links.to("jobs.index")
+    return render(
+        "jobs.html",
+        400,
+        wrong=wrong,
+        filters={**filled, "statuses": form.getlist("status"), "detailed": True},
+        states=list(Status),
+        narrowed=True,
+        others=owners.sees_all(current_app) and current_app.identity.known,
+        base=here,
+        this=here,
+    )
+
+
 def query(form: MultiDict[str, str]) -> dict[str, list[str]]:
     """What a form asks for, as a query of the API. A form sends its empty fields too, which the API would believe."""
     asked = {name: [each.strip() for each in form.getlist(name) if each.strip()] for name in NAMES}
@@ -110,8 +133,8 @@ def filters(asked: Mapping[str, Any]) -> dict[str, Any]:
     detailed = (asked["owner"], since, until, asked["min_duration"], asked["max_duration"])
     return {
         "detailed": any(each is not None for each in detailed),
-        "processes": ", ".join(asked["process_id"]),
-        "statuses": asked["status"],
+        "processID": ", ".join(asked["process_id"]),
+        "statuses": [status.value for status in asked["status"]],
         "owner": asked["owner"],
         "from": _day(since),
         "until": _day(until),
