@@ -21,7 +21,7 @@ help:
 	@echo "make install   install everything that is shipped; then $(BIN)/geomill"
 	@echo "make serve     serve on http://127.0.0.1:8080/"
 	@echo "make test      run the tests; make test ARGS='-k dismiss' some of them"
-	@echo "make screenshots  take a picture of every page: light, dark, narrow"
+	@echo "make screenshots  take pictures of every page: light, dark, narrow; and those of the README"
 	@echo "make lint      check the style"
 	@echo "make types     check the types"
 	@echo "make bench     measure"
@@ -44,7 +44,7 @@ test: .venv/tools
 	@$(BIN)/pytest --numprocesses 6 --dist loadfile $(ARGS)
 
 screenshots: .venv/tools
-	@$(BIN)/pytest --quiet --screenshots screenshots tests/pages/test_every_page.py $(ARGS)
+	@$(BIN)/pytest --quiet --screenshots screenshots tests/pages/test_every_page.py tests/pages/test_pictures.py $(ARGS)
 
 lint: .venv/tools
 	@$(BIN)/ruff check .

@@ -43,15 +43,15 @@ def change() -> Response:
     refuse_foreign(current_app.settings)
     what, job_ids = changes.asked(request.form)
     job_ids = job_ids[:MOST]
-    back = links.of_query(links.to("jobs.index"), jobs.query(request.form))
+    kept = jobs.kept(request.form)
     if what == changes.REMOVE and job_ids and "sure" not in request.form:
-        return changes.ask(job_ids, back)
+        return changes.ask(job_ids, kept)
     passed = {job_id: _refusal(job_id) for job_id in job_ids}
     allowed = [job_id for job_id, refused in passed.items() if refused is None]
     done = dict(zip(allowed, _changed(what, allowed), strict=True))
     outcomes = [passed[job_id] or done[job_id] for job_id in job_ids]
     g.job_ids = [outcome.job_id for outcome in outcomes if outcome.done]  # for the audit log
-    return changes.tell(what, outcomes, back)
+    return changes.tell(what, outcomes, kept)
 
 
 @bp.post("/jobs/<job_id>/dismissal")

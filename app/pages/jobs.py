@@ -79,6 +79,7 @@ def page(found: Page, asked: Mapping[str, Any]) -> Response:
         following=links.of_query(here, more) if more else None,
         first=links.of_query(here, {**given, "cursor": []}) if asked["cursor"] else None,
         filters=filters(asked),
+        kept=kept(request.args),
         states=list(Status),
         narrowed=any(request.args.get(name) for name in (*NAMES[:5], "datetime")),
         others=owners.sees_all(current_app) and current_app.identity.known,
@@ -96,6 +97,11 @@ def query(form: MultiDict[str, str]) -> dict[str, list[str]]:
         begin, end = (day + DAYS[name] if day else ".." for name, day in days.items())
         asked["datetime"] = [f"{begin}/{end}"]
     return {name: values for name, values in asked.items() if values}
+
+
+def kept(given: MultiDict[str, str]) -> dict[str, list[str]]:
+    """The part of the list that somebody looks at, as a query: to come back to."""
+    return {name: given.getlist(name) for name in (*NAMES, "datetime", "cursor") if name in given}
 
 
 def filters(asked: Mapping[str, Any]) -> dict[str, Any]:

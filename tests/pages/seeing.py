@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
-from axe_playwright_python.base import AXE_FILE_PATH
 from support.browsers import HEIGHT, NARROW, WIDE, Page, watch_of
 
 REFLOW = 320  # CSS pixels; WCAG 2.2, 1.4.10
@@ -125,7 +125,7 @@ def look(page: Page, path: str, press: Press | None = None, pictures: Path | Non
     _set(page, WIDE)
     seen["keyboard"] = _press_tab(page)
     page.evaluate(THIN)
-    page.evaluate(AXE_FILE_PATH.read_text())
+    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
     seen["axe"] = page.evaluate(AXE, {})
     _set(page, WIDE, dark=True)
     seen["axe_dark"] = page.evaluate(AXE, ONLY_COLOURS)

@@ -15,8 +15,10 @@ from support.browsers import Page, expect
 from support.hostile import deploy, expression, workflow
 from support.mills import Mill, serving
 from support.packages import tool
+from support.stores import bring_to, create
 
 from geomill.app.config import Settings
+from geomill.jobstore import Status
 
 HERE = Path(__file__).parent
 # what only a text of ours could have made of itself; the last is what a template made of {{7*191}}
@@ -156,6 +158,17 @@ def test_what_a_step_is_called_is_a_text(open_page: OpenPage, hostile: Mill) -> 
     for path in (f"/jobs/{job_id}", f"/jobs/{job_id}/events", "/jobs"):
         page.goto(path)
         check(page, "step")
+
+
+def test_who_owns_a_job_is_a_text(open_page: OpenPage, hostile: Mill) -> None:
+    """Names of an OpenID Connect issuer are what that says."""
+    job_id = create(hostile.store, durable=False, owner=text("owner"))
+    bring_to(hostile.store, job_id, Status.FAILED)
+    page = open_page(f"/jobs/{job_id}", at=hostile)
+    check(page, "owner")
+    for path in (f"/jobs?owner={quote(text('owner'))}", "/admin", f"/jobs/{job_id}/prov"):
+        page.goto(path)
+        check(page)
 
 
 def test_what_a_job_says_meanwhile_is_a_text(open_page: OpenPage, hostile: Mill) -> None:

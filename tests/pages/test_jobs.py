@@ -112,6 +112,7 @@ def test_jobs_are_changed_together_and_each_outcome_is_told(quiet_page: Page, si
     expect(quiet_page.get_by_role("heading", level=1)).to_have_text("1 of 1 job dismissed")
     assert site.store.status(running).status is Status.DISMISSED
     quiet_page.get_by_role("link", name="Back to the jobs").click()
+    assert quiet_page.url.endswith("/jobs?processID=add%2Cgo-on")
 
 
 def test_a_row_offers_what_its_reader_may(open_page: OpenPage, guarded: Mill, tokens: dict[str, str]) -> None:

@@ -213,7 +213,7 @@ def test_who_may_not_run_it_is_told_so(tmp_path: Path) -> None:
     token = Tokens(tmp_path / "home").create("ann", Role.READER, None, None)
     page = guarded.test_client().get("/processes/echo", headers={**HTML, "Authorization": f"Bearer {token}"})
     assert ">Run</button>" not in page.text and "with the role executor" in page.text
-    assert 'Authorization: Bearer $GEOMILL_TOKEN' in at(page.text, "request-curl")[""]
+    assert "Authorization: Bearer $GEOMILL_TOKEN" in at(page.text, "request-curl")[""]
 
 
 @pytest.mark.parametrize(

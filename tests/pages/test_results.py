@@ -69,7 +69,6 @@ def test_the_pointer_reads_what_rasterio_reads(page: Page, site: Mill) -> None:
     part.get_by_role("button", name="Read the value").press("Enter")
     expect(part.locator("output")).to_have_text("0, 0: outside")
 
-
     page.evaluate(AXE_FILE_PATH.read_text())
     assert page.evaluate(AXE, {}) == []
 
