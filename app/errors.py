@@ -292,6 +292,8 @@ def answer(error: Exception) -> Response:
     said = document(problem, error)
     retry_after = getattr(error, "retry_after", AGAIN.get(problem.type))
     if chosen(request, (JSON, HTML)) == HTML:
+        if isinstance(error, MethodNotAllowed) and request.method in security.READS:
+            return pages.above()
         # a form comes back as it was filled in
         response = g.form_again(said) if "form_again" in g else pages.error(said, retry_after)
     else:
