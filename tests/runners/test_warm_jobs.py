@@ -67,6 +67,7 @@ from geomill.app.exchange.request import read
 from geomill.app.guard import Guard
 from geomill.app.runners import cwl
 from geomill.app.runners.task import Task
+from geomill.app.uploads.given import Given
 from geomill.jobstore import Job
 from geomill.jobstore.records import new_job_id, now
 
@@ -83,7 +84,7 @@ if os.fork() == 0:
     job = Job(new_job_id(), "", "", "", now(), "", "", "", "", runner="cwl")
     request = read(json.dumps({"inputs": json.loads(inputs)}).encode())
     task = Task(job, request, {"inputs": json.loads(described), "outputs": {}}, document.encode(), None, work,
-                Guard(), settings, lambda message: None)
+                Guard(), Given(work.with_name("given")), settings, lambda message: None)
     cwl.run(task)
     told = {
         "modules": sorted({given[0] for event, given in seen if event == "import"}),
