@@ -64,7 +64,7 @@ def document(app: Geomill, names: list[str], *, whole: bool) -> Json:
         shown |= {
             "limits": limits(settings, queue, found.said),
             "disk": disk(settings, found),
-            "isolation": isolation(default.engine),
+            "isolation": isolation(default.engine) if found.state == "answers" else None,
             "versions": _versions(),
             "broken": [{"name": str(each.path), "note": each.reason} for each in default.processes.broken()],
         }

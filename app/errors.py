@@ -292,6 +292,8 @@ def answer(error: Exception) -> Response:
     said = document(problem, error)
     retry_after = getattr(error, "retry_after", AGAIN.get(problem.type))
     if chosen(request, (JSON, HTML)) == HTML:
+        if isinstance(error, MethodNotAllowed) and request.method in security.READS:
+            return pages.above()
         # a form comes back as it was filled in
         response = g.form_again(said) if "form_again" in g else pages.error(said, retry_after)
     else:
@@ -334,9 +336,8 @@ def _detail(problem: Problem, error: Exception) -> str:
     if isinstance(error, MethodNotAllowed):
         methods = " and ".join(sorted(error.valid_methods or ()))
         return f"{request.path} has no {request.method}, but {methods}."
-    if isinstance(error, RequestEntityTooLarge):
-        most = current_app.config["MAX_CONTENT_LENGTH"]
-        return f"The body is larger than {most} bytes; give large values by reference."
+    if isinstance(error, RequestEntityTooLarge) and error.description == RequestEntityTooLarge.description:
+        return f"The body is larger than {request.max_content_length} bytes; give large values by reference."
     if isinstance(error, HTTPException):  # the framework's own words speak to people with browsers
         own = error.description != type(error).description
         return (error.description if own else problem.text) or problem.text or problem.title

@@ -65,6 +65,7 @@ RESPONSE_HEADERS = {
 TAGS = {  # of the first part of a path, or of the third of a job's
     "Server": "What this server is and how it is.",
     "Processes": "What can be run.",
+    "Uploads": "Files of callers, to be inputs of their jobs.",
     "Jobs": "What runs, ran, or waits to run.",
     "Results": "What came of a job, and what of.",
 }

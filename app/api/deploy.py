@@ -36,32 +36,32 @@ REFUSALS = (
     *(StoreFull, UnderMaintenance),
 )
 
-for_browsers: dict[str, Any] = {"offers": (HTML,), "documented": False}
+FOR_BROWSERS: dict[str, Any] = {"offers": (HTML,), "documented": False}
 
 
 @bp.get("/deploy")
-@operation("showDeployment", {200: PAGE}, **for_browsers)
+@operation("showDeployment", {200: PAGE}, **FOR_BROWSERS)
 def show() -> Response:
     """A form for a package to deploy."""
     return _page(Given())
 
 
 @bp.post("/deploy/review")
-@operation("reviewDeployment", {200: PAGE}, (409, 422, 503, 507), **for_browsers)
+@operation("reviewDeployment", {200: PAGE}, (409, 422, 503, 507), **FOR_BROWSERS)
 def review() -> Response:
     """What would be deployed, before it is."""
     return _begin(None, _reviewed)
 
 
 @bp.post("/deploy")
-@operation("deployFromPage", {303: DONE}, (409, 422, 503, 507), **for_browsers)
+@operation("deployFromPage", {303: DONE}, (409, 422, 503, 507), **FOR_BROWSERS)
 def begin() -> Response:
     """Deploy what was shown; what has become another meanwhile is shown again."""
     return _begin(None, _done)
 
 
 @bp.get("/processes/<process_id>/replacement")
-@operation("showReplacement", {200: PAGE}, (403, 404), **for_browsers)
+@operation("showReplacement", {200: PAGE}, (403, 404), **FOR_BROWSERS)
 def show_replacement(process_id: str) -> Response:
     """A form for a package that replaces one."""
     deployment.refuse_immutable(process_id)
@@ -69,21 +69,21 @@ def show_replacement(process_id: str) -> Response:
 
 
 @bp.post("/processes/<process_id>/replacement/review")
-@operation("reviewReplacement", {200: PAGE}, (403, 404, 422, 503, 507), **for_browsers)
+@operation("reviewReplacement", {200: PAGE}, (403, 404, 422, 503, 507), **FOR_BROWSERS)
 def review_replacement(process_id: str) -> Response:
     """What a process would become, before it does."""
     return _begin(process_id, _reviewed)
 
 
 @bp.post("/processes/<process_id>/replacement")
-@operation("replaceFromPage", {303: DONE}, (403, 404, 422, 503, 507), **for_browsers)
+@operation("replaceFromPage", {303: DONE}, (403, 404, 422, 503, 507), **FOR_BROWSERS)
 def begin_replacement(process_id: str) -> Response:
     """Replace a process by what was shown."""
     return _begin(process_id, _done)
 
 
 @bp.get("/processes/<process_id>/undeployment")
-@operation("showUndeployment", {200: PAGE}, (403, 404), **for_browsers)
+@operation("showUndeployment", {200: PAGE}, (403, 404), **FOR_BROWSERS)
 def show_undeployment(process_id: str) -> Response:
     """What undeploying destroys and what stays."""
     deployment.refuse_immutable(process_id)
@@ -91,7 +91,7 @@ def show_undeployment(process_id: str) -> Response:
 
 
 @bp.post("/processes/<process_id>/undeployment")
-@operation("undeployFromPage", {303: DONE}, (403, 404, 503), **for_browsers)
+@operation("undeployFromPage", {303: DONE}, (403, 404, 503), **FOR_BROWSERS)
 def begin_undeployment(process_id: str) -> Response:
     """Undeploy a process."""
     refuse_foreign(current_app.settings)

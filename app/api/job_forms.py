@@ -7,16 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from flask import Blueprint, Response, g, request
+from werkzeug.datastructures import MultiDict
 
 from geomill.app import links
 from geomill.app.api.execution import repeat, run_again
 from geomill.app.engine.client import Engine
+from geomill.app.errors import InvalidQuery
 from geomill.app.identity import owners
 from geomill.app.identity.callers import Forbidden
 from geomill.app.negotiation import HTML
 from geomill.app.operations import Answer, operation
 from geomill.app.pages import changes, jobs
 from geomill.app.pages.changes import Outcome
+from geomill.app.schemas import JobsQuery
+from geomill.app.schemas.queries import read
 from geomill.app.security import refuse_foreign
 from geomill.app.server import current_app
 from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status, StatusInfo, StoreBusy
@@ -33,7 +37,24 @@ MOST = 1000  # jobs of one form
 @operation("chooseJobs", LEADS_ON, offers=(), documented=False)
 def choose() -> Response:
     """Go on to the list that a form asks for: its address is the API's own, and can be kept."""
-    return _lead_to(links.of_query(links.to("jobs.index"), jobs.query(request.args)))
+    asked = jobs.query(request.args)
+    try:
+        read(JobsQuery, MultiDict(asked))
+    except InvalidQuery as error:
+        return jobs.again(request.args, str(error))
+    return _lead_to(links.of_query(links.to("jobs.index"), asked))
+
+
+@bp.get("/jobs/changes")
+@bp.get("/jobs/<job_id>/dismissal")
+@bp.get("/jobs/<job_id>/removal")
+@bp.get("/jobs/<job_id>/pinning")
+@bp.get("/jobs/<job_id>/again")
+@bp.get("/jobs/<job_id>/retrial")
+@operation("leadBack", LEADS_ON, offers=(), documented=False)
+def lead_back(job_id: str | None = None) -> Response:
+    """Where a form was sent to there is nothing to see: its page, for who comes there by the address or a login."""
+    return _lead_to_job(job_id) if job_id else _lead_to(links.to("jobs.index"))
 
 
 @bp.post("/jobs/changes")
@@ -43,15 +64,15 @@ def change() -> Response:
     refuse_foreign(current_app.settings)
     what, job_ids = changes.asked(request.form)
     job_ids = job_ids[:MOST]
-    back = links.of_query(links.to("jobs.index"), jobs.query(request.form))
+    kept = jobs.kept(request.form)
     if what == changes.REMOVE and job_ids and "sure" not in request.form:
-        return changes.ask(job_ids, back)
+        return changes.ask(job_ids, kept)
     passed = {job_id: _refusal(job_id) for job_id in job_ids}
     allowed = [job_id for job_id, refused in passed.items() if refused is None]
     done = dict(zip(allowed, _changed(what, allowed), strict=True))
     outcomes = [passed[job_id] or done[job_id] for job_id in job_ids]
     g.job_ids = [outcome.job_id for outcome in outcomes if outcome.done]  # for the audit log
-    return changes.tell(what, outcomes, back)
+    return changes.tell(what, outcomes, kept)
 
 
 @bp.post("/jobs/<job_id>/dismissal")

@@ -13,6 +13,7 @@ from geomill.app.exchange.strictjson import loads
 
 LONGEST = 64 * 1024 * 1024  # bytes of one line; larger values were written to files
 REPORT = b'{"progress"'  # how a message begins that makes an earlier one of its kind worthless
+RESULTS = b'{"results"'  # how the message begins that is missed
 AT_ONCE = 2 * 1024 * 1024  # bytes: more than a pipe holds, so that a child which never stops talking is not all we hear
 
 
@@ -70,6 +71,7 @@ def _worth_reading(lines: Sequence[bytes | bytearray]) -> list[bytes | bytearray
 def _parse(line: bytes | bytearray) -> dict[str, Any] | None:
     try:
         message = loads(bytes(line), most=math.inf)  # LONGEST bounds it
-    except ValueError:  # no JSON, or what the standard parser takes and nobody could send on: NaN, surrogates, depth
-        return None
+    except ValueError as error:  # no JSON, or what the standard parser takes and nobody could send on: NaN, depth
+        told = f"what it gave cannot be passed on: it {error}"
+        return {"failure": {"cause": "result", "message": told}} if line.startswith(RESULTS) else None
     return message if isinstance(message, dict) else None

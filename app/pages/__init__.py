@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, urlsplit
 
 from flask import Response, current_app, g, render_template, request
 
@@ -14,7 +15,7 @@ from geomill.app.identity.callers import Caller, Unauthenticated
 from geomill.app.identity.roles import PUBLIC, Role
 from geomill.app.pages import trees, words
 from geomill.app.pages.assets import address
-from geomill.app.security import READS, page_headers
+from geomill.app.security import READS, own_origins, page_headers
 
 if TYPE_CHECKING:
     from geomill.app.server import Geomill
@@ -57,14 +58,33 @@ def plain(heading: str, text: str = "", more: Callable[[], list[links.Link]] = l
 
 def error(problem: dict[str, Any], retry_after: int | None = None) -> Response:
     """A problem document as a page: what happened, whose turn it is, what to try. retry_after: in seconds."""
-    status, reads = problem["status"], request.method in READS
-    login = links.to("login.show", next=links.here()) if status in (401, 403) and reads else None
+    status, kind, reads = problem["status"], problem["type"].rpartition("/")[2], request.method in READS
+    another = kind in ("unauthenticated", "forbidden")  # caller would do
+    login = links.to("login.show", next=_place()) if another else None
     again = links.here() if reads and status in (429, 503, 507) else None
-    turn = words.turn(status, problem["type"].rpartition("/")[2], retry_after)
+    turn = words.turn(status, kind, retry_after)
     response = render("error.html", problem=problem, turn=turn, login=login, again=again, reads=reads)
     response.vary.add("Accept")
     response.cache_control.no_store = True
     return response
+
+
+def above() -> Response:
+    """To the page that an address belongs to, which only takes what a form sends: its parent."""
+    parent = links.to("landing.show").rstrip("/") + quote(request.path.rpartition("/")[0] or "/")
+    response = Response(status=303, headers={"Location": parent, "Cache-Control": "no-store"})
+    response.vary.add("Accept")
+    return response
+
+
+def _place() -> str:
+    """The path and query of the page that a browser shows: what it asks for, or where a form was sent from."""
+    if request.method in READS:
+        return links.here()
+    sent = urlsplit(request.referrer or "")
+    if not sent.netloc or f"{sent.scheme}://{sent.netloc}" not in own_origins(_app().settings):
+        return urlsplit(links.to("landing.show")).path
+    return sent.path + (f"?{sent.query}" if sent.query else "")
 
 
 def _app() -> Geomill:
@@ -82,7 +102,7 @@ def _around() -> dict[str, Any]:
         "known": app.identity.knows(),
         "tiles": app.settings.tiles,
         "tiles_by": app.settings.tiles_by,
-        "here": links.here(),
+        "here": _place(),
         "as_json": _as_json(),
     }
 

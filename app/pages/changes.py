@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Response
 from werkzeug.datastructures import MultiDict
 
+from geomill.app import links
 from geomill.app.pages import render
 
 DISMISS, REMOVE = "dismiss", "remove"
@@ -30,12 +31,16 @@ def asked(form: MultiDict[str, str]) -> tuple[str, list[str]]:
     return REMOVE if what == REMOVE else DISMISS, job_ids
 
 
-def ask(job_ids: Sequence[str], back: str) -> Response:
-    """The question whether these are to be removed. back: the list that they were chosen from."""
-    return render("removal.html", job_ids=job_ids, back=back)
+def ask(job_ids: Sequence[str], kept: Mapping[str, list[str]]) -> Response:
+    """The question whether these are to be removed. kept: the query of the list that they were chosen from."""
+    return render("removal.html", job_ids=job_ids, kept=kept, back=_list(kept))
 
 
-def tell(what: str, outcomes: Sequence[Outcome], back: str) -> Response:
-    """What was done, and what was not."""
+def tell(what: str, outcomes: Sequence[Outcome], kept: Mapping[str, list[str]]) -> Response:
+    """What was done, and what was not. kept: as above."""
     done = sum(outcome.done for outcome in outcomes)
-    return render("changes.html", what=what, outcomes=outcomes, done=done, back=back)
+    return render("changes.html", what=what, outcomes=outcomes, done=done, back=_list(kept))
+
+
+def _list(kept: Mapping[str, list[str]]) -> str:
+    return links.of_query(links.to("jobs.index"), kept)

@@ -21,6 +21,9 @@ from geomill.jobstore.records import now, timestamp
 ROWS = 50  # of a page, unless it is asked for more
 NAMES = ("processID", "status", "owner", "minDuration", "maxDuration", "limit")  # as the API's query has them
 _ID = re.compile("[0-9a-f-]{36}")
+LABELS = {"datetime": "created", "minDuration": "took at least", "maxDuration": "took at most", "status": "state"}
+_ANY, _DAY, _NUMBER = re.compile(".*", re.DOTALL), re.compile(r"\d{4}-\d\d-\d\d"), re.compile(r"-?\d+(\.\d+)?")
+_SHAPES = {"from": _DAY, "until": _DAY, "minDuration": _NUMBER, "maxDuration": _NUMBER}  # a field holds nothing else
 DAYS = {"from": "T00:00:00Z", "until": "T23:59:59Z"}
 
 
@@ -79,12 +82,33 @@ def page(found: Page, asked: Mapping[str, Any]) -> Response:
         following=links.of_query(here, more) if more else None,
         first=links.of_query(here, {**given, "cursor": []}) if asked["cursor"] else None,
         filters=filters(asked),
+        kept=kept(request.args),
         states=list(Status),
         narrowed=any(request.args.get(name) for name in (*NAMES[:5], "datetime")),
         others=owners.sees_all(current_app) and current_app.identity.known,
         changes=any(mine.values()),
         removed=_removed(),
         known_processes=sorted(addresses),
+    )
+
+
+def again(form: MultiDict[str, str], wrong: str) -> Response:
+    """The form once more, as it was filled in. wrong: what is, by the names of the query."""
+    for name, label in LABELS.items():
+        wrong = wrong.replace(f"{name}:", f"{label}:")
+    names = ("processID", "owner", *DAYS, "minDuration", "maxDuration", "limit")
+    filled = {name: text for name in names if _SHAPES.get(name, _ANY).fullmatch(text := form.get(name, ""))}
+    here = links.to("jobs.index")
+    return render(
+        "jobs.html",
+        400,
+        wrong=wrong,
+        filters={**filled, "statuses": form.getlist("status"), "detailed": True},
+        states=list(Status),
+        narrowed=True,
+        others=owners.sees_all(current_app) and current_app.identity.known,
+        base=here,
+        this=here,
     )
 
 
@@ -98,14 +122,19 @@ def query(form: MultiDict[str, str]) -> dict[str, list[str]]:
     return {name: values for name, values in asked.items() if values}
 
 
+def kept(given: MultiDict[str, str]) -> dict[str, list[str]]:
+    """The part of the list that somebody looks at, as a query: to come back to."""
+    return {name: given.getlist(name) for name in (*NAMES, "datetime", "cursor") if name in given}
+
+
 def filters(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What the form shows of a query. asked: as JobsQuery reads it."""
     since, until = asked["datetime"]
     detailed = (asked["owner"], since, until, asked["min_duration"], asked["max_duration"])
     return {
         "detailed": any(each is not None for each in detailed),
-        "processes": ", ".join(asked["process_id"]),
-        "statuses": asked["status"],
+        "processID": ", ".join(asked["process_id"]),
+        "statuses": [status.value for status in asked["status"]],
         "owner": asked["owner"],
         "from": _day(since),
         "until": _day(until),

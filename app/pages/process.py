@@ -49,7 +49,10 @@ def page(document: Description) -> Response:
     """The page of a process, its form filled in with the request of a job where the address names one."""
     form = form_of(document)
     job_id = request.args.get("from")
-    return show(document, form, _of_job(form, job_id) if job_id else form.begin())
+    response = show(document, form, _of_job(form, job_id) if job_id else form.begin())
+    if job_id:  # what it was asked for is its owner's
+        response.cache_control.no_store = True
+    return response
 
 
 def show(

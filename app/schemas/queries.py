@@ -174,11 +174,11 @@ class ValueQuery(Query):
     )
 
 
-def read(schema: type[Query]) -> dict[str, Any]:
-    """The query parameters of the request. Raises InvalidQuery."""
+def read(schema: type[Query], given: MultiDict[str, str] | None = None) -> dict[str, Any]:
+    """The query parameters of the request, or others that are given. Raises InvalidQuery."""
     loader = schema()
     try:
-        loaded: dict[str, Any] = loader.load(_members(loader, request.args))
+        loaded: dict[str, Any] = loader.load(_members(loader, request.args if given is None else given))
     except ValidationError as error:
         raise InvalidQuery(_sentence(error.messages_dict)) from None
     return loaded

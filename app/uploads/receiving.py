@@ -36,7 +36,7 @@ def sent(most: int, name: str | None) -> Sent:
         request.max_content_length = most + OVERHEAD
         return _of_form(_Form(options.get("boundary", "")), most, name)
     if (request.content_length or 0) > most:
-        raise RequestEntityTooLarge
+        raise _too_large(most)
     request.max_content_length = most + OVERHEAD  # the limit itself is counted: a body of just that length is none
     _, disposition = parse_options_header(request.headers.get("Content-Disposition", ""))
     return _described(disposition.get("filename") or name, request.headers.get("Content-Type"), _up_to(most, _body()))
@@ -71,8 +71,12 @@ def _up_to(most: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         size += len(piece)
         if size > most:
-            raise RequestEntityTooLarge
+            raise _too_large(most)
         yield piece
+
+
+def _too_large(most: int) -> RequestEntityTooLarge:
+    return RequestEntityTooLarge(f"The file is larger than {most} bytes, the most that an upload may have.")
 
 
 def _body() -> Iterator[bytes]:

@@ -68,7 +68,7 @@ def test_a_file_is_deployed_as_it_is(client: FlaskClient, content: bytes, media_
 
 
 def test_what_is_large_is_carried_on(client: FlaskClient) -> None:
-    content = as_yaml(tool()) + b"#" * 900_000
+    content = as_yaml(tool()) + b"#" * 390_000  # more in letters than a form may usually hold
     body, content_type = encode_multipart_formdata({"file": ("a.cwl", content)})
     shown = client.post("/deploy/review", data=body, content_type=content_type, headers=OURS)
     answer = sent(client, "/deploy", **hidden(shown))
@@ -165,3 +165,11 @@ def test_a_package_that_is_too_large_for_a_request_is_refused(settings: Settings
     answer = sent(client, "/deploy/review", carried=b64encode(b"x" * 10_000).decode())
     assert answer.status_code == 413
     check_page(answer)
+
+
+def test_what_is_deployed_in_a_tenant_is_there(settings: Settings) -> None:
+    client = create_app(replace(settings, tenants=("acme",))).test_client()
+    path = "/acme/ogc-api/deploy"
+    answer = sent(client, path, **reviewed(client, path, text=as_yaml(tool()).decode()))
+    assert answer.location == "http://localhost/acme/ogc-api/processes/greet"
+    assert client.get("/acme/ogc-api/processes/greet").status_code == 200 and deployed(client) == []

@@ -34,7 +34,7 @@ def shown(client: FlaskClient, path: str, method: str = "GET", **more: object) -
         ("GET", "/nowhere", 404, "It is not here", "/api"),
         ("GET", "/jobs/none", 404, "It is not here", "/jobs"),
         ("GET", "/processes/ecco", 404, "Did you mean", "/processes"),
-        ("GET", ECHO, 405, "Your turn", "/api"),
+        ("PATCH", "/jobs", 405, "Your turn", "/api"),
         ("POST", ECHO, 400, "go back in your browser", "/"),
     ],
 )
@@ -70,3 +70,38 @@ def test_who_may_not_is_told_who_he_is_and_how_to_be_another(settings: Settings)
     for path in ("/deploy", "/nowhere", "/login", "/problems/bad-input"):
         assert "ann (reader)" in shown(client, path).text or path == "/login"
         assert "http://localhost/admin" not in anchors(shown(client, path).text)
+
+
+@pytest.mark.parametrize(
+    "path, page",
+    [
+        (ECHO, "/processes/echo"),
+        ("/ogc-api/processes/echo/execution", "/ogc-api/processes/echo"),
+        ("/deploy/review", "/deploy"),
+        ("/processes/a%3F/replacement/review", "/processes/a%3F/replacement"),
+        ("/jobs/none/retry", "/jobs/none"),
+        ("/logout", "/"),
+    ],
+)
+def test_an_address_that_takes_forms_alone_leads_to_its_page(client: FlaskClient, path: str, page: str) -> None:
+    answer = client.get(path, headers=HTML)
+    assert (answer.status_code, answer.location) == (303, f"http://localhost{page}")
+    assert client.get(path).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "referrer, following",
+    [
+        ("http://localhost/processes/echo?from=x", "/processes/echo?from%3Dx"),
+        ("http://localhost/deploy/review", "/deploy/review"),
+        ("https://evil.example/deploy", "/"),
+        ("", "/"),
+    ],
+)
+def test_who_was_logged_out_meanwhile_comes_back_to_his_form(settings: Settings, referrer: str, following: str) -> None:
+    Tokens(settings.home).create("ann", Role.EXECUTOR, None, None)
+    client = create_app(replace(settings, anonymous="none")).test_client()
+    answer = client.post(ECHO, json=HELLO, headers={**HTML, "Origin": "http://localhost", "Referer": referrer})
+    assert answer.status_code == 401 and {f"http://localhost/login?next={following}"} == {
+        each for each in anchors(answer.text) if "/login" in each
+    }

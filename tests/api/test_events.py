@@ -19,9 +19,10 @@ from support.stores import begin, create, succeed
 from support.waiting import until
 from werkzeug.test import TestResponse
 
-from geomill.app.api import steps
 from geomill.app.engine.steps import EVENTS
+from geomill.app.live import Told
 from geomill.app.server import Geomill
+from geomill.app.steps import seen_of
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -110,8 +111,7 @@ def test_half_a_line_is_told_when_it_is_whole(client: FlaskClient, running: tupl
 def test_a_page_goes_on_from_what_it_shows(client: FlaskClient, app: Geomill, running: tuple[str, Path]) -> None:
     job_id, folder = running
     say(folder, "a")
-    with app.app_context():
-        mark = steps.mark(job_id)
+    mark = str(seen_of(app.jobs, app.engine, job_id, Told()).told)
     assert read(client.get(f"/jobs/{job_id}/events?since={mark}", headers=STREAM)) == ([], mark)
     say(folder, "b")
     new = read(client.get(f"/jobs/{job_id}/events?since={mark}", headers=STREAM))

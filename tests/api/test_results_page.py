@@ -6,12 +6,15 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from support.validity import mistakes
 
+from geomill.app import create_app
+from geomill.app.config import Settings
 from geomill.app.negotiation import HTML
 from geomill.app.server import Geomill
 from geomill.jobstore import Result, files, records
@@ -116,3 +119,11 @@ def test_a_worker_reads_no_more_than_a_beginning(worker: FlaskClient, working: G
     page = worker.get(f"{job}/results?f=html").text
     assert "The first 100 rows." in page and "99,row" not in page and "<td>99</td>" in page
     assert "There is more of it." in page and 'data-features="' in page and len(page) < 60_000
+
+
+def test_pages_name_the_tiles_of_the_settings(settings: Settings) -> None:
+    tiles = "https://tiles.example.org/{z}/{x}/{y}.png"
+    client = create_app(replace(settings, tiles=tiles, tiles_by=HOSTILE)).test_client()
+    answer = client.get("/", headers=BROWSER)
+    assert f'data-tiles="{tiles}"' in answer.text and "<img src=x" not in answer.text
+    assert "https://tiles.example.org" in answer.headers["Content-Security-Policy"]

@@ -87,6 +87,7 @@ OPERATIONS = (
     "getOutputValue",
     "getLog",
     "getProblemType",
+    "getServerState",
     "deploy",
     "replace",
     "undeploy",
@@ -101,6 +102,10 @@ OPERATIONS = (
     "getJobInputs",
     "getJobProvenance",
     "getROCrate",
+    "upload",
+    "getUpload",
+    "removeUpload",
+    "getServerState",
 )
 DEPLOYED = "image"  # a process that may be changed
 PROXY = "geomill-proxy"  # of a job, which calls whom the job may call
@@ -146,6 +151,11 @@ class Tried:
     def post(self, process: str, inputs: dict[str, Any], **headers: str) -> requests.Response:
         address = f"{self.mill.url}/processes/{process}/execution"
         return self.session.post(address, json={"inputs": inputs}, headers=headers, timeout=60)
+
+    def upload(self) -> str:
+        """The id of a new upload."""
+        sent = self.session.post(f"{self.mill.url}/uploads?name=a.txt", data=b"0123456789", timeout=10)
+        return str(sent.json()["href"].rpartition("/")[2])
 
     def send(self, case: Case) -> int:
         """Send a request; the answer has to be one of those that the API definition announces. Gives its status."""
@@ -230,6 +240,7 @@ def test_every_answer_to_a_generated_request_is_a_documented_one(tried: Tried, o
     known = {
         "jobID": st.sampled_from([None, *tried.jobs]),
         "processID": st.sampled_from([None, *tried.processes, DEPLOYED]),
+        "uploadID": st.sampled_from([None, tried.upload()]),
         "path": st.sampled_from([None, "0.txt", "../job.json", "page.html", "a/b"]),
         "outputID": st.sampled_from([None, "result", "echoInput", "bboxInput", "imageInput"]),
         "N": st.sampled_from([None, 0, 1, 99]),

@@ -315,13 +315,13 @@ BOMBS: dict[str, tuple[Json, str]] = {
         tool("open('cwl.output.json', 'w').write('{\"o\": ' + '9' * 5000 + '}')", {"o": "Any"}), "number|digits|int"),
     "a value that is too deep": (
         tool("open('cwl.output.json', 'w').write('{\"o\": ' + '[' * 500 + ']' * 500 + '}')", {"o": "Any"}), "deep"),
-    "an endless script": (expression("while (true) {}", {"o": "Any"}), "stopped after"),
+    # one that computes for as long as any may, which takes ten seconds; others are in test_javascript
+    "an endless script": (
+        expression("return {o: /^(a+)+$/.test('a'.repeat(40) + 'b')};", {"o": "boolean"}), "stopped after"),
     "a script that wants it all": (
         expression("var a = []; while (true) { a.push(new Array(100000).fill(1)); }", {"o": "Any"}), "memory"),
     "a script that says too much": (expression("throw new Error('x'.repeat(1e8));", {"o": "Any"}), "xxx"),
     "a script without a ground": (expression("function f() { return f() + 1; } return f();", {"o": "Any"}), "stack"),
-    "a regular expression": (
-        expression("return {o: /^(a+)+$/.test('a'.repeat(40) + 'b')};", {"o": "boolean"}), "stopped after"),
     "its own end": (tool("import os; os.kill(os.getppid(), 9); os.kill(os.getpid(), 9)", O), "step"),
     "everybody's end": (tool("import os; os.system('kill -9 -1'); os.kill(os.getpid(), 9)", O), "step"),
     "no program": (tool("", O) | {"baseCommand": ["/nowhere/program"]}, "program"),

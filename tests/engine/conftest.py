@@ -125,6 +125,15 @@ def leave_with(code: int) -> int:
 
 
 @process
+def nest() -> list:
+    """Give what nobody can read."""
+    value = []
+    for _ in range(100):
+        value = [value]
+    return value
+
+
+@process
 def look() -> dict:
     """Tell what a job sees of the world."""
     return {

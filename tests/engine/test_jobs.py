@@ -47,6 +47,7 @@ def looked(mill: Mill) -> dict[str, Any]:
         ("fall", {"number": int(signal.SIGKILL)}, "signal", "ended by signal 9 (Killed)"),
         ("leave-with", {"code": 3}, "exit", "ended with exit code 3"),
         ("leave-with", {"code": 0}, "exit", "ended before it gave its results"),
+        ("nest", {}, "result", "what it gave cannot be passed on: it is nested deeper than 64 levels"),
     ],
 )
 def test_a_failure_says_why(mill: Mill, process: str, inputs: dict[str, int], cause: str, message: str) -> None:

@@ -15,6 +15,7 @@ from geomill.app.exchange import inputs
 from geomill.app.exchange import schema as schemas
 from geomill.app.exchange.request import read
 from geomill.app.exchange.strictjson import loads
+from geomill.app.pages.form.compound import Pairs
 from geomill.app.pages.form.editing import edited
 from geomill.app.pages.form.entries import MISSING, made, same
 from geomill.app.pages.form.fields import Choice, Field, Flag, Number, Text, Ticks, Written
@@ -92,6 +93,7 @@ def test_a_form_begins_with_the_defaults_and_asks_for_the_rest() -> None:
         ({"enum": ["a", 1, None]}, Choice, "a or 1"),
         ({"type": ["string", "null"]}, Text, "text"),
         ({"type": "array", "uniqueItems": True, "items": {"enum": ["r", "g"]}}, Ticks, "list of r or g"),
+        ({"type": "object", "additionalProperties": {"type": "number"}}, Pairs, "numbers, by name"),
         ({"$ref": "#"}, Written, "JSON"),
         ({}, Written, "JSON"),
         (True, Written, "JSON"),
@@ -173,6 +175,20 @@ def test_buttons_add_and_remove_and_lose_nothing() -> None:
         entries, _, _ = edited(asked, entries, said)
         assert asked.inputs[0].in_json(entries) == in_json
         assert asked.read(entries).request == {"inputs": {"x": {"value": value}, "y": "kept"}}
+
+
+def test_members_with_free_names_are_rows() -> None:
+    asked = form(x={"schema": {"type": "object", "additionalProperties": {"type": "number"}}})
+    entries = asked.begin()
+    for _ in range(2):
+        entries, _, _ = edited(asked, entries, "add inputs/x")
+    for key, (name, value) in enumerate((("a", "1"), ("b", "2.5"), ("", "3"))):
+        entries[f"inputs/x/{key}:name"], entries[f"inputs/x/{key}"] = name, value
+    reading = asked.read(entries)
+    assert reading.request == {"inputs": {"x": {"value": {"a": 1, "b": 2.5}}}}
+    assert reading.errors == {"inputs/x/2:name": "has no name."}
+    entries["inputs/x/2:name"] = "b"
+    assert asked.read(entries).errors == {"inputs/x/2:name": 'has the name "b" of another one.'}
 
 
 @pytest.mark.parametrize("text, wrong", [('{"name": 5}', "nothing that the fields"), ("{", "is not JSON"), ("", "")])

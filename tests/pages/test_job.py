@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from cwl.conftest import needs_sandbox  # type: ignore[import-not-found]
@@ -17,9 +16,11 @@ from support.waiting import holds
 from geomill.jobstore import Status
 
 OUT = {"o": glob("o")}
-TEXT = {"f": {"type": "File", "inputBinding": {}}}
+TEXT = {"f": {"type": "File", "inputBinding": {}}, "breaks": {"type": "boolean", "inputBinding": {"prefix": "-b"}}}
 TALK = """
 import sys, time
+if "-b" in sys.argv:
+    raise ValueError('band swir is missing')
 for number in range(100000):
     print("window", number, file=sys.stderr, flush=True)
     time.sleep(0.05)
@@ -27,20 +28,19 @@ for number in range(100000):
 
 
 @pytest.fixture(scope="module")
-def packages(site: Mill) -> Iterator[None]:
-    """A workflow whose second step goes on, and one whose second step fails."""
+def workflows(site: Mill) -> str:
+    """A workflow whose second step goes on, or breaks."""
     needs_sandbox()
-    first = {"run": tool("open('o', 'w').write('a')", OUT), "in": {}, "out": ["o"]}
-    for name, script in (("goes-on", TALK), ("breaks", "raise ValueError('band swir is missing')")):
-        second = {"run": tool(script, OUT, TEXT), "in": {"f": "crop/o"}, "out": ["o"]}
-        steps = {"crop": first, "otsu": second}
-        deploy(site, workflow(steps, {"o": {"type": "File", "outputSource": "otsu/o"}}), name)
-    yield
+    crop = {"run": tool("open('o', 'w').write('a')", OUT), "in": {}, "out": ["o"]}
+    otsu = {"run": tool(TALK, OUT, TEXT), "in": {"f": "crop/o", "breaks": "breaks"}, "out": ["o"]}
+    given = {"o": {"type": "File", "outputSource": "otsu/o"}}
+    deploy(site, workflow({"crop": crop, "otsu": otsu}, given, {"breaks": "boolean"}), "two-steps")
+    return "two-steps"
 
 
-def test_a_workflow_is_watched_until_it_is_dismissed(page: Page, site: Mill, packages: None) -> None:
+def test_a_workflow_is_watched_until_it_is_dismissed(page: Page, site: Mill, workflows: str) -> None:
     """Its steps arrive, the log of the one that runs grows, and after Dismiss no process of it is left."""
-    job_id = site.submit("goes-on")
+    job_id = site.submit(workflows, breaks=False)
     page.goto(f"/jobs/{job_id}")
     expect(page.locator("#step-1")).to_contain_text("successful")
     expect(page.locator("#step-2")).to_contain_text("running")
@@ -102,8 +102,8 @@ def test_a_failure_is_explained(quiet_page: Page, site: Mill) -> None:
     assert site.store.request(again) == site.store.request(job_id)
 
 
-def test_a_workflow_is_retried_from_the_step_that_failed(quiet_page: Page, site: Mill, packages: None) -> None:
-    job_id = site.submit("breaks")
+def test_a_workflow_is_retried_from_the_step_that_failed(quiet_page: Page, site: Mill, workflows: str) -> None:
+    job_id = site.submit(workflows, breaks=True)
     site.ended(job_id)
     quiet_page.goto(f"/jobs/{job_id}")
     expect(quiet_page.locator("#standing")).to_contain_text("step otsu ended with code 1")

@@ -58,6 +58,16 @@ def test_a_filter_needs_no_script_and_keeps_its_values(quiet_page: Page, jobs: d
     expect(quiet_page.locator(f"#job-{jobs['sum']}")).to_be_visible()
 
 
+def test_a_filter_that_cannot_be_is_shown_again(quiet_page: Page) -> None:
+    quiet_page.goto("/jobs/filter?status=failed&from=2026-01-05&until=2026-01-01&minDuration=abc")
+    expect(quiet_page.get_by_role("alert")).to_contain_text("created: the interval ends before it begins")
+    expect(quiet_page.get_by_role("alert")).to_contain_text("took at least: Not a valid number")
+    expect(quiet_page.get_by_label("failed")).to_be_checked()
+    assert quiet_page.get_by_label("Created from").input_value() == "2026-01-05"
+    quiet_page.goto("/jobs/changes")
+    assert quiet_page.url.endswith("/jobs")
+
+
 def test_a_list_is_paged(quiet_page: Page, jobs: dict[str, str]) -> None:
     quiet_page.goto("/jobs?processID=add&limit=1")
     expect(quiet_page.locator("tbody tr")).to_have_count(1)
@@ -112,6 +122,7 @@ def test_jobs_are_changed_together_and_each_outcome_is_told(quiet_page: Page, si
     expect(quiet_page.get_by_role("heading", level=1)).to_have_text("1 of 1 job dismissed")
     assert site.store.status(running).status is Status.DISMISSED
     quiet_page.get_by_role("link", name="Back to the jobs").click()
+    assert quiet_page.url.endswith("/jobs?processID=add%2Cgo-on")
 
 
 def test_a_row_offers_what_its_reader_may(open_page: OpenPage, guarded: Mill, tokens: dict[str, str]) -> None:

@@ -9,6 +9,14 @@ import pytest
 from pages.conftest import OpenPage
 from support.browsers import Page, expect, watch_of
 
+TILED = """async (by) => {
+  const {dataset} = document.documentElement, scripts = document.querySelector("script[src$='page.js']").src;
+  dataset.tiles = scripts.replace("js/page.js", "icons/geomill.svg?{z}/{x}/{y}");
+  dataset.tilesBy = by;
+  const place = document.createElement("div");
+  document.querySelector("main").append(place);
+  await (await import(scripts.replace("page.js", "map.js"))).makeMap(place, "Map");
+}"""
 FORM = """async (html) => {
   const form = document.createElement("form");
   form.innerHTML = html;
@@ -135,3 +143,12 @@ def test_a_feature_stays_one_and_nonsense_is_let_be(drawing: Any) -> None:
     for wrong in ('{"type": "Polygon", "coordinates": 5}', '{"coordinates": [["a", "b"]]}', "[1", '{"features": {}}'):
         page.locator("textarea").fill(wrong)
         expect(page.locator(".map .feature")).to_have_count(0)
+
+
+def test_tiles_are_shown_and_their_makers_named(page: Page) -> None:
+    page.goto("/conformance?f=html")
+    page.evaluate(TILED, "Somebody & <img src=x onerror=alert(1)>")
+    expect(page.locator(".map img.leaflet-tile").first).to_be_visible()
+    expect(page.locator(".leaflet-control-attribution")).to_have_text("Somebody & <img src=x onerror=alert(1)>")
+    page.get_by_role("button", name="Zoom in").click()
+    expect(page.locator(".map img.leaflet-tile").first).to_be_visible()

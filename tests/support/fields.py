@@ -72,6 +72,15 @@ def _objects(draw: st.DrawFn, inner: st.SearchStrategy[Pair]) -> Pair:
     return {**schema, "required": required}, given
 
 
+def _maps(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
+    return st.tuples(inner, st.sets(NAMES.filter(lambda name: "\n" not in name), min_size=1, max_size=3)).map(
+        lambda drawn: (
+            {"type": "object", "additionalProperties": drawn[0][0]},
+            {name: drawn[0][1] for name in sorted(drawn[1])},
+        )
+    )
+
+
 @st.composite
 def _alternatives(draw: st.DrawFn, inner: st.SearchStrategy[Pair]) -> Pair:
     pairs = draw(st.lists(inner, min_size=2, max_size=3))
@@ -79,7 +88,9 @@ def _alternatives(draw: st.DrawFn, inner: st.SearchStrategy[Pair]) -> Pair:
 
 
 # with a value that a form can show
-PAIRS = st.recursive(leaves(), lambda inner: _lists(inner) | _objects(inner) | _alternatives(inner), max_leaves=5)
+PAIRS = st.recursive(
+    leaves(), lambda inner: _lists(inner) | _objects(inner) | _maps(inner) | _alternatives(inner), max_leaves=5
+)
 
 KEYWORDS = st.dictionaries(
     st.sampled_from(

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from geomill.app.exchange import schema as schemas
 from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Json, Missing, inside, made, same
 from geomill.app.pages.form.fields import Field
+from geomill.app.pages.form.snippets import UNSEEN, coded
 
 MOST_ROWS = 20  # empty ones that a form begins with
 
@@ -109,6 +110,41 @@ class Rows(Field):
     def parts(self, name: str, entries: Entries) -> Iterator[tuple[str, Field]]:
         """As above."""
         yield from ((inside(name, key), self.item) for key in self.keys(name, entries))
+
+
+@dataclass(frozen=True)
+class Pairs(Rows):
+    """The members of an object whose names are free: rows of a name and a value."""
+
+    kind: ClassVar[str] = "pairs"
+
+    def added(self, name: str, key: str) -> Filled:
+        """One more row."""
+        return [(f"{inside(name, key)}:name", ""), *super().added(name, key)]
+
+    def fill(self, name: str, value: Json | Missing) -> Filled:
+        """As above."""
+        given = value if isinstance(value, dict) else {}
+        plain = [(key, each) for key, each in enumerate(given) if not UNSEEN.search(each) and "\n" not in each]
+        names = [(f"{inside(name, key)}:name", each) for key, each in plain]
+        return [*names, *super().fill(name, list(given.values()))]
+
+    def read(self, at: At) -> Json | Missing:
+        """As above."""
+        at.here()
+        members: dict[str, Json] = {}
+        keys = self.keys(at.name, at.entries)
+        for key in keys:
+            row = inside(at.name, key)
+            name = at.of(row, "").text(":name")
+            value = self.item.read(at.of(row, f".{name}"))
+            if name in members:
+                at.of(row, "").wrong(f"has the name {coded(name)} of another one.", ":name")
+            elif value is not MISSING and name:
+                members[name] = value
+            elif value is not MISSING:
+                at.of(row, "").wrong("has no name.", ":name")
+        return members if members or (self.required and not self.nullable and not keys) else self.nothing()
 
 
 @dataclass(frozen=True)

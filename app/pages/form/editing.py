@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from geomill.app.pages.form.compound import Group, Rows, Variants
+from geomill.app.pages.form.compound import Group, Pairs, Rows, Variants
 from geomill.app.pages.form.entries import MISSING, Entries, Filled, inside, is_in, made
 from geomill.app.pages.form.fields import Field
 from geomill.app.pages.form.form import RAW, Form, Input
@@ -23,7 +23,7 @@ def edited(form: Form, entries: Entries, said: str) -> tuple[Entries, str | None
             changed, errors = _switched(each, entries, verb)
             return completed(form, changed), f"{name}:json" if each.in_json(changed) else name, errors
     part = dict(form.walk(entries)).get(name)
-    act = _ACTS.get((type(part), verb))
+    act = next((act for (kind, each), act in _ACTS.items() if each == verb and isinstance(part, kind)), None)
     if part is None or act is None:
         return completed(form, entries), None, {}
     changed, focus = act(part, entries, name, key)
@@ -51,7 +51,8 @@ def _add(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, s
     if part.most is not None and len(known) >= part.most:
         return entries, f"{name}:add"
     new = str(max(map(int, known), default=-1) + 1)
-    return made([*entries.items(multi=True), *part.added(name, new)]), inside(name, new)
+    focus = inside(name, new) + (":name" if isinstance(part, Pairs) else "")
+    return made([*entries.items(multi=True), *part.added(name, new)]), focus
 
 
 def _remove(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, str | None]:

@@ -12,7 +12,7 @@ from typing import Any
 from geomill.app.exchange import schema as schemas
 from geomill.app.exchange.formats import short_code
 from geomill.app.exchange.values import described_type
-from geomill.app.pages.form.compound import Group, Rows, Variants
+from geomill.app.pages.form.compound import Group, Pairs, Rows, Variants
 from geomill.app.pages.form.entries import MISSING, Json
 from geomill.app.pages.form.fields import LONG, Choice, Field, Flag, Number, Text, Ticks, Written
 from geomill.app.pages.form.special import Box, Document, File, Qualified
@@ -49,7 +49,7 @@ def input_field(name: str, described: Mapping[str, Any]) -> Field:
 
 def _qualified(one: Field) -> Field:
     """A field whose value may be an object, wrapped as the standard wants it of an input."""
-    wrapped = isinstance(one, Group | Variants | Document) or type(one) is Written
+    wrapped = isinstance(one, Group | Pairs | Variants | Document) or type(one) is Written
     if not wrapped:
         return one
     return Qualified(one.title, one.help, one.words, one.required, one.nullable, one.default, inner=one)
@@ -142,6 +142,9 @@ class _Making:
 
     def _group(self, facts: Schema, depth: int) -> Field:
         members = facts.get("properties") or {}
+        values = facts.get("additionalProperties")
+        if not members and isinstance(values, Mapping) and _types(values):
+            return Pairs(item=self.field(values, True, depth + 1))
         if not members:
             return Written() if not short_code(facts) else Document()
         required = facts.get("required") or ()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from geomill.app.exchange.values import QUALIFIERS
-from geomill.app.pages.form.compound import Group
+from geomill.app.pages.form.compound import Group, Pairs
 from geomill.app.pages.form.entries import At, Entries, Filled, Json, Missing
 from geomill.app.pages.form.fields import Field, Written, is_number, number
 from geomill.app.pages.form.snippets import coded
@@ -141,7 +141,7 @@ class Qualified(Field):
         value = self.inner.read(at)
         if not isinstance(value, dict) or isinstance(value.get("href"), str) or (value and not set(value) - BOX):
             return value
-        written = not isinstance(self.inner, Group)  # who writes JSON may write it as it is to be sent
+        written = not isinstance(self.inner, Group | Pairs)  # who writes JSON may write it as it is to be sent
         return value if written and "value" in value and not set(value) - QUALIFIERS else {"value": value}
 
     def parts(self, name: str, entries: Entries) -> Iterator[tuple[str, Field]]:

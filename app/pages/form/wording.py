@@ -48,15 +48,28 @@ def _one(facts: Mapping[str, Any], depth: int) -> str:
         return listed([option for option in options if option is not None] or ["nothing"])
     types = facts.get("type") or ("object" if "properties" in facts else "array" if "items" in facts else [])
     types = types if isinstance(types, list) else [types]
-    told = [_list(facts, depth) if kind == "array" else TYPES.get(kind, "JSON") for kind in types if kind != "null"]
+    told = [_of_type(kind, facts, depth) for kind in types if kind != "null"]
     return ", ".join(filter(None, [listed(told) or "JSON", limits(facts)]))
+
+
+def _of_type(kind: str, facts: Mapping[str, Any], depth: int) -> str:
+    if kind == "array":
+        return _list(facts, depth)
+    values = facts.get("additionalProperties")
+    if kind == "object" and isinstance(values, Mapping) and values.get("type") and not facts.get("properties"):
+        return f"{_several(phrase(values, depth + 1))}, by name"
+    return TYPES.get(kind, "JSON")
+
+
+def _several(item: str) -> str:
+    """More than one of what a phrase tells."""
+    head, _, rest = item.partition(", ")
+    return PLURALS[head] + (f", each {rest}" if rest else "") if head in PLURALS else item
 
 
 def _list(facts: Mapping[str, Any], depth: int) -> str:
     count = between(facts.get("minItems"), facts.get("maxItems"))
-    item = phrase(facts.get("items", {}), depth + 1)
-    head, _, rest = item.partition(", ")
-    kind = PLURALS[head] + (f", each {rest}" if rest else "") if head in PLURALS else item
+    kind = _several(phrase(facts.get("items", {}), depth + 1))
     return f"list of {count} {kind}" if count and count != "at least 0" else f"list of {kind}"
 
 

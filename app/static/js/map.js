@@ -70,7 +70,12 @@ function tileLayer(L, template) {
   const layer = L.tileLayer(template, { maxNativeZoom: 19, maxZoom: 24, noWrap: false });
   const text = document.documentElement.dataset.tilesBy || `Tiles: ${new URL(template.replaceAll("{s}", "a")).host}`;
   layer.options.attribution = escaped(text);
-  layer._abortLoading = () => {}; // Leaflet's own shows an image with a data: address, which no page of ours may load
+  // Leaflet's own show an image with a data: address in place of what is not wanted any more; no page of ours may
+  layer._abortLoading = () => {};
+  layer._removeTile = (key) => {
+    layer._tiles[key]?.el.removeAttribute("src");
+    L.GridLayer.prototype._removeTile.call(layer, key);
+  };
   return layer;
 }
 
@@ -96,6 +101,12 @@ function* positions(part) {
   else if (part && typeof part === "object") {
     yield* positions(part.geometries ?? part.geometry ?? part.coordinates ?? []);
   }
+}
+
+/** Whether features lie where longitudes and latitudes can: some write metres. */
+export function onEarth(found) {
+  for (const [lon, lat] of positions(found)) if (Math.abs(lon) > 540 || Math.abs(lat) > 90) return false;
+  return true;
 }
 
 /** Whether features fit together better with the antimeridian in the middle. */

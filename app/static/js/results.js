@@ -1,7 +1,7 @@
 // Results on maps: features with the rows of their table, and rasters as pictures that tell their values.
 // A map is made when it comes into sight. What is shown comes from jobs, and is text.
 
-import { addFeatures, features, fit, makeMap } from "./map.js";
+import { addFeatures, features, fit, makeMap, onEarth } from "./map.js";
 import { showRaster } from "./raster.js";
 import { addRows } from "./rows.js";
 
@@ -42,6 +42,7 @@ async function showFeatures(place) {
   if (Number(answer.headers.get("Content-Length")) > LARGEST) throw new Error("it is too large");
   const found = features(unwrapped(await answer.json()));
   if (found === null) throw new Error("it is no GeoJSON");
+  if (!onEarth(found)) throw new Error("its coordinates are no longitudes and latitudes");
   const view = await makeMap(place, `Map of ${place.dataset.label}; the table beside it says the same`);
   const body = rowsOf(place, found);
   const shown = addFeatures(view, found, (event, number) => {

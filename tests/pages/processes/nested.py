@@ -35,6 +35,7 @@ def nested(
     moment: Annotated[datetime.datetime | None, About("Moment")] = None,
     smooth: Annotated[bool, About("Smooth it")] = True,
     area: Annotated[Geometry | None, About("Area")] = None,
+    options: Annotated[dict[str, float] | None, About("Options")] = None,
     colours: Annotated[list[Literal["red", "green", "blue"]] | None, About("Colours", unique_items=True)] = None,
 ) -> dict[str, Any]:
     """Give back the number of bands."""
