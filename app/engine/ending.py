@@ -26,13 +26,13 @@ class Ending:
 
 
 def of_child(
-    exit_status: int, results: dict[str, Any] | None, failure: dict[str, Any] | None, bounds: Limits,
+    exit_status: int, results: dict[str, Any] | str | None, failure: dict[str, Any] | None, bounds: Limits,
     starved: Callable[[], bool],
 ) -> Ending:  # fmt: skip
     """What the end of the child means; who lost a process to the kernel may have said anything.
 
-    exit_status: as of waitpid; results, failure: what it said; starved: whether the kernel has ended somebody for
-    want of memory meanwhile.
+    exit_status: as of waitpid; results, failure: what it said, or why its results cannot be read;
+    starved: whether the kernel has ended somebody for want of memory meanwhile.
     """
     ending = _own(exit_status, results, failure, bounds, starved)
     if ending.cause in ("exception", "exit") and starved():
@@ -41,7 +41,7 @@ def of_child(
 
 
 def _own(
-    exit_status: int, results: dict[str, Any] | None, failure: dict[str, Any] | None, bounds: Limits,
+    exit_status: int, results: dict[str, Any] | str | None, failure: dict[str, Any] | None, bounds: Limits,
     starved: Callable[[], bool],
 ) -> Ending:  # fmt: skip
     """What the end of the child says by itself."""
@@ -57,6 +57,8 @@ def _own(
             return Ending(Status.FAILED, excess.cause, excess.message)
         return Ending(Status.FAILED, "signal", f"ended by signal {number} ({signal.strsignal(number)})")
     code = os.WEXITSTATUS(exit_status)
+    if code == 0 and isinstance(results, str):
+        return Ending(Status.FAILED, "result", results[:LONGEST_MESSAGE])
     if code == 0 and results is not None:
         return Ending(Status.SUCCESSFUL)
     text = "ended before it gave its results" if code == 0 else f"ended with exit code {code}"

@@ -72,6 +72,5 @@ def _parse(line: bytes | bytearray) -> dict[str, Any] | None:
     try:
         message = loads(bytes(line), most=math.inf)  # LONGEST bounds it
     except ValueError as error:  # no JSON, or what the standard parser takes and nobody could send on: NaN, depth
-        told = f"what it gave cannot be passed on: it {error}"
-        return {"failure": {"cause": "result", "message": told}} if line.startswith(RESULTS) else None
+        return {"results": f"what it gave cannot be passed on: it {error}"} if line.startswith(RESULTS) else None
     return message if isinstance(message, dict) else None

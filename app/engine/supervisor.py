@@ -82,6 +82,7 @@ class Supervisor:
         self.starved_before = usage.out_of_memory()
         self.results: dict[str, Any] | None = None
         self.failure: dict[str, Any] | None = None
+        self.unread: str | None = None  # why it gave none that can be read
         self.progress: tuple[int | None, str | None] | None = None
         self.reported = 0.0
         self.published_durably = True  # as long as nothing is published
@@ -225,6 +226,8 @@ class Supervisor:
         for message in messages:
             if isinstance(message.get("results"), dict):
                 self.results = message["results"]
+            elif isinstance(message.get("results"), str):
+                self.unread = message["results"]
             elif isinstance(message.get("failure"), dict):
                 self.failure = message["failure"]
             elif isinstance(message.get("event"), dict):
@@ -244,7 +247,8 @@ class Supervisor:
             self.progress, self.reported = None, time.monotonic()
 
     def _said_ending(self) -> Ending:
-        return of_child(self.tree.exit_status or 0, self.results, self.failure, self.job.limits, self._starved)
+        given = self.unread if self.results is None else self.results
+        return of_child(self.tree.exit_status or 0, given, self.failure, self.job.limits, self._starved)
 
     def _starved(self) -> bool:
         """Whether the kernel has ended somebody for want of memory since we are here."""
