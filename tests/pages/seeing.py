@@ -12,7 +12,7 @@ from support.browsers import HEIGHT, NARROW, WIDE, Page, watch_of
 
 REFLOW = 320  # CSS pixels; WCAG 2.2, 1.4.10
 ONLY_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
-ONLY_SIZES = {"runOnly": {"type": "rule", "values": ["target-size"]}}
+ONLY_NARROW = {"runOnly": {"type": "rule", "values": ["target-size", "scrollable-region-focusable"]}}
 MOST_STOPS, MORE_STOPS = 80, 15  # what can be scrolled is a stop too
 
 AXE = """async (options) => (await axe.run(document, {resultTypes: ["violations"], ...options})).violations
@@ -130,7 +130,7 @@ def look(page: Page, path: str, press: Press | None = None, pictures: Path | Non
     _set(page, WIDE, dark=True)
     seen["axe_dark"] = page.evaluate(AXE, ONLY_COLOURS)
     _set(page, NARROW)
-    seen["axe_narrow"] = page.evaluate(AXE, ONLY_SIZES)
+    seen["axe_narrow"] = page.evaluate(AXE, ONLY_NARROW)
     return Seen(**seen, complaints=list(watch_of(page).complaints))
 
 
