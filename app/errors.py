@@ -23,6 +23,7 @@ from geomill.app.guard import Refused
 from geomill.app.identity.callers import ChangesRefused, Forbidden, Unauthenticated
 from geomill.app.inlining import TooMuchAtOnce
 from geomill.app.negotiation import HTML, JSON, PROBLEM, accepted, chosen
+from geomill.app.pages.form.entries import TooMuch
 from geomill.app.sandbox import NoIsolation
 from geomill.app.tenant_names import NoSuchTenant
 from geomill.app.uploads.store import NoSuchUpload, TooManyUploads
@@ -140,6 +141,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
         429, "too-many-uploads", "Too many uploads", "One caller keeps as many uploads as may; remove one, or wait."
     ),
     GivenGone: BAD_INPUT,
+    TooMuch: BAD_INPUT,
     NoSuchVersion: Problem(404, "no-such-version", "No such version", "The process never had this package."),
     NoSuchLog: Problem(404, "no-such-log", "No such log", "A log of a step is there once the step has begun."),
     JobNotFinished: Problem(409, "job-not-finished", "Job not finished", "Only a job that has ended can be retried."),

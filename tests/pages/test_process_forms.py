@@ -230,3 +230,13 @@ def test_processes_are_found_by_their_words(client: FlaskClient, query: str, fou
     page = client.get(f"/processes?{query}", headers=HTML)
     assert page.status_code == 200 and all(f"/processes/{process}" in page.text for process in found)
     assert ("No process has these words" in page.text) == (not found)
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize("count, said", [(6000, "more than 5000 entries"), (1000, "at most 500 fields and 100 rows")])
+def test_more_than_a_page_sends_is_refused(client: FlaskClient, kind: str, count: int, said: str) -> None:
+    rows = {"geomill-form": "1", "inputs/numbersInput:row": [str(key) for key in range(count)]}
+    for what in ("request", "execution"):
+        accepts = {**OURS, "Accept": "*/*"}
+        answer = client.post(f"/processes/echo/{what}", data=rows, content_type=kind, headers=accepts)
+        assert (answer.status_code, said in answer.text) == (400, True), answer.text
