@@ -23,6 +23,7 @@ from geomill.app.guard import Refused
 from geomill.app.identity.callers import ChangesRefused, Forbidden, Unauthenticated
 from geomill.app.inlining import TooMuchAtOnce
 from geomill.app.negotiation import HTML, JSON, PROBLEM, accepted, chosen
+from geomill.app.pages import above
 from geomill.app.pages.form.entries import TooMuch
 from geomill.app.sandbox import NoIsolation
 from geomill.app.tenant_names import NoSuchTenant
@@ -293,7 +294,10 @@ def answer(error: Exception) -> Response:
         current_app.logger.error("the home cannot be used at %s %s: %s", request.method, request.path, error)
     said = document(problem, error)
     retry_after = getattr(error, "retry_after", AGAIN.get(problem.type))
-    if chosen(request, (JSON, HTML)) == HTML:
+    wants_page = chosen(request, (JSON, HTML)) == HTML
+    if wants_page and problem.status in (404, 405) and request.method in security.READS and above.only_posted():
+        return Response(status=303, headers={"Location": above.page_above(), "Cache-Control": "no-store"})
+    if wants_page:
         # a form comes back as it was filled in
         response = g.form_again(said) if "form_again" in g else pages.error(said, retry_after)
     else:

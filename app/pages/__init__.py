@@ -12,7 +12,7 @@ from flask import Response, current_app, g, render_template, request
 from geomill.app import links
 from geomill.app.identity.callers import Caller, Unauthenticated
 from geomill.app.identity.roles import PUBLIC, Role
-from geomill.app.pages import trees, words
+from geomill.app.pages import above, trees, words
 from geomill.app.pages.assets import address
 from geomill.app.security import READS, page_headers
 
@@ -83,7 +83,7 @@ def _around() -> dict[str, Any]:
         "known": app.identity.knows(),
         "tiles": app.settings.tiles,
         "tiles_by": app.settings.tiles_by,
-        "here": links.here(),
+        "here": links.here() if request.method in READS else above.page_above(),
         "as_json": _as_json(),
     }
 
