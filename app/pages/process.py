@@ -49,9 +49,11 @@ def page(document: Description) -> Response:
     """The page of a process, its form filled in with the request of a job where the address names one."""
     form = form_of(document)
     job_id = request.args.get("from")
-    response = show(document, form, _of_job(form, job_id) if job_id else form.begin())
-    if job_id:  # what it was asked for is its owner's
-        response.cache_control.no_store = True
+    if not job_id:
+        return show(document, form, form.begin())
+    entries = _of_job(form, job_id)
+    response = show(document, form, entries, checked(document, entries).errors)  # an upload of it may be gone
+    response.cache_control.no_store = True  # what it was asked for is its owner's
     return response
 
 

@@ -246,3 +246,17 @@ def test_more_than_a_page_sends_is_refused(client: FlaskClient, count: int, said
             headers = {**OURS, "Accept": "*/*"}
             answer = client.post(f"/processes/echo/{what}", data=body, content_type=kind, headers=headers)
             assert (answer.status_code, said in answer.text) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("written", ["http://{}", "HTTP://{}", "http://{}?x=1", "http://{}#f"])
+def test_a_job_whose_upload_is_gone_is_asked_for_again_by_its_form(client: FlaskClient, written: str) -> None:
+    sent = client.post("/uploads", data=b"a", content_type="text/plain").json
+    href = written.format(sent["href"].removeprefix("http://"))
+    asked = {"inputs": {"echoInput": {"href": href}}}
+    begun = client.post("/processes/echo/execution", json=asked, headers={"Prefer": "respond-async"})
+    assert begun.status_code == 201, begun.text
+    client.delete(sent["href"])
+    again = client.post(f"/jobs/{begun.json['jobID']}/again", headers=OURS)
+    assert again.status_code == 303 and f"/processes/echo?from={begun.json['jobID']}" in again.headers["Location"]
+    page = client.get(again.headers["Location"], headers=HTML)
+    assert href in page.text and 'id="inputs/echoInput:json-error">cannot' in page.text
