@@ -28,6 +28,7 @@ from geomill.app.uploads.asked import check_href, uploads_of
 from geomill.processes import BadInput
 
 Description = Mapping[str, Any]
+MOST_CHECKED = 50_000  # bytes of a request that is checked before it is sent
 LACKING = re.compile(r'lacks the member "(.*)"\.', re.DOTALL)  # as exchange.explain says it of an object
 
 
@@ -52,7 +53,9 @@ def page(document: Description) -> Response:
     if not job_id:
         return show(document, form, form.begin())
     entries = _of_job(form, job_id)
-    response = show(document, form, entries, checked(document, entries).errors)  # an upload of it may be gone
+    small = len(geomill.jobs.request(job_id)) <= MOST_CHECKED
+    errors = checked(document, entries).errors if small else {}  # an upload of it may be gone
+    response = show(document, form, entries, errors)
     response.cache_control.no_store = True  # what it was asked for is its owner's
     return response
 
