@@ -23,6 +23,8 @@ from geomill.app.guard import Refused
 from geomill.app.identity.callers import ChangesRefused, Forbidden, Unauthenticated
 from geomill.app.inlining import TooMuchAtOnce
 from geomill.app.negotiation import HTML, JSON, PROBLEM, accepted, chosen
+from geomill.app.pages import above
+from geomill.app.pages.form.entries import TooMuch
 from geomill.app.sandbox import NoIsolation
 from geomill.app.tenant_names import NoSuchTenant
 from geomill.app.uploads.store import NoSuchUpload, TooManyUploads
@@ -140,6 +142,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
         429, "too-many-uploads", "Too many uploads", "One caller keeps as many uploads as may; remove one, or wait."
     ),
     GivenGone: BAD_INPUT,
+    TooMuch: BAD_INPUT,
     NoSuchVersion: Problem(404, "no-such-version", "No such version", "The process never had this package."),
     NoSuchLog: Problem(404, "no-such-log", "No such log", "A log of a step is there once the step has begun."),
     JobNotFinished: Problem(409, "job-not-finished", "Job not finished", "Only a job that has ended can be retried."),
@@ -291,9 +294,10 @@ def answer(error: Exception) -> Response:
         current_app.logger.error("the home cannot be used at %s %s: %s", request.method, request.path, error)
     said = document(problem, error)
     retry_after = getattr(error, "retry_after", AGAIN.get(problem.type))
-    if chosen(request, (JSON, HTML)) == HTML:
-        if isinstance(error, MethodNotAllowed) and request.method in security.READS:
-            return pages.above()
+    wants_page = chosen(request, (JSON, HTML)) == HTML
+    if wants_page and problem.status in (404, 405) and request.method in security.READS and above.only_posted():
+        return above.lead()
+    if wants_page:
         # a form comes back as it was filled in
         response = g.form_again(said) if "form_again" in g else pages.error(said, retry_after)
     else:

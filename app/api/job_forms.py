@@ -13,6 +13,7 @@ from geomill.app import links
 from geomill.app.api.execution import repeat, run_again
 from geomill.app.engine.client import Engine
 from geomill.app.errors import InvalidQuery
+from geomill.app.exchange import InvalidRequest
 from geomill.app.identity import owners
 from geomill.app.identity.callers import Forbidden
 from geomill.app.negotiation import HTML
@@ -24,6 +25,7 @@ from geomill.app.schemas.queries import read
 from geomill.app.security import refuse_foreign
 from geomill.app.server import current_app
 from geomill.jobstore import InvalidTransition, JobStore, NoSuchJob, Status, StatusInfo, StoreBusy
+from geomill.processes import BadInput
 
 bp = Blueprint("job_forms", __name__)
 
@@ -110,9 +112,13 @@ def pin(job_id: str) -> Response:
 @bp.post("/jobs/<job_id>/again")
 @operation("runAgain", LEADS_ON, **FORM)
 def again(job_id: str) -> Response:
-    """Ask for the same once more."""
+    """Ask for the same once more; where that is not possible any more, the form with it says why."""
     refuse_foreign(current_app.settings)
-    return _lead_to_new(run_again(job_id))
+    try:
+        return _lead_to_new(run_again(job_id))
+    except (InvalidRequest, BadInput):  # an upload is gone, or the process is another one now
+        process_id = current_app.jobs.job(job_id).process_id
+        return _lead_to(links.of_query(links.to("processes.show", process_id=process_id), {"from": [job_id]}))
 
 
 @bp.post("/jobs/<job_id>/retrial")

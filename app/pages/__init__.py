@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, render_template, request
 
 from geomill.app import links
 from geomill.app.identity.callers import Caller, Unauthenticated
 from geomill.app.identity.roles import PUBLIC, Role
-from geomill.app.pages import trees, words
+from geomill.app.pages import above, trees, words
 from geomill.app.pages.assets import address
 from geomill.app.security import READS, own_origins, page_headers
 
@@ -69,21 +69,13 @@ def error(problem: dict[str, Any], retry_after: int | None = None) -> Response:
     return response
 
 
-def above() -> Response:
-    """To the page that an address belongs to, which only takes what a form sends: its parent."""
-    parent = links.to("landing.show").rstrip("/") + quote(request.path.rpartition("/")[0] or "/")
-    response = Response(status=303, headers={"Location": parent, "Cache-Control": "no-store"})
-    response.vary.add("Accept")
-    return response
-
-
 def _place() -> str:
     """The path and query of the page that a browser shows: what it asks for, or where a form was sent from."""
     if request.method in READS:
         return links.here()
     sent = urlsplit(request.referrer or "")
     if not sent.netloc or f"{sent.scheme}://{sent.netloc}" not in own_origins(_app().settings):
-        return urlsplit(links.to("landing.show")).path
+        return above.page_above()
     return sent.path + (f"?{sent.query}" if sent.query else "")
 
 

@@ -7,6 +7,7 @@ from io import BytesIO
 
 from flask import g, request
 from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from geomill.app import links
@@ -17,18 +18,24 @@ from geomill.app.server import current_app
 from geomill.app.uploads.receiving import described
 
 TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
-MOST_PARTS = 20_000
+MOST_ENTRIES = 5000  # far more than a form shows
 
 
 def entries(body: bytes) -> Entries | None:
     """The entries of a body that is a form of ours; None for any other, whatever its Content-Type says.
 
-    Programs that send JSON often call it a form: a form of ours says that it is one.
+    Programs that send JSON often call it a form: a form of ours says that it is one. Raises BadRequest.
     """
     if request.mimetype not in TYPES or MARK.encode() not in body:
         return None
-    parser = FormDataParser(max_form_parts=MOST_PARTS)
-    _, form, files = parser.parse(BytesIO(body), request.mimetype, len(body), dict(request.mimetype_params))
+    too_many = BadRequest(f"The form has more than {MOST_ENTRIES} entries. Write large inputs as JSON.")
+    if request.mimetype == TYPES[0] and body.count(b"&") >= MOST_ENTRIES:
+        raise too_many
+    parser = FormDataParser(max_form_parts=MOST_ENTRIES)
+    try:
+        _, form, files = parser.parse(BytesIO(body), request.mimetype, len(body), dict(request.mimetype_params))
+    except RequestEntityTooLarge:
+        raise too_many from None
     return _with_files(form, files) if MARK in form else None
 
 

@@ -28,6 +28,7 @@ from geomill.app.uploads.asked import check_href, uploads_of
 from geomill.processes import BadInput
 
 Description = Mapping[str, Any]
+MOST_CHECKED = 50_000  # bytes of a request that is checked before it is sent
 LACKING = re.compile(r'lacks the member "(.*)"\.', re.DOTALL)  # as exchange.explain says it of an object
 
 
@@ -49,9 +50,13 @@ def page(document: Description) -> Response:
     """The page of a process, its form filled in with the request of a job where the address names one."""
     form = form_of(document)
     job_id = request.args.get("from")
-    response = show(document, form, _of_job(form, job_id) if job_id else form.begin())
-    if job_id:  # what it was asked for is its owner's
-        response.cache_control.no_store = True
+    if not job_id:
+        return show(document, form, form.begin())
+    entries = _of_job(form, job_id)
+    small = len(geomill.jobs.request(job_id)) <= MOST_CHECKED
+    errors = checked(document, entries).errors if small else {}  # an upload of it may be gone
+    response = show(document, form, entries, errors)
+    response.cache_control.no_store = True  # what it was asked for is its owner's
     return response
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from geomill.app.exchange.values import Place
 from geomill.app.uploads.store import NoSuchUpload, Upload, Uploads
 
-_ADDRESS = re.compile(r"https?://[^/?#\s]+(?:/[^?#\s]*)?/uploads/([0-9a-f]{40})/?", re.ASCII)
+_ADDRESS = re.compile(r"(?i:https?)://[^/?#\s]+(?:/[^?#\s]*)?/uploads/([0-9a-f]{40})/?(?:[?#]\S*)?", re.ASCII)
 _LINKS = ("href", "location", "path")  # members that are addresses, of links and of the files of CWL
 
 

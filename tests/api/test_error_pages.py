@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -35,6 +36,7 @@ def shown(client: FlaskClient, path: str, method: str = "GET", **more: object) -
         ("GET", "/jobs/none", 404, "It is not here", "/jobs"),
         ("GET", "/processes/ecco", 404, "Did you mean", "/processes"),
         ("PATCH", "/jobs", 405, "Your turn", "/api"),
+        ("PUT", ECHO, 405, "Your turn", "/api"),
         ("POST", ECHO, 400, "go back in your browser", "/"),
     ],
 )
@@ -44,6 +46,33 @@ def test_a_page_says_where_to_go_from_an_error(
     answer = shown(client, path, method)
     assert answer.status_code == status and words in answer.text
     assert f"http://localhost{link}" in anchors(answer.text)
+
+
+@pytest.mark.parametrize(
+    "path, page",
+    [
+        (ECHO, "/processes/echo"),
+        ("/processes/echo/form?a=b", "/processes/echo"),
+        ("/processes/echo/request", "/processes/echo"),
+        ("/jobs/changes", "/jobs"),
+        ("/jobs/none/dismissal", "/jobs/none"),
+        ("/logout", "/"),
+    ],
+)
+def test_what_only_takes_posts_leads_a_browser_to_its_page(settings: Settings, path: str, page: str) -> None:
+    client = create_app(settings).test_client()  # what is for browsers is not in the definition
+    for method in ("GET", "HEAD"):
+        answer = client.open(path, method=method, headers=HTML)
+        assert (answer.status_code, urlsplit(answer.headers["Location"]).path) == (303, page)
+    assert client.get(path, headers={"Accept": "application/json"}).status_code in (404, 405)
+
+
+def test_who_logs_in_after_a_refused_post_comes_to_a_page(settings: Settings) -> None:
+    Tokens(settings.home).create("ann", Role.EXECUTOR, None, None)
+    client = create_app(replace(settings, anonymous="reader")).test_client()
+    answer = shown(client, ECHO, "POST", json=HELLO)
+    assert answer.status_code == 401 and "go back in your browser" in answer.text
+    assert any(unquote(each).endswith("/login?next=/processes/echo") for each in anchors(answer.text))
 
 
 def test_what_comes_back_by_itself_says_when(settings: Settings, client: FlaskClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from geomill.app.exchange.request import read
 from geomill.app.exchange.strictjson import loads
 from geomill.app.pages.form.compound import Pairs
 from geomill.app.pages.form.editing import edited
-from geomill.app.pages.form.entries import MISSING, made, same
+from geomill.app.pages.form.entries import MISSING, MOST_SHOWN, Entries, TooMuch, made, same
 from geomill.app.pages.form.fields import Choice, Field, Flag, Number, Text, Ticks, Written
 from geomill.app.pages.form.form import Form, Input, form_of
 from geomill.app.pages.form.making import field_of, input_field
@@ -241,3 +242,58 @@ def test_a_schema_that_cannot_be_compiled_has_a_form() -> None:
     with pytest.raises(ValueError):
         schemas.is_valid(schema, "x")
     assert of(schema).read_from(made(of(schema).fill("x"))) == "x"
+
+
+def _deep(depth: int) -> Json:
+    schema: Json = {"type": "integer"}
+    for _ in range(depth):
+        schema = {"type": "array", "minItems": 20, "items": schema}
+    return schema
+
+
+def shown(asked: Form, entries: Entries) -> int:
+    return sum(1 for _ in asked.walk(entries))
+
+
+@pytest.mark.parametrize("depth", [3, 6])
+def test_a_form_begins_with_no_more_fields_than_a_page_holds(depth: int) -> None:
+    lists = {f"list{number}": {"schema": _deep(1)} for number in range(15)}
+    asked = form(a={"schema": _deep(depth)}, **lists, b={"schema": {"type": "string"}})
+    entries = asked.begin()
+    assert shown(asked, entries) <= MOST_SHOWN
+    in_json = [each.in_json(entries) for each in asked.inputs]
+    assert in_json == [True, *[False] * 12, *[True] * 3, False]  # the first of 41 entries each have room
+    assert asked.read(entries).request == {"inputs": {}}
+
+
+def test_a_button_adds_no_more_fields_than_a_page_holds() -> None:
+    asked = form(a={"minOccurs": 0, "schema": {"type": "array", "items": _deep(5)}})
+    entries, focus, errors = edited(asked, asked.begin(), "add inputs/a")
+    assert focus == "inputs/a" and "at most 500 fields" in errors["inputs/a"]
+    assert shown(asked, entries) == 1
+    post = made([("inputs/a:row", str(key)) for key in range(5)])  # rows of which nothing else was posted
+    entries, _, errors = edited(asked, post, "nonsense")
+    assert shown(asked, entries) <= MOST_SHOWN and len(entries) < MOST_SHOWN and errors
+
+
+@pytest.mark.parametrize("value", [list(range(100_000)), [[1] * 99] * 99, {str(n): n for n in range(5000)}])
+def test_a_value_of_many_items_is_shown_as_json(value: Json) -> None:
+    schema = {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}
+    if isinstance(value, dict):
+        schema = {"type": "object", "additionalProperties": {"type": "integer"}}
+    elif not isinstance(value[0], list):
+        schema = {"type": "array", "items": {"type": "integer"}}
+    for asked in (form(x={"schema": schema}), form(x={"schema": {**schema, "default": value}})):
+        entries = asked.fill({"inputs": {"x": value}})
+        assert asked.inputs[0].in_json(entries) and shown(asked, entries) == 0
+        assert unwrapped(asked.read(entries).request["inputs"]["x"]) == value
+    begun = asked.begin()
+    assert asked.inputs[0].in_json(begun) and unwrapped(asked.read(begun).request["inputs"]["x"]) == value
+
+
+def test_rows_that_no_page_has_posted_are_refused() -> None:
+    asked = form(x={"schema": {"type": "array", "items": {"type": "integer"}}})
+    for count, fine in ((100, True), (101, False), (50_000, False)):
+        entries = made([("inputs/x:row", str(key)) for key in range(count)])
+        with nullcontext() if fine else pytest.raises(TooMuch):
+            asked.read(entries)

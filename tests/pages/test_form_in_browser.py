@@ -141,3 +141,12 @@ def test_a_chosen_file_is_sent_at_once(site: Mill, page: Page, tmp_path: Path) -
     expect(page.locator("#request-json")).to_contain_text("/uploads/")
     href = json.loads(shown(page, "json"))["inputs"]["imageInput"]["href"]
     assert page.request.get(href).body() == b"II*"
+
+
+def test_who_goes_back_finds_what_was_typed(page: Page) -> None:
+    page.goto("/processes/echo?f=html")
+    page.locator("#inputs\\/numbersInput\\/0").or_(page.locator("#inputs\\/echoInput")).first.fill("typed")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/jobs/**")
+    page.go_back()
+    expect(page.locator("#inputs\\/echoInput")).to_have_value("typed")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import html5lib
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from support.fields import PAIRS, submitted
 from support.stores import create
 from werkzeug.datastructures import MultiDict
-from werkzeug.test import TestResponse
+from werkzeug.test import TestResponse, encode_multipart
 
 from geomill.app import create_app
 from geomill.app.config import Settings
@@ -230,3 +231,32 @@ def test_processes_are_found_by_their_words(client: FlaskClient, query: str, fou
     page = client.get(f"/processes?{query}", headers=HTML)
     assert page.status_code == 200 and all(f"/processes/{process}" in page.text for process in found)
     assert ("No process has these words" in page.text) == (not found)
+
+
+@pytest.mark.parametrize("count, said", [(6000, "more than 5000 entries"), (1000, "at most 500 fields and 100 rows")])
+def test_more_than_a_page_sends_is_refused(client: FlaskClient, count: int, said: str) -> None:
+    rows = [("geomill-form", "1"), *(("inputs/numbersInput:row", str(key)) for key in range(count))]
+    boundary, parts = encode_multipart(MultiDict(rows))
+    bodies = {
+        "application/x-www-form-urlencoded": urlencode(rows),
+        f"multipart/form-data; boundary={boundary}": parts,
+    }
+    for kind, body in bodies.items():
+        for what in ("request", "execution"):
+            headers = {**OURS, "Accept": "*/*"}
+            answer = client.post(f"/processes/echo/{what}", data=body, content_type=kind, headers=headers)
+            assert (answer.status_code, said in answer.text) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("written", ["http://{}", "HTTP://{}", "http://{}?x=1", "http://{}#f"])
+def test_a_job_whose_upload_is_gone_is_asked_for_again_by_its_form(client: FlaskClient, written: str) -> None:
+    sent = client.post("/uploads", data=b"a", content_type="text/plain").json
+    href = written.format(sent["href"].removeprefix("http://"))
+    asked = {"inputs": {"echoInput": {"href": href}}}
+    begun = client.post("/processes/echo/execution", json=asked, headers={"Prefer": "respond-async"})
+    assert begun.status_code == 201, begun.text
+    client.delete(sent["href"])
+    again = client.post(f"/jobs/{begun.json['jobID']}/again", headers=OURS)
+    assert again.status_code == 303 and f"/processes/echo?from={begun.json['jobID']}" in again.headers["Location"]
+    page = client.get(again.headers["Location"], headers=HTML)
+    assert href in page.text and 'id="inputs/echoInput:json-error">cannot' in page.text

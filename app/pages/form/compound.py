@@ -7,16 +7,32 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from geomill.app.exchange import schema as schemas
-from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Json, Missing, inside, made, same
+from geomill.app.pages.form.entries import (
+    MISSING,
+    MOST_ROWS,
+    At,
+    Entries,
+    Filled,
+    Json,
+    Missing,
+    TooMuch,
+    bounded,
+    inside,
+    made,
+    same,
+)
 from geomill.app.pages.form.fields import Field
 from geomill.app.pages.form.snippets import UNSEEN, coded
 
-MOST_ROWS = 20  # empty ones that a form begins with
+MOST_EMPTY = 20  # rows that an array begins with
 
 
 def shows(part: Field, value: Json) -> bool:
     """Whether a field can show a value: what is filled in is read back as it was."""
-    return same(part.read(At(made(part.fill("x", value)), "x")), value)
+    try:
+        return same(part.read(At(made(bounded(part.fill("x", value))), "x")), value)
+    except TooMuch:
+        return False
 
 
 @dataclass(frozen=True)
@@ -39,14 +55,18 @@ class Group(Field):
 
     def added(self, name: str) -> Filled:
         """What is in it at first when it is there."""
-        return [(f"{name}:on", "1"), *(each for m, f in self.members.items() for each in f.begin(inside(name, m)))]
+        yield f"{name}:on", "1"
+        for member, part in self.members.items():
+            yield from part.begin(inside(name, member))
 
     def fill(self, name: str, value: Json | Missing) -> Filled:
         """As above."""
         if not isinstance(value, dict):
-            return [(f"{name}:on", "")]
-        filled = [f.fill(inside(name, member), value.get(member, MISSING)) for member, f in self.members.items()]
-        return [(f"{name}:on", "1"), *(entry for each in filled for entry in each)]
+            yield f"{name}:on", ""
+            return
+        yield f"{name}:on", "1"
+        for member, part in self.members.items():
+            yield from part.fill(inside(name, member), value.get(member, MISSING))
 
     def read(self, at: At) -> Json | Missing:
         """As above."""
@@ -74,20 +94,26 @@ class Rows(Field):
     def begin(self, name: str) -> Filled:
         """As above."""
         if self.default is not MISSING:
-            return self.fill(name, self.default)
-        count = min(max(self.least, 1), MOST_ROWS) if self.required else 0
-        return [(f"{name}:row", ""), *(each for key in range(count) for each in self.added(name, str(key)))]
+            yield from self.fill(name, self.default)
+            return
+        yield f"{name}:row", ""
+        for key in range(min(max(self.least, 1), MOST_EMPTY) if self.required else 0):
+            yield from self.added(name, str(key))
 
     def added(self, name: str, key: str) -> Filled:
         """One more row."""
-        return [(f"{name}:row", key), *self.item.begin(inside(name, key))]
+        yield f"{name}:row", key
+        yield from self.item.begin(inside(name, key))
 
     def fill(self, name: str, value: Json | Missing) -> Filled:
-        """As above; the empty entry says that it was there."""
-        filled: Filled = [(f"{name}:row", "")]
-        for key, item in enumerate(value if isinstance(value, list) else []):
-            filled += [(f"{name}:row", str(key)), *self.item.fill(inside(name, key), item)]
-        return filled
+        """As above; the empty entry says that it was there. Raises TooMuch."""
+        items = value if isinstance(value, list) else []
+        if len(items) > MOST_ROWS:
+            raise TooMuch
+        yield f"{name}:row", ""
+        for key, item in enumerate(items):
+            yield f"{name}:row", str(key)
+            yield from self.item.fill(inside(name, key), item)
 
     def keys(self, name: str, entries: Entries) -> list[str]:
         """The keys of the rows, in order. They stay as they are when others go."""
@@ -120,14 +146,16 @@ class Pairs(Rows):
 
     def added(self, name: str, key: str) -> Filled:
         """One more row."""
-        return [(f"{inside(name, key)}:name", ""), *super().added(name, key)]
+        yield f"{inside(name, key)}:name", ""
+        yield from super().added(name, key)
 
     def fill(self, name: str, value: Json | Missing) -> Filled:
         """As above."""
         given = value if isinstance(value, dict) else {}
-        plain = [(key, each) for key, each in enumerate(given) if not UNSEEN.search(each) and "\n" not in each]
-        names = [(f"{inside(name, key)}:name", each) for key, each in plain]
-        return [*names, *super().fill(name, list(given.values()))]
+        yield from super().fill(name, list(given.values()))
+        for key, each in enumerate(given):
+            if not UNSEEN.search(each) and "\n" not in each:
+                yield f"{inside(name, key)}:name", each
 
     def read(self, at: At) -> Json | Missing:
         """As above."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable
 
 from geomill.app.pages.form.compound import Group, Pairs, Rows, Variants
-from geomill.app.pages.form.entries import MISSING, Entries, Filled, inside, is_in, made
+from geomill.app.pages.form.entries import MISSING, MOST_ROWS, Entries, TooMuch, bounded, inside, is_in, made
 from geomill.app.pages.form.fields import Field
 from geomill.app.pages.form.form import RAW, Form, Input
 from geomill.app.pages.form.special import File
@@ -14,10 +15,20 @@ from geomill.app.pages.form.special import File
 def edited(form: Form, entries: Entries, said: str) -> tuple[Entries, str | None, dict[str, str]]:
     """The form after a button was pressed, the name of what to look at then, and why it could not be done, by name.
 
-    Nothing happens to what is unknown.
+    Nothing happens to what is unknown. Raises TooMuch for a form that was too large before.
     """
     verb, _, rest = said.partition(" ")  # `add inputs/bands`, `remove inputs/bands 0`, `json inputs/item`
     name, _, key = rest.partition(" ")
+    form.check(entries)
+    try:
+        return _edited(form, entries, verb, name, key)
+    except TooMuch as error:
+        where = f"{name}:json" if verb == "fields" else name
+        return entries, where, {where: str(error)}
+
+
+def _edited(form: Form, entries: Entries, verb: str, name: str, key: str) -> tuple[Entries, str | None, dict[str, str]]:
+    """As above. Raises TooMuch."""
     for each in form.inputs:
         if each.name == name and verb in ("json", "fields"):
             changed, errors = _switched(each, entries, verb)
@@ -31,13 +42,22 @@ def edited(form: Form, entries: Entries, said: str) -> tuple[Entries, str | None
 
 
 def completed(form: Form, entries: Entries) -> Entries:
-    """A form in which every field that is shown has what it begins with, if it has nothing yet."""
-    changed = entries.copy()
+    """A form in which every field that is shown has what it begins with, if it has nothing yet. Raises TooMuch."""
+    changed, known = entries.copy(), sorted(entries)
+    form.check(changed)
     for name, part in form.walk(changed):  # what is added is walked, too
-        if not any(is_in(key, name) for key in changed):
-            for key, text in part.begin(name):
+        if name not in changed and not any(_begins(known, f"{name}{mark}") for mark in "/:"):
+            for key, text in bounded(part.begin(name)):
                 changed.add(key, text)
+                insort(known, key)
+            form.check(changed)
     return changed
+
+
+def _begins(known: list[str], start: str) -> bool:
+    """Whether one of the texts begins so. known: in order."""
+    place = bisect_left(known, start)
+    return place < len(known) and known[place].startswith(start)
 
 
 Act = Callable[[Field, Entries, str, str], tuple[Entries, str | None]]
@@ -50,9 +70,11 @@ def _add(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, s
     known = part.keys(name, entries)
     if part.most is not None and len(known) >= part.most:
         return entries, f"{name}:add"
+    if len(known) >= MOST_ROWS:
+        raise TooMuch
     new = str(max(map(int, known), default=-1) + 1)
     focus = inside(name, new) + (":name" if isinstance(part, Pairs) else "")
-    return made([*entries.items(multi=True), *part.added(name, new)]), focus
+    return made([*entries.items(multi=True), *bounded(part.added(name, new))]), focus
 
 
 def _remove(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, str | None]:
@@ -63,7 +85,7 @@ def _remove(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries
 
 def _give(part: Field, entries: Entries, name: str, key: str) -> tuple[Entries, str | None]:
     """An object that need not be there."""
-    added = part.added(name) if isinstance(part, Group) else []
+    added = bounded(part.added(name)) if isinstance(part, Group) else []
     return made([*_without(entries, name), *added]), name
 
 
@@ -96,6 +118,6 @@ def _switched(each: Input, entries: Entries, verb: str) -> tuple[Entries, dict[s
     return changed, kept
 
 
-def _without(entries: Entries, name: str) -> Filled:
+def _without(entries: Entries, name: str) -> list[tuple[str, str]]:
     """The entries but those of a field and what is in it."""
     return [(each, text) for each, text in entries.items(multi=True) if not is_in(each, name)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,7 +13,18 @@ from werkzeug.datastructures import MultiDict
 
 Json = Any
 Entries = MultiDict[str, str]
-Filled = list[tuple[str, str]]
+Filled = Iterable[tuple[str, str]]  # made as it is asked for: what is too much is never made
+MOST_SHOWN = 500  # entries of fields in a form, and so fields
+MOST_ROWS = 100  # of one array
+
+
+class TooMuch(Exception):
+    """More fields than a form shows; it is written in JSON then."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"A form shows at most {MOST_SHOWN} fields and {MOST_ROWS} rows of one list. Write larger inputs as JSON."
+        )
 
 
 class Missing:
@@ -35,6 +47,14 @@ def is_in(name: str, field: str) -> bool:
 def element_id(name: str) -> str:
     """What the element of this name is called in a page: no blanks, and fit for a fragment."""
     return quote(name, safe="/:").replace("%", "=")
+
+
+def bounded(filled: Filled, most: int = MOST_SHOWN) -> list[tuple[str, str]]:
+    """Entries, if they are not too many. Raises TooMuch."""
+    found = list(islice(filled, most + 1))
+    if len(found) > most:
+        raise TooMuch
+    return found
 
 
 def made(filled: Iterable[tuple[str, str]]) -> Entries:

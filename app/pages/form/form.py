@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from geomill.app.pages.form.entries import MISSING, At, Entries, Filled, Found, Json, Missing, inside, is_in, made, same
+from geomill.app.pages.form.compound import Rows
+from geomill.app.pages.form.entries import (
+    MISSING,
+    MOST_ROWS,
+    MOST_SHOWN,
+    At,
+    Entries,
+    Found,
+    Json,
+    Missing,
+    TooMuch,
+    bounded,
+    inside,
+    is_in,
+    made,
+    same,
+)
 from geomill.app.pages.form.fields import Field, Written
 from geomill.app.pages.form.making import input_field
 from geomill.app.pages.form.special import unwrapped
@@ -30,15 +46,26 @@ class Input:
         """Of its field."""
         return inside(INPUTS, self.id)
 
-    def begin(self) -> Filled:
-        """What is in it at first; a default that its field cannot show is left to the process."""
-        return [(f"{self.name}:way", ""), *self.field.begin(self.name)]
+    def begin(self, room: int = MOST_SHOWN) -> list[tuple[str, str]]:
+        """What is in it at first; a default that its field cannot show is left to the process.
 
-    def fill(self, value: Json | Missing) -> Filled:
-        """The entries for a value, whatever it is."""
-        filled = [(f"{self.name}:way", ""), *self.field.fill(self.name, value)]
-        if same(unwrapped(self.read_from(made(filled))), unwrapped(value)):
-            return filled
+        room: entries that there may be; where it needs more, it is written in JSON.
+        """
+        try:
+            return [(f"{self.name}:way", ""), *bounded(self.field.begin(self.name), max(room, 1))]
+        except TooMuch:
+            return self._written(self.field.default)
+
+    def fill(self, value: Json | Missing, room: int = MOST_SHOWN) -> list[tuple[str, str]]:
+        """The entries for a value, whatever it is. room: as above."""
+        try:
+            filled = [(f"{self.name}:way", ""), *bounded(self.field.fill(self.name, value), max(room, 1))]
+        except TooMuch:
+            return self._written(value)
+        shown = same(unwrapped(self.read_from(made(filled))), unwrapped(value))
+        return filled if shown else self._written(value)
+
+    def _written(self, value: Json | Missing) -> list[tuple[str, str]]:
         return [(f"{self.name}:way", "json"), *RAW.fill(f"{self.name}:json", value)]
 
     def in_json(self, entries: Entries) -> bool:
@@ -95,13 +122,13 @@ class Form:
 
     def begin(self) -> Entries:
         """As it is before anything was filled in."""
-        inputs = [entry for each in self.inputs for entry in each.begin()]
+        inputs = self._inputs(lambda each, room: each.begin(room))
         return made([*inputs, *self._outputs(None), (MORE, ""), (MODE, self.modes[0])])
 
     def fill(self, request: Mapping[str, Any], sync: bool = False) -> Entries:
         """As it is where it makes this request."""
         given = request.get("inputs") or {}
-        filled = [entry for each in self.inputs for entry in each.fill(_or_missing(given.get(each.id)))]
+        filled = self._inputs(lambda each, room: each.fill(_or_missing(given.get(each.id)), room))
         rest = {name: value for name, value in request.items() if name not in ("inputs", "outputs")}
         unknown = {name: value for name, value in given.items() if name not in {each.id for each in self.inputs}}
         if unknown:
@@ -112,8 +139,23 @@ class Form:
         mode = "sync" if sync and "sync" in self.modes else self.modes[0]
         return made([*filled, *chosen, *RAW.fill(MORE, rest or MISSING), (MODE, mode)])
 
+    def _inputs(self, entries_of: Callable[[Input, int], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+        """The entries of all inputs, each with the room that those before it have left."""
+        filled: list[tuple[str, str]] = []
+        for number, each in enumerate(self.inputs):  # each has an entry `:way` that is not shown
+            filled += entries_of(each, MOST_SHOWN - len(filled) + number)
+        return filled
+
+    def check(self, entries: Entries) -> None:
+        """Raise TooMuch for more fields, or rows of an array, than a form shows: no page of ours has posted it."""
+        for count, (name, part) in enumerate(self.walk(entries)):
+            many = isinstance(part, Rows) and len(part.keys(name, entries)) > MOST_ROWS
+            if many or count > 2 * MOST_SHOWN + 2 * len(self.inputs):  # some have a field around them
+                raise TooMuch
+
     def read(self, entries: Entries) -> Reading:
-        """The request that it makes."""
+        """The request that it makes. Raises TooMuch."""
+        self.check(entries)
         values: dict[str, Json] = {}
         founds: dict[str, Found] = {}
         errors: dict[str, str] = {}
@@ -140,12 +182,12 @@ class Form:
             if not each.in_json(entries):
                 yield from _walk(each.name, each.field, entries)
 
-    def _outputs(self, wanted: Json) -> Filled:
+    def _outputs(self, wanted: Json) -> list[tuple[str, str]]:
         """The entries for the outputs of a request; None: all of them."""
         listed = dict.fromkeys(wanted) if isinstance(wanted, list) else wanted
         ids = [each for each in self.outputs if listed is None or each in listed]
         modes = listed if isinstance(listed, dict) else {}
-        filled = [(f"{OUTPUTS}:shown", "1"), *((OUTPUTS, each) for each in ids)]
+        filled: list[tuple[str, str]] = [(f"{OUTPUTS}:shown", "1"), *((OUTPUTS, each) for each in ids)]
         for each in self.outputs:
             mode = (modes.get(each) or {}).get("transmissionMode") if isinstance(modes.get(each), dict) else None
             filled.append((inside(TRANSMISSION, each), mode if mode in MODES else ""))

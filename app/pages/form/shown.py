@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import unquote
 
 from geomill.app.pages.form.compound import Rows
@@ -32,6 +33,11 @@ class Shown:
     inside = staticmethod(inside)
     size = staticmethod(size)
     prose = staticmethod(prose)
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """All that are shown, by name."""
+        return dict(self.form.walk(self.entries))
 
     def text(self, name: str) -> str:
         """The text that a field has."""
@@ -66,14 +72,14 @@ class Shown:
 
     def anchor(self, name: str) -> str:
         """The element to go to for an error: what is written into, where that has another name."""
-        part = dict(self.form.walk(self.entries)).get(name)
+        part = self.fields.get(name)
         if part is not None and getattr(part, "inner", part).kind in ("file", "document"):
             return f"{name}:href"
         return name
 
     def label(self, name: str) -> str:
         """What people know a field as: the input that it is of, and what it is in that."""
-        part = dict(self.form.walk(self.entries)).get(name)
+        part = self.fields.get(name)
         for each in self.form.inputs:
             if is_in(name, each.name):
                 own = part.title if part is not None else ""
