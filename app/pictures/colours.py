@@ -53,18 +53,23 @@ def hexed(colour: Any) -> str:
     return "#" + "".join(f"{int(part):02x}" for part in colour[:3])
 
 
-def as_kinds(band: Floats, table: dict[int, tuple[int, int, int, int]] | None) -> tuple[Bytes, dict[str, Any]]:
-    """A band of a few values: (rows, columns, 4), and its legend. table: the file's own colours, by value."""
-    valid = np.isfinite(band)
-    values, which, counts = np.unique(band[valid], return_inverse=True, return_counts=True)
+def as_kinds(
+    band: Floats, counted: Floats, table: dict[int, tuple[int, int, int, int]] | None
+) -> tuple[Bytes, dict[str, Any]]:
+    """A band of a few values: (rows, columns, 4), and its legend.
+
+    counted: the same before it was warped, whose pixels are all alike; table: the file's own colours, by value.
+    """
+    values, counts = np.unique(counted[np.isfinite(counted)], return_counts=True)
     if table is None:
         colours = np.column_stack([kinds(values), np.full(len(values), 255, np.uint8)])
     else:
         colours = np.array([table.get(int(value), (0, 0, 0, 0)) for value in values], np.uint8).reshape(-1, 4)
     picture = np.zeros((*band.shape, 4), np.uint8)
-    picture[valid] = colours[which]
+    valid = np.isfinite(band)
+    picture[valid] = colours[np.searchsorted(values, band[valid])]
     entries = [
-        {"value": plain(value), "colour": hexed(colour), "share": round(100 * int(count) / int(valid.sum()), 2)}
+        {"value": plain(value), "colour": hexed(colour), "share": round(100 * int(count) / int(counts.sum()), 2)}
         for value, colour, count in zip(values, colours, counts, strict=True)
         if colour[3]
     ]

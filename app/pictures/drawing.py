@@ -34,14 +34,15 @@ def draw(descriptor: int) -> tuple[dict[str, Any], bytes]:
             if shrunk and not few:
                 sample = _read(dataset, bands, Resampling.average)
             facts["statistics"] = {**_statistics(sample[0]), "whole": not shrunk}
+            shown = sample
             if is_placed(dataset):
                 into = places.frame(dataset)
                 smooth = shrunk and not few
-                sample = places.warped(sample, dataset, into, Resampling.bilinear if smooth else Resampling.nearest)
+                shown = places.warped(sample, dataset, into, Resampling.bilinear if smooth else Resampling.nearest)
                 facts["bounds"] = into.corners
         except TROUBLE as error:
             raise Undrawable(_why(error)) from error
-        picture, facts["legend"] = _coloured(sample, dataset, bands, few)
+        picture, facts["legend"] = _coloured(shown, sample, dataset, bands, few)
     facts["picture"] = [picture.shape[1], picture.shape[0]]
     return facts, _png(picture)
 
@@ -99,14 +100,17 @@ def _is_few(band: Floats, dataset: Any) -> bool:
     return len(np.unique(band[np.isfinite(band)])) <= colours.FEW
 
 
-def _coloured(sample: Floats, dataset: Any, bands: list[int], few: bool) -> tuple[colours.Bytes, dict[str, Any]]:
+def _coloured(
+    shown: Floats, sample: Floats, dataset: Any, bands: list[int], few: bool
+) -> tuple[colours.Bytes, dict[str, Any]]:
+    """shown: the sample as the picture has it, perhaps warped."""
     if len(bands) == 3:
         stretch = {dataset.dtypes[number - 1] for number in bands} != {"uint8"}
-        return colours.as_colours(sample, stretch), {"kind": "colours", "bands": bands}
+        return colours.as_colours(shown, stretch), {"kind": "colours", "bands": bands}
     if not few:
-        return colours.as_amount(sample[0])
+        return colours.as_amount(shown[0])
     palette = dataset.colormap(1) if dataset.colorinterp[0] is ColorInterp.palette else None
-    return colours.as_kinds(sample[0], palette)
+    return colours.as_kinds(shown[0], sample[0], palette)
 
 
 def _statistics(band: Floats) -> dict[str, Any]:

@@ -156,6 +156,15 @@ def test_few_values_have_a_colour_each(tmp_path: Path) -> None:
     assert facts["statistics"] == {"valid": 90, "min": 0, "max": 1, "mean": 0.555556, "std": 0.496904, "whole": True}
 
 
+@pytest.mark.parametrize("stored", [None, {1: (9, 9, 9, 255), 2: (0, 200, 0, 255)}])
+def test_shares_are_of_the_pixels_of_the_raster_and_not_of_the_map(tmp_path: Path, stored: Any) -> None:
+    data = np.full((1, 180, 360), 2, "uint8")
+    data[0, :30] = 1  # the far north, which a web map makes large, and of which it shows a part
+    world = ("EPSG:4326", Affine(1, 0, -180, 0, -1, 90))
+    facts, _ = drawn(write(tmp_path / "a.tif", data, *world, palette=stored))
+    assert [(entry["value"], entry["share"]) for entry in facts["legend"]["entries"]] == [(1, 16.67), (2, 83.33)]
+
+
 def test_a_palette_is_kept(tmp_path: Path) -> None:
     data = (numbered(dtype="uint16") % 40).astype("uint8")
     palette = {number: (number, 255 - number, 7, 255) for number in range(40)}

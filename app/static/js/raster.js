@@ -106,7 +106,7 @@ function opacity(overlay) {
 }
 
 /** What the colours mean. */
-function legend({ legend: { kind, entries, low, high, colours, bands } }) {
+function legend({ statistics, legend: { kind, entries, low, high, colours, bands } }) {
   const box = made("div", { className: "legend" });
   if (kind === "values") {
     for (const { value, colour, share } of entries) {
@@ -116,6 +116,8 @@ function legend({ legend: { kind, entries, low, high, colours, bands } }) {
         className: "quiet", textContent: ` ${share} %`,
       })]));
     }
+    const read = statistics.whole ? "" : ", as read, in fewer pixels";
+    box.append(made("div", { className: "quiet", textContent: `Shares are of the valid pixels${read}` }));
   } else if (kind === "ramp") {
     const ramp = made("div", { className: "ramp" });
     ramp.style.background = `linear-gradient(to right, ${colours.join(", ")})`;
