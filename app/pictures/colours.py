@@ -11,6 +11,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 STEPS = 256
 FEW = 12  # distinct values that are kinds of things, and not an amount
+LISTED = 30  # kinds in a legend: nobody reads more, and a palette may have 65 536
 SHOWN = (2.0, 98.0)  # percentiles that the ramp is stretched between: a few odd values would take all of it
 _TO_LMS = np.array(
     [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
@@ -56,7 +57,7 @@ def hexed(colour: Any) -> str:
 def as_kinds(
     band: Floats, counted: Floats, table: dict[int, tuple[int, int, int, int]] | None
 ) -> tuple[Bytes, dict[str, Any]]:
-    """A band of a few values: (rows, columns, 4), and its legend.
+    """A band of a few values: (rows, columns, 4), and its legend of the most frequent ones.
 
     counted: the same before it was warped, whose pixels are all alike; table: the file's own colours, by value.
     """
@@ -68,12 +69,14 @@ def as_kinds(
     picture = np.zeros((*band.shape, 4), np.uint8)
     valid = np.isfinite(band)
     picture[valid] = colours[np.searchsorted(values, band[valid])]
+    seen = np.flatnonzero(colours[:, 3])
+    listed = np.sort(seen[np.argsort(-counts[seen], kind="stable")[:LISTED]])
     entries = [
-        {"value": plain(value), "colour": hexed(colour), "share": round(100 * int(count) / int(counts.sum()), 2)}
-        for value, colour, count in zip(values, colours, counts, strict=True)
-        if colour[3]
-    ]
-    return picture, {"kind": "values", "entries": entries}
+        {"value": plain(values[each]), "colour": hexed(colours[each]),
+         "share": round(100 * int(counts[each]) / int(counts.sum()), 2)}
+        for each in listed
+    ]  # fmt: skip
+    return picture, {"kind": "values", "entries": entries, "more": len(seen) - len(listed)}
 
 
 def as_amount(band: Floats) -> tuple[Bytes, dict[str, Any]]:

@@ -106,7 +106,7 @@ function opacity(overlay) {
 }
 
 /** What the colours mean. */
-function legend({ statistics, legend: { kind, entries, low, high, colours, bands } }) {
+function legend({ statistics, legend: { kind, entries, more, low, high, colours, bands } }) {
   const box = made("div", { className: "legend" });
   if (kind === "values") {
     for (const { value, colour, share } of entries) {
@@ -116,6 +116,7 @@ function legend({ statistics, legend: { kind, entries, low, high, colours, bands
         className: "quiet", textContent: ` ${share} %`,
       })]));
     }
+    if (more) box.append(made("div", { textContent: `and ${more} more, less frequent` }));
     const read = statistics.whole ? "" : ", as read, in fewer pixels";
     box.append(made("div", { className: "quiet", textContent: `Shares are of the valid pixels${read}` }));
   } else if (kind === "ramp") {
