@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin  # noqa: F401  loaded here: a reader may read no file any more
-from rasterio._err import CPLE_OutOfMemoryError
+from rasterio._err import CPLE_BaseError, CPLE_OutOfMemoryError
 from rasterio.enums import ColorInterp
+from rasterio.errors import CRSError
 from rasterio.warp import Resampling
 
 from . import colours, places
@@ -132,4 +133,6 @@ def _png(picture: colours.Bytes) -> bytes:
 def _why(error: Exception) -> str:
     if isinstance(error, MemoryError) or isinstance(error.__cause__, CPLE_OutOfMemoryError):
         return "It is too large: its blocks do not fit into the memory that there is for a picture."
+    if isinstance(error, (CPLE_BaseError, CRSError)):  # what cannot be read is a RasterioError
+        return "It cannot be put on a map from its projection."
     return "It is damaged: it cannot be read to its end."

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.warp import Resampling, reproject, transform
+from rasterio.warp import Resampling, reproject
 
-from .reading import LONLAT, Floats, Undrawable, applied
+from .reading import LONLAT, Floats, Undrawable, applied, moved
 
 RADIUS = 6378137.0  # metres
 NORTH = 85.0511287798066  # degrees: where web maps end
@@ -78,11 +78,11 @@ def _bounds(dataset: Any) -> tuple[float, float, float, float]:
     share = np.linspace(0, 1, SAMPLES)
     columns, rows = np.meshgrid(share * dataset.width, share * dataset.height)
     x, y = applied(dataset.transform, columns.ravel(), rows.ravel())
-    lon, lat = (np.array(each) for each in transform(dataset.crs, LONLAT, x, y))
+    lon, lat = moved(dataset.crs, LONLAT, x, y)
     there = np.isfinite(lon) & np.isfinite(lat)
     x, lon, lat = x[there], lon[there], lat[there]
     if not lon.size:
-        raise Undrawable("Its coordinates lie nowhere on earth.")
+        raise Undrawable("Its projection has no place on earth for its coordinates.")
     if dataset.crs.is_geographic:  # as it counts itself: 190 stays 190
         lon = lon + 360 * np.round((x - lon) / 360)
     else:  # it may go across 180: count from its middle
