@@ -113,7 +113,7 @@ def limits(values: Floats) -> tuple[float, float]:
 
 def stretched(values: Floats, low: float, high: float) -> Bytes:
     """From 0 for low to 255 for high."""
-    share = (values - low) / ((high - low) or 1.0)
+    share = (values / 2 - low / 2) / ((high / 2 - low / 2) or 1.0)  # halves: a difference may be no number any more
     return np.round(255 * np.clip(share, 0, 1)).astype(np.uint8)
 
 

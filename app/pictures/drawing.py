@@ -119,8 +119,9 @@ def _statistics(band: Floats) -> dict[str, Any]:
     valid = band[np.isfinite(band)]
     found: dict[str, Any] = {"valid": round(100 * valid.size / band.size, 2)}
     if valid.size:
-        each = {"min": valid.min(), "max": valid.max(), "mean": valid.mean(), "std": valid.std()}
-        found |= {name: colours.plain(value) for name, value in each.items()}
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no number is left out
+            each = {"min": valid.min(), "max": valid.max(), "mean": valid.mean(), "std": valid.std()}
+        found |= {name: colours.plain(value) for name, value in each.items() if np.isfinite(value)}
     return found
 
 

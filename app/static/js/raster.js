@@ -138,8 +138,10 @@ function facts({ size, bands, type, nodata, crs, resolution, statistics, legend:
     ["No data", nodata ?? "none"],
     ["Valid", `${statistics.valid} %`],
   ];
-  if ("mean" in statistics && kind === "ramp") {
-    rows.push(["Values", `${statistics.min} to ${statistics.max}, mean ${statistics.mean}, deviation ${statistics.std}${
+  if ("min" in statistics && kind === "ramp") {
+    const mean = "mean" in statistics ? `, mean ${statistics.mean}` : ""; // its sum may be no number any more
+    const deviation = "std" in statistics ? `, deviation ${statistics.std}` : "";
+    rows.push(["Values", `${statistics.min} to ${statistics.max}${mean}${deviation}${
       statistics.whole ? "" : "; as drawn, in fewer pixels"}`]);
   }
   for (const [name, text] of rows) list.append(made("dt", { textContent: name }), made("dd", { textContent: text }));
