@@ -89,8 +89,21 @@ def _bounds(dataset: Any) -> tuple[float, float, float, float]:
         middle = lon[lon.size // 2]
         lon = middle + (lon - middle + 180) % 360 - 180
     south, north = (float(np.clip(each, -NORTH, NORTH)) for each in (lat.min(), lat.max()))
+    if any(_holds(dataset, pole) for pole in (-90.0, 90.0)):  # every longitude, however few points tell of it
+        return -180.0, south, 180.0, north
     west, east = float(lon.min()), float(lon.max())
     return west, south, min(east, west + 360), north
+
+
+def _holds(dataset: Any, pole: float) -> bool:
+    """Whether a pole, which is a place of its own in this projection, lies inside of the raster."""
+    x, y = moved(LONLAT, dataset.crs, [0.0, 90.0], [pole, pole])
+    if not np.isfinite([x, y]).all():
+        return False
+    columns, rows = applied(~dataset.transform, x, y)
+    if np.ptp(columns) > 0.5 or np.ptp(rows) > 0.5:
+        return False
+    return bool(0 < columns[0] < dataset.width and 0 < rows[0] < dataset.height)
 
 
 def warped(bands: Floats, dataset: Any, into: Frame, resampling: Resampling) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import struct
@@ -184,6 +185,15 @@ def test_a_legend_lists_the_most_frequent_and_counts_the_rest(tmp_path: Path) ->
     assert legend["more"] == 256 - 32 - 30
 
 
+@pytest.mark.parametrize("columns", [4, 40])
+def test_statistics_that_are_no_numbers_are_left_out(tmp_path: Path, columns: int) -> None:
+    data = np.linspace(-1.7, 1.7, columns) * 1e308 if columns > 12 else np.array([1e308, 1.7e308, -1.7e308, 2])
+    facts, _ = drawn(write(tmp_path / "a.tif", np.tile(data, (1, 3, 1)), *GRIDS["UTM"]))
+    assert (facts["statistics"]["min"], facts["statistics"]["max"]) == (-1.7e308, 1.7e308)
+    assert "std" not in facts["statistics"]
+    json.dumps(facts, allow_nan=False)  # or it is no answer
+
+
 def test_three_bands_of_bytes_are_colours(tmp_path: Path) -> None:
     data = np.stack([np.full((8, 8), shade, "uint8") for shade in (200, 100, 50)])
     facts, picture = drawn(write(tmp_path / "a.tif", data, *GRIDS["UTM"]))
@@ -233,6 +243,15 @@ def test_corners_that_lie_off_the_earth_are_left_out(tmp_path: Path, crs: str, s
         (read,) = dataset.sample([(x, y)])
         assert value(descriptor, 1, 41)["values"] == list(read)
         assert value(descriptor, 179, -41) == {} or "proj=ortho" not in crs
+
+
+@pytest.mark.parametrize("crs, south", [("EPSG:3031", True), ("EPSG:3413", False)])
+def test_around_a_pole_there_is_every_longitude(tmp_path: Path, crs: str, south: bool) -> None:
+    path = write(tmp_path / "a.tif", numbered(50, 50) + 1, crs, Affine(120_000, 0, -3e6, 0, -120_000, 3e6))
+    facts, picture = drawn(path)
+    (bottom, west), (top, east) = facts["bounds"]
+    assert (west, east) == (-180, 180) and (bottom if south else -top) == pytest.approx(-85.05, abs=0.01)
+    assert picture[-1 if south else 0, :, 3].min() == 255
 
 
 @pytest.mark.parametrize("corner", [(2_000_000, 2_000_000), (5_500_000, 5_500_000)])
