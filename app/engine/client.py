@@ -141,7 +141,8 @@ class Engine:
         seconds: to wait for that, if above 0. {"error"} says why there is none; None: not yet.
         """
         wait = seconds > 0
-        message = {"op": "view", "tenant": self.store.tenant, "job": job_id, "file": file, "at": at, "wait": wait}
+        whose = {"tenant": self.store.tenant, "owner": self.store.status(job_id).owner}
+        message = {"op": "view", **whose, "job": job_id, "file": file, "at": at, "wait": wait}
         answer = self.ask(message, seconds if wait else 1.0)
         return answer if wait or (answer or {}).get("error") else None
 

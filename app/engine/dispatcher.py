@@ -68,7 +68,7 @@ class Dispatcher:
         self.queue = FairQueue()
         self.running = RunningJobs(self.selector, self._ended)
         self.views = Views(
-            lambda name: self.templates.want(name),
+            lambda order: self.templates.want(OF_VIEWERS).view(order),
             lambda key, client: self.listener.keep_waiting(key, client),
             lambda key, answer: self.listener.tell(key, answer),
         )

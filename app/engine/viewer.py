@@ -24,7 +24,7 @@ from geomill.app.engine import isolation, limits
 from geomill.app.engine.supervisor import MESSAGE
 from geomill.jobstore import JobStore, Limits, files, pictures
 
-SECONDS = {"picture": 30.0, "value": 5.0}
+SECONDS = {"picture": 30.0, "first": 5.0, "value": 5.0}  # first: a picture's first try
 MEMORY = 1 << 30  # bytes
 MOST = 16 << 20  # bytes of an answer
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -52,11 +52,13 @@ def view(order: dict[str, Any], link: socket.socket, store: JobStore, settings: 
 
 
 def _answer(order: dict[str, Any], store: JobStore, settings: Settings) -> dict[str, Any]:
-    """The value; {} when a picture was kept; {"error"} where there is neither."""
+    """The value; {} when a picture was kept; {"late"} when it needs another try; {"error"} where there is neither."""
     job_id, file = order["job"], order["file"]
     try:
         with _open(store, job_id, file) as descriptor:
-            said, picture = _looked(descriptor, order["at"], settings)
+            said, picture = _looked(descriptor, order["at"], order["kind"], settings)
+        if said.pop("late", False) and order["kind"] == "first":
+            return {"late": True}
         if order["at"] is not None:
             return said
         pictures.keep(store, job_id, file, said, picture)
@@ -78,10 +80,10 @@ def _open(store: JobStore, job_id: str, file: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _looked(descriptor: int, at: list[float] | None, settings: Settings) -> tuple[dict[str, Any], bytes]:
-    """What a reader says of an open file, and the picture that it drew."""
+def _looked(descriptor: int, at: list[float] | None, kind: str, settings: Settings) -> tuple[dict[str, Any], bytes]:
+    """What a reader says of an open file, and the picture that it drew. kind: which of SECONDS it has."""
     ours, theirs = os.pipe2(os.O_CLOEXEC)
-    seconds = SECONDS["picture" if at is None else "value"]
+    seconds = SECONDS[kind]
     pid = os.fork()
     if pid == 0:
         os.close(ours)
@@ -92,7 +94,7 @@ def _looked(descriptor: int, at: list[float] | None, settings: Settings) -> tupl
     os.kill(pid, signal.SIGKILL)  # it is our child, and was not waited for: the pid is its own
     os.waitpid(pid, 0)
     if content is None:
-        return {"error": LATE.format(seconds)}, b""
+        return {"error": LATE.format(seconds), "late": True}, b""
     return _parsed(content)
 
 

@@ -11,6 +11,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 STEPS = 256
 FEW = 12  # distinct values that are kinds of things, and not an amount
+LISTED = 30  # kinds in a legend: nobody reads more, and a palette may have 65 536
 SHOWN = (2.0, 98.0)  # percentiles that the ramp is stretched between: a few odd values would take all of it
 _TO_LMS = np.array(
     [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
@@ -53,22 +54,29 @@ def hexed(colour: Any) -> str:
     return "#" + "".join(f"{int(part):02x}" for part in colour[:3])
 
 
-def as_kinds(band: Floats, table: dict[int, tuple[int, int, int, int]] | None) -> tuple[Bytes, dict[str, Any]]:
-    """A band of a few values: (rows, columns, 4), and its legend. table: the file's own colours, by value."""
-    valid = np.isfinite(band)
-    values, which, counts = np.unique(band[valid], return_inverse=True, return_counts=True)
+def as_kinds(
+    band: Floats, counted: Floats, table: dict[int, tuple[int, int, int, int]] | None
+) -> tuple[Bytes, dict[str, Any]]:
+    """A band of a few values: (rows, columns, 4), and its legend of the most frequent ones.
+
+    counted: the same before it was warped, whose pixels are all alike; table: the file's own colours, by value.
+    """
+    values, counts = np.unique(counted[np.isfinite(counted)], return_counts=True)
     if table is None:
         colours = np.column_stack([kinds(values), np.full(len(values), 255, np.uint8)])
     else:
         colours = np.array([table.get(int(value), (0, 0, 0, 0)) for value in values], np.uint8).reshape(-1, 4)
     picture = np.zeros((*band.shape, 4), np.uint8)
-    picture[valid] = colours[which]
+    valid = np.isfinite(band)
+    picture[valid] = colours[np.searchsorted(values, band[valid])]
+    seen = np.flatnonzero(colours[:, 3])
+    listed = np.sort(seen[np.argsort(-counts[seen], kind="stable")[:LISTED]])
     entries = [
-        {"value": plain(value), "colour": hexed(colour), "share": round(100 * int(count) / int(valid.sum()), 2)}
-        for value, colour, count in zip(values, colours, counts, strict=True)
-        if colour[3]
-    ]
-    return picture, {"kind": "values", "entries": entries}
+        {"value": plain(values[each]), "colour": hexed(colours[each]),
+         "share": round(100 * int(counts[each]) / int(counts.sum()), 2)}
+        for each in listed
+    ]  # fmt: skip
+    return picture, {"kind": "values", "entries": entries, "more": len(seen) - len(listed)}
 
 
 def as_amount(band: Floats) -> tuple[Bytes, dict[str, Any]]:
@@ -105,7 +113,7 @@ def limits(values: Floats) -> tuple[float, float]:
 
 def stretched(values: Floats, low: float, high: float) -> Bytes:
     """From 0 for low to 255 for high."""
-    share = (values - low) / ((high - low) or 1.0)
+    share = (values / 2 - low / 2) / ((high / 2 - low / 2) or 1.0)  # halves: a difference may be no number any more
     return np.round(255 * np.clip(share, 0, 1)).astype(np.uint8)
 
 

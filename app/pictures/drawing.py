@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin  # noqa: F401  loaded here: a reader may read no file any more
-from rasterio._err import CPLE_OutOfMemoryError
+from rasterio._err import CPLE_BaseError, CPLE_OutOfMemoryError
 from rasterio.enums import ColorInterp
+from rasterio.errors import CRSError
 from rasterio.warp import Resampling
 
 from . import colours, places
@@ -34,14 +35,15 @@ def draw(descriptor: int) -> tuple[dict[str, Any], bytes]:
             if shrunk and not few:
                 sample = _read(dataset, bands, Resampling.average)
             facts["statistics"] = {**_statistics(sample[0]), "whole": not shrunk}
+            shown = sample
             if is_placed(dataset):
                 into = places.frame(dataset)
                 smooth = shrunk and not few
-                sample = places.warped(sample, dataset, into, Resampling.bilinear if smooth else Resampling.nearest)
+                shown = places.warped(sample, dataset, into, Resampling.bilinear if smooth else Resampling.nearest)
                 facts["bounds"] = into.corners
         except TROUBLE as error:
             raise Undrawable(_why(error)) from error
-        picture, facts["legend"] = _coloured(sample, dataset, bands, few)
+        picture, facts["legend"] = _coloured(shown, sample, dataset, bands, few)
     facts["picture"] = [picture.shape[1], picture.shape[0]]
     return facts, _png(picture)
 
@@ -99,14 +101,17 @@ def _is_few(band: Floats, dataset: Any) -> bool:
     return len(np.unique(band[np.isfinite(band)])) <= colours.FEW
 
 
-def _coloured(sample: Floats, dataset: Any, bands: list[int], few: bool) -> tuple[colours.Bytes, dict[str, Any]]:
+def _coloured(
+    shown: Floats, sample: Floats, dataset: Any, bands: list[int], few: bool
+) -> tuple[colours.Bytes, dict[str, Any]]:
+    """shown: the sample as the picture has it, perhaps warped."""
     if len(bands) == 3:
         stretch = {dataset.dtypes[number - 1] for number in bands} != {"uint8"}
-        return colours.as_colours(sample, stretch), {"kind": "colours", "bands": bands}
+        return colours.as_colours(shown, stretch), {"kind": "colours", "bands": bands}
     if not few:
-        return colours.as_amount(sample[0])
+        return colours.as_amount(shown[0])
     palette = dataset.colormap(1) if dataset.colorinterp[0] is ColorInterp.palette else None
-    return colours.as_kinds(sample[0], palette)
+    return colours.as_kinds(shown[0], sample[0], palette)
 
 
 def _statistics(band: Floats) -> dict[str, Any]:
@@ -114,8 +119,9 @@ def _statistics(band: Floats) -> dict[str, Any]:
     valid = band[np.isfinite(band)]
     found: dict[str, Any] = {"valid": round(100 * valid.size / band.size, 2)}
     if valid.size:
-        each = {"min": valid.min(), "max": valid.max(), "mean": valid.mean(), "std": valid.std()}
-        found |= {name: colours.plain(value) for name, value in each.items()}
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no number is left out
+            each = {"min": valid.min(), "max": valid.max(), "mean": valid.mean(), "std": valid.std()}
+        found |= {name: colours.plain(value) for name, value in each.items() if np.isfinite(value)}
     return found
 
 
@@ -128,4 +134,6 @@ def _png(picture: colours.Bytes) -> bytes:
 def _why(error: Exception) -> str:
     if isinstance(error, MemoryError) or isinstance(error.__cause__, CPLE_OutOfMemoryError):
         return "It is too large: its blocks do not fit into the memory that there is for a picture."
+    if isinstance(error, (CPLE_BaseError, CRSError)):  # what cannot be read is a RasterioError
+        return "It cannot be put on a map from its projection."
     return "It is damaged: it cannot be read to its end."

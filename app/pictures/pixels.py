@@ -6,10 +6,9 @@ from math import floor
 from typing import Any
 
 import numpy as np
-from rasterio.warp import transform
 from rasterio.windows import Window
 
-from .reading import LONLAT, TROUBLE, Undrawable, applied, is_placed, opened
+from .reading import LONLAT, TROUBLE, Undrawable, applied, is_placed, moved, opened
 
 MOST_BANDS = 32
 
@@ -40,7 +39,7 @@ def _hidden(found: Any) -> list[bool]:
 
 def _pixel(dataset: Any, lon: float, lat: float) -> tuple[int, int]:
     """Row and column. A raster of degrees may have its longitudes from 0 to 360."""
-    (x,), (y,) = transform(LONLAT, dataset.crs, [lon], [lat])
+    (x,), (y,) = moved(LONLAT, dataset.crs, lon, lat)
     if not (np.isfinite(x) and np.isfinite(y)):
         return -1, -1
     turns = (0, 360, -360) if dataset.crs.is_geographic else (0,)

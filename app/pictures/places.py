@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.warp import Resampling, reproject, transform
+from rasterio.warp import Resampling, reproject
 
-from .reading import LONLAT, Floats, Undrawable, applied
+from .reading import LONLAT, Floats, Undrawable, applied, moved
 
 RADIUS = 6378137.0  # metres
 NORTH = 85.0511287798066  # degrees: where web maps end
@@ -78,19 +78,32 @@ def _bounds(dataset: Any) -> tuple[float, float, float, float]:
     share = np.linspace(0, 1, SAMPLES)
     columns, rows = np.meshgrid(share * dataset.width, share * dataset.height)
     x, y = applied(dataset.transform, columns.ravel(), rows.ravel())
-    lon, lat = (np.array(each) for each in transform(dataset.crs, LONLAT, x, y))
+    lon, lat = moved(dataset.crs, LONLAT, x, y)
     there = np.isfinite(lon) & np.isfinite(lat)
     x, lon, lat = x[there], lon[there], lat[there]
     if not lon.size:
-        raise Undrawable("Its coordinates lie nowhere on earth.")
+        raise Undrawable("Its projection has no place on earth for its coordinates.")
     if dataset.crs.is_geographic:  # as it counts itself: 190 stays 190
         lon = lon + 360 * np.round((x - lon) / 360)
     else:  # it may go across 180: count from its middle
         middle = lon[lon.size // 2]
         lon = middle + (lon - middle + 180) % 360 - 180
     south, north = (float(np.clip(each, -NORTH, NORTH)) for each in (lat.min(), lat.max()))
+    if any(_holds(dataset, pole) for pole in (-90.0, 90.0)):  # every longitude, however few points tell of it
+        return -180.0, south, 180.0, north
     west, east = float(lon.min()), float(lon.max())
     return west, south, min(east, west + 360), north
+
+
+def _holds(dataset: Any, pole: float) -> bool:
+    """Whether a pole, which is a place of its own in this projection, lies inside of the raster."""
+    x, y = moved(LONLAT, dataset.crs, [0.0, 90.0], [pole, pole])
+    if not np.isfinite([x, y]).all():
+        return False
+    columns, rows = applied(~dataset.transform, x, y)
+    if np.ptp(columns) > 0.5 or np.ptp(rows) > 0.5:
+        return False
+    return bool(0 < columns[0] < dataset.width and 0 < rows[0] < dataset.height)
 
 
 def warped(bands: Floats, dataset: Any, into: Frame, resampling: Resampling) -> Floats:

@@ -14,7 +14,7 @@ import numpy.ma  # noqa: F401  here, in the template, and not in each reader
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
+from rasterio._err import CPLE_AppDefinedError, CPLE_BaseError
 from rasterio.abc import FileContainer
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.warp import transform
@@ -62,10 +62,27 @@ def is_placed(dataset: Any) -> bool:
         return False
     try:
         x, y = applied(dataset.transform, dataset.width / 2, dataset.height / 2)
-        (lon,), (lat,) = transform(dataset.crs, LONLAT, [x], [y])
+        moved(dataset.crs, LONLAT, x, y)
     except TROUBLE:
         return False
-    return bool(np.isfinite(lon) and np.isfinite(lat))
+    return bool(np.isfinite(x) and np.isfinite(y))
+
+
+def moved(source: Any, target: Any, x: Any, y: Any) -> tuple[Floats, Floats]:
+    """Points in another CRS; infinite where it has no place for one: GDAL would refuse all of them for its sake.
+
+    Raises what `transform` raises where no point is to blame.
+    """
+    x, y = np.atleast_1d(x), np.atleast_1d(y)
+    try:
+        found_x, found_y = transform(source, target, x, y)
+        return np.array(found_x), np.array(found_y)
+    except CPLE_AppDefinedError:
+        if len(x) == 1:
+            return np.array([np.inf]), np.array([np.inf])
+    half = len(x) // 2
+    parts = moved(source, target, x[:half], y[:half]), moved(source, target, x[half:], y[half:])
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
 def applied(affine: Affine, x: Any, y: Any) -> tuple[Any, Any]:

@@ -96,6 +96,14 @@ def test_features_and_rows_are_one(page: Page, site: Mill) -> None:
     expect(part.locator("tbody tr").nth(2)).to_have_class(re.compile("marked"))
 
 
+def test_a_feature_that_cannot_be_drawn_takes_no_other_with_it(page: Page, site: Mill) -> None:
+    page.goto(f"/jobs/{finished(site, 'odd')}/results")
+    part = page.locator(".mapped")
+    expect(part.get_by_text("2 of 3 features cannot be drawn and are left out.")).to_be_visible()
+    expect(part.locator("path.feature")).to_have_count(1)
+    expect(part.locator("tbody tr")).to_have_count(3)
+
+
 def test_texts_of_jobs_are_texts(open_page: OpenPage, site: Mill) -> None:
     job = finished(site, "hostile")
     page = open_page(f"/jobs/{job}/results", width=360, dark=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import struct
@@ -156,13 +157,41 @@ def test_few_values_have_a_colour_each(tmp_path: Path) -> None:
     assert facts["statistics"] == {"valid": 90, "min": 0, "max": 1, "mean": 0.555556, "std": 0.496904, "whole": True}
 
 
+@pytest.mark.parametrize("stored", [None, {1: (9, 9, 9, 255), 2: (0, 200, 0, 255)}])
+def test_shares_are_of_the_pixels_of_the_raster_and_not_of_the_map(tmp_path: Path, stored: Any) -> None:
+    data = np.full((1, 180, 360), 2, "uint8")
+    data[0, :30] = 1  # the far north, which a web map makes large, and of which it shows a part
+    world = ("EPSG:4326", Affine(1, 0, -180, 0, -1, 90))
+    facts, _ = drawn(write(tmp_path / "a.tif", data, *world, palette=stored))
+    assert [(entry["value"], entry["share"]) for entry in facts["legend"]["entries"]] == [(1, 16.67), (2, 83.33)]
+
+
 def test_a_palette_is_kept(tmp_path: Path) -> None:
     data = (numbered(dtype="uint16") % 40).astype("uint8")
     palette = {number: (number, 255 - number, 7, 255) for number in range(40)}
     facts, picture = drawn(write(tmp_path / "a.tif", data, *GRIDS["UTM"], palette=palette))
     colours = {entry["value"]: entry["colour"] for entry in facts["legend"]["entries"]}
-    assert colours[20] == "#14eb07" and len(colours) == 40
+    assert colours[20] == "#14eb07"
     assert tuple(colour_at(facts, picture, *lonlat(*GRIDS["UTM"], 20.5, 0.5))) == (20, 235, 7, 255)
+
+
+def test_a_legend_lists_the_most_frequent_and_counts_the_rest(tmp_path: Path) -> None:
+    data = np.arange(256, dtype="uint8").reshape(1, 16, 16)
+    data[0, :2] = 200
+    palette = {number: (number, 0, 0, 255) for number in range(256)}
+    legend = drawn(write(tmp_path / "a.tif", data, *GRIDS["UTM"], palette=palette))[0]["legend"]
+    shares = {entry["value"]: entry["share"] for entry in legend["entries"]}
+    assert len(shares) == 30 and list(shares) == sorted(shares) and shares[200] == 12.89
+    assert legend["more"] == 256 - 32 - 30
+
+
+@pytest.mark.parametrize("columns", [4, 40])
+def test_statistics_that_are_no_numbers_are_left_out(tmp_path: Path, columns: int) -> None:
+    data = np.linspace(-1.7, 1.7, columns) * 1e308 if columns > 12 else np.array([1e308, 1.7e308, -1.7e308, 2])
+    facts, _ = drawn(write(tmp_path / "a.tif", np.tile(data, (1, 3, 1)), *GRIDS["UTM"]))
+    assert (facts["statistics"]["min"], facts["statistics"]["max"]) == (-1.7e308, 1.7e308)
+    assert "std" not in facts["statistics"]
+    json.dumps(facts, allow_nan=False)  # or it is no answer
 
 
 def test_three_bands_of_bytes_are_colours(tmp_path: Path) -> None:
@@ -196,6 +225,44 @@ def test_a_whole_world_fits(tmp_path: Path) -> None:
     (south, west), (north, east) = facts["bounds"]
     assert (west, east) == (-180, 180) and -south == north == pytest.approx(85.05, abs=0.01)
     assert picture[..., 3].min() == 255 and abs(picture.shape[0] - picture.shape[1]) <= 1
+
+
+@pytest.mark.parametrize("crs, side", [
+    ("+proj=geos +h=35785831 +lon_0=0 +sweep=y", 5_568_748), ("+proj=robin", 17_000_000),
+    ("+proj=ortho +lat_0=40", 7_000_000), ("+proj=sinu +R=6371007.181", 20_015_109),
+])  # fmt: skip
+def test_corners_that_lie_off_the_earth_are_left_out(tmp_path: Path, crs: str, side: int) -> None:
+    affine = Affine(side / 50, 0, -side, 0, -side / 50, side)
+    path = write(tmp_path / "a.tif", numbered(100, 100) + 1, crs, affine)
+    facts, picture = drawn(path)
+    (south, west), (north, east) = facts["bounds"]
+    assert east - west > 100 and north - south > 100
+    assert colour_at(facts, picture, 1, 41)[3] == 255
+    with open_file(path) as descriptor, rasterio.open(path) as dataset:
+        (x,), (y,) = transform("EPSG:4326", dataset.crs, [1], [41])
+        (read,) = dataset.sample([(x, y)])
+        assert value(descriptor, 1, 41)["values"] == list(read)
+        assert value(descriptor, 179, -41) == {} or "proj=ortho" not in crs
+
+
+@pytest.mark.parametrize("crs, south", [("EPSG:3031", True), ("EPSG:3413", False)])
+def test_around_a_pole_there_is_every_longitude(tmp_path: Path, crs: str, south: bool) -> None:
+    path = write(tmp_path / "a.tif", numbered(50, 50) + 1, crs, Affine(120_000, 0, -3e6, 0, -120_000, 3e6))
+    facts, picture = drawn(path)
+    (bottom, west), (top, east) = facts["bounds"]
+    assert (west, east) == (-180, 180) and (bottom if south else -top) == pytest.approx(-85.05, abs=0.01)
+    assert picture[-1 if south else 0, :, 3].min() == 255
+
+
+@pytest.mark.parametrize("corner", [(2_000_000, 2_000_000), (5_500_000, 5_500_000)])
+def test_a_part_of_a_disk_whose_middle_lies_off_it(tmp_path: Path, corner: tuple[int, int]) -> None:
+    affine = Affine(70_000, 0, corner[0], 0, -70_000, corner[1] + 3_500_000)
+    path = write(tmp_path / "a.tif", numbered(50, 50), "+proj=geos +h=35785831 +lon_0=0 +sweep=y", affine)
+    if corner[0] < 5_000_000:
+        assert drawn(path)[0]["bounds"]
+    else:
+        with pytest.raises(Undrawable, match="projection"):
+            drawn(path)
 
 
 @pytest.mark.parametrize("value_", [np.nan, np.inf, 5.0])

@@ -103,9 +103,9 @@ function* positions(part) {
   }
 }
 
-/** Whether features lie where longitudes and latitudes can: some write metres. */
-export function onEarth(found) {
-  for (const [lon, lat] of positions(found)) if (Math.abs(lon) > 540 || Math.abs(lat) > 90) return false;
+/** Whether a feature lies where longitudes and latitudes can: some write metres. */
+export function onEarth(feature) {
+  for (const [lon, lat] of positions(feature)) if (!(Math.abs(lon) <= 540 && Math.abs(lat) <= 90)) return false;
   return true;
 }
 
@@ -120,10 +120,14 @@ export function crosses(found) {
   return here[1] - here[0] > 180 && there[1] - there[0] < here[1] - here[0];
 }
 
-/** Put features on a map. on(event, number): "over", "out" and "click" of a feature. Gives {layer, mark(number)}. */
+/**
+ * Put features on a map. on(event, number): "over", "out" and "click" of a feature.
+ * Gives {layer, mark(number), bounds(number), left}; left: how many cannot be drawn, but have a geometry.
+ */
 export function addFeatures({ L, map }, found, on = () => {}) {
-  const shift = crosses(found);
+  const shift = crosses(found.filter(onEarth));
   const layers = [], outer = L.featureGroup().addTo(map);
+  let left = 0;
   const options = {
     coordsToLatLng: ([lon, lat]) => L.latLng(lat, shift && lon < 0 ? lon + 360 : lon),
     pointToLayer: (_, place) => L.circleMarker(place, { radius: 6 }),
@@ -131,8 +135,11 @@ export function addFeatures({ L, map }, found, on = () => {}) {
   };
   found.forEach((feature, number) => {
     let layer = null;
-    try { layer = L.geoJSON(feature, options); } catch { /* it has no coordinates that are any */ }
+    try {
+      if (onEarth(feature)) layer = L.geoJSON(feature, options);
+    } catch { /* it has no coordinates that are any */ }
     layers.push(layer);
+    if (!layer && (feature.geometry ?? feature.coordinates)) left += 1;
     if (!layer?.getLayers().length) return;
     layer.on("mouseover", () => on("over", number)).on("mouseout", () => on("out", number));
     layer.on("click", () => on("click", number));
@@ -141,6 +148,7 @@ export function addFeatures({ L, map }, found, on = () => {}) {
   let marked = null;
   return {
     layer: outer,
+    left,
     /** Show one of them as the one that is meant; null: none. */
     mark(number) {
       each(marked === null ? null : layers[marked], (path) => path.classList.remove("marked"));

@@ -106,7 +106,7 @@ function opacity(overlay) {
 }
 
 /** What the colours mean. */
-function legend({ legend: { kind, entries, low, high, colours, bands } }) {
+function legend({ statistics, legend: { kind, entries, more, low, high, colours, bands } }) {
   const box = made("div", { className: "legend" });
   if (kind === "values") {
     for (const { value, colour, share } of entries) {
@@ -116,6 +116,9 @@ function legend({ legend: { kind, entries, low, high, colours, bands } }) {
         className: "quiet", textContent: ` ${share} %`,
       })]));
     }
+    if (more) box.append(made("div", { textContent: `and ${more} more, less frequent` }));
+    const read = statistics.whole ? "" : ", as read, in fewer pixels";
+    box.append(made("div", { className: "quiet", textContent: `Shares are of the valid pixels${read}` }));
   } else if (kind === "ramp") {
     const ramp = made("div", { className: "ramp" });
     ramp.style.background = `linear-gradient(to right, ${colours.join(", ")})`;
@@ -135,8 +138,10 @@ function facts({ size, bands, type, nodata, crs, resolution, statistics, legend:
     ["No data", nodata ?? "none"],
     ["Valid", `${statistics.valid} %`],
   ];
-  if ("mean" in statistics && kind === "ramp") {
-    rows.push(["Values", `${statistics.min} to ${statistics.max}, mean ${statistics.mean}, deviation ${statistics.std}${
+  if ("min" in statistics && kind === "ramp") {
+    const mean = "mean" in statistics ? `, mean ${statistics.mean}` : ""; // its sum may be no number any more
+    const deviation = "std" in statistics ? `, deviation ${statistics.std}` : "";
+    rows.push(["Values", `${statistics.min} to ${statistics.max}${mean}${deviation}${
       statistics.whole ? "" : "; as drawn, in fewer pixels"}`]);
   }
   for (const [name, text] of rows) list.append(made("dt", { textContent: name }), made("dd", { textContent: text }));

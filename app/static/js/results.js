@@ -29,11 +29,15 @@ export function attach(root) {
 
 /** Say something in place of a map. */
 function tell(place, text) {
+  place.classList.remove("map");
+  place.replaceChildren(said(text));
+}
+
+function said(text) {
   const words = document.createElement("p");
   words.setAttribute("role", "status");
   words.textContent = text;
-  place.classList.remove("map");
-  place.replaceChildren(words);
+  return words;
 }
 
 async function showFeatures(place) {
@@ -42,13 +46,14 @@ async function showFeatures(place) {
   if (Number(answer.headers.get("Content-Length")) > LARGEST) throw new Error("it is too large");
   const found = features(unwrapped(await answer.json()));
   if (found === null) throw new Error("it is no GeoJSON");
-  if (!onEarth(found)) throw new Error("its coordinates are no longitudes and latitudes");
+  if (found.length && !found.some(onEarth)) throw new Error("its coordinates are no longitudes and latitudes");
   const view = await makeMap(place, `Map of ${place.dataset.label}; the table beside it says the same`);
   const body = rowsOf(place, found);
   const shown = addFeatures(view, found, (event, number) => {
     mark(event === "out" ? null : number, event === "click");
   });
   fit(view, shown.layer.getBounds());
+  if (shown.left) place.closest(".mapped").append(said(`${shown.left} of ${found.length} features cannot be drawn and are left out.`));
 
   function mark(number, scroll = false) {
     shown.mark(number);

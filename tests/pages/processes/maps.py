@@ -93,5 +93,13 @@ def hostile() -> Features:
     )
 
 
+@process
+def odd() -> Annotated[dict, About("Places", format="geojson-feature-collection")]:
+    """Features of which one can be drawn."""
+    shapes = [square(1), {"type": "Point", "coordinates": [1e308, 0]}, {"type": "Point", "coordinates": [1, 1e308]}]
+    features = [{"type": "Feature", "properties": {"number": i}, "geometry": each} for i, each in enumerate(shapes)]
+    return {"type": "FeatureCollection", "features": features}
+
+
 def square(x: int) -> dict:
     return {"type": "Polygon", "coordinates": [[[x, 0], [x + 1, 0], [x + 1, 1], [x, 1], [x, 0]]]}
