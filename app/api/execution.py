@@ -53,7 +53,7 @@ def execute(process_id: str) -> Any:
         return _executed_form(process, filled)
     asked = inputs.read(body)
     given = uploads_of(asked)
-    inputs.check(asked, process.description, partial(check_href, given))
+    inputs.check(asked, process.description, partial(check_href, current_app.guard, given))
     status, waited = _begun(process, body, asked.limits, header, given)
     return delivered(status.job_id, sync=True) if waited else _accepted(status)
 
@@ -112,7 +112,7 @@ def run_again(job_id: str) -> StatusInfo:
     process = _executable(old.process_id)
     asked = inputs.read(body)
     given = uploads_of(asked)
-    inputs.check(asked, process.description, partial(check_href, given))
+    inputs.check(asked, process.description, partial(check_href, current_app.guard, given))
     return _created(replace(_job(process, body, asked.limits, old.prefer), key=None), body, given)
 
 

@@ -122,7 +122,7 @@ def checked(description: Description, entries: Entries) -> Checked:
         given = uploads_of(asked)
     except BadInput as error:
         found.append(error)
-    found += inputs.problems(asked, description, partial(check_href, given))
+    found += inputs.problems(asked, description, partial(check_href, geomill.guard, given))
     for problem in found:
         name, sentence = _told(reading, problem)
         errors.setdefault(name, sentence)

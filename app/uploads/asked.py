@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import g
 
 from geomill.app.exchange.request import ExecuteRequest
+from geomill.app.guard import Guard
 from geomill.app.security import is_ours
 from geomill.app.server import current_app
 from geomill.app.uploads import naming
@@ -21,7 +22,7 @@ def uploads_of(asked: ExecuteRequest) -> Mapping[str, Path]:
     return naming.given(uploads, wanted)
 
 
-def check_href(given: Mapping[str, Path], href: str) -> None:
+def check_href(guard: Guard, given: Mapping[str, Path], href: str) -> None:
     """Refuse what would not be fetched. given: what the job has anyhow. Raises Refused."""
     if naming.upload_id(href) not in given:
-        current_app.guard.check(href)
+        guard.check(href)

@@ -111,7 +111,7 @@ def test_what_a_server_does_is_said_by_itself(worker: FlaskClient, working: Geom
     assert found["troubles"] == [] and found["dispatcher"]["state"] == "answers" and found["dispatcher"]["pid"]
     assert {each["name"] for each in found["isolation"]} >= {"PID namespace", "bubblewrap"}
     assert {each["name"] for each in found["versions"]} >= {"geomill", "python", "cwltool"}
-    (failed,) = (each for each in found["failures"] if each["processID"] == "fail")
+    (failed,) = (each for each in found["failures"] if (each["processID"], each["cause"]) == ("fail", "exit"))
     assert failed["count"] >= 1 and failed["href"] == "http://localhost/jobs?status=failed&processID=fail"
     jobs = worker.get(failed["href"]).json["jobs"]
     assert failed["jobID"] in {job["jobID"] for job in jobs} and "Ready" in page(worker)

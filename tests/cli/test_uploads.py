@@ -60,7 +60,7 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_a_large_file_reaches_the_process(shell, place, serving, tmp_path: Path, remote: bool) -> None:
     (tmp_path / "big.bin").write_bytes(b"x" * 12_000_000)  # more than a request may have
     where = {"GEOMILL_SERVER": serving} if remote else {}
-    done = shell("processes", "execute", "measure", "-i", "file=@big.bin", **where)
+    done = shell("processes", "execute", "measure", "-i", f"file=@{tmp_path}/big.bin", **where)
     assert (done.returncode, "12000000" in done.stdout) == (0, True), done.stderr
     job_id = re.findall(r"Job (\S+)", done.stderr)[0]
     request = Path(place["GEOMILL_HOME"], "default/jobs", job_id[:7], job_id, "request.json").read_text()

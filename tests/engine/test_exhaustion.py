@@ -191,7 +191,7 @@ def test_a_worker_without_descriptors_answers_all_the_same(tmp_path: Path, folde
 def test_a_host_without_processes_lets_jobs_wait() -> None:
     with fresh(user=USER, prefix=("prlimit", "--nproc=120:120"), workers="1", threads="4") as server:
         mill = Mill(server.url, server.process.pid if server.process else 0, server.settings)
-        until(lambda: reached(mill))
+        until(lambda: reached(mill, "/processes/nap"), 60)
         first = mill.submit("nap", text="first")
         until(lambda: server.store.status(first).status is Status.SUCCESSFUL, 30)
         dispatcher = server.engine.ask({"op": "hello"}, 5.0)
@@ -211,9 +211,9 @@ def test_a_host_without_processes_lets_jobs_wait() -> None:
         server.retire()
 
 
-def reached(mill: Mill) -> bool:
+def reached(mill: Mill, path: str = "/") -> bool:
     with suppress(HTTPError):
-        return mill.call("GET", "/").status == 200
+        return mill.call("GET", path).status == 200
     return False
 
 
