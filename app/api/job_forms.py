@@ -47,18 +47,6 @@ def choose() -> Response:
     return _lead_to(links.of_query(links.to("jobs.index"), asked))
 
 
-@bp.get("/jobs/changes")
-@bp.get("/jobs/<job_id>/dismissal")
-@bp.get("/jobs/<job_id>/removal")
-@bp.get("/jobs/<job_id>/pinning")
-@bp.get("/jobs/<job_id>/again")
-@bp.get("/jobs/<job_id>/retrial")
-@operation("leadBack", LEADS_ON, offers=(), documented=False)
-def lead_back(job_id: str | None = None) -> Response:
-    """Where a form was sent to there is nothing to see: its page, for who comes there by the address or a login."""
-    return _lead_to_job(job_id) if job_id else _lead_to(links.to("jobs.index"))
-
-
 @bp.post("/jobs/changes")
 @operation("changeJobs", {200: Answer("What was done.")}, **FORM)
 def change() -> Response:

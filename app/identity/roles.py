@@ -81,7 +81,6 @@ RIGHTS = {
     "getServerState": ADMINISTER,
     # of forms on pages
     "chooseJobs": READ,
-    "leadBack": READ,
     "changeJobs": CHANGE_OWN,
     "dismissJob": CHANGE_OWN,
     "removeJob": CHANGE_OWN,

@@ -69,7 +69,7 @@ def test_a_page_is_told_of_the_end_where_nobody_looks(page: Page, site: Mill) ->
     page.goto(f"/jobs/{job_id}")
     expect(page.locator("pre.tail")).to_contain_text("line 5 <script>alert(1)</script>\n")
     assert "\x1b" not in page.locator("pre.tail").inner_text()
-    assert page.title().startswith("▸ running: talk")
+    expect(page).to_have_title(re.compile("^▸ running: talk"))
     page.get_by_text("curl", exact=True).click()
     page.locator("#request-curl").focus()
     site.engine.dismiss(job_id)
@@ -78,6 +78,7 @@ def test_a_page_is_told_of_the_end_where_nobody_looks(page: Page, site: Mill) ->
     assert "dismissed" in page.locator("link[rel=icon]").get_attribute("href")
     expect(page.locator("#said-live")).to_have_text("The job is dismissed now.")
     assert page.evaluate("document.activeElement.id") == "request-curl"
+    page.wait_for_load_state("networkidle")
     asked = len(watch_of(page).requests)
     page.wait_for_timeout(2500)
     assert len(watch_of(page).requests) == asked  # there is nothing more to come
