@@ -114,11 +114,12 @@ def _can(info: StatusInfo, job: Job | None, has_steps: bool) -> set[str]:
 
 
 def _chosen(names: list[str], steps: list[dict[str, Any]]) -> str:
-    """The log to show: the one asked for; else of the step that failed, or runs; else the job's own."""
+    """The log to show: the one asked for; else of the first step that failed, or the last that runs; else the job's."""
     asked = request.args.get("log")
     if asked == OWN_LOG or asked in names:
         return asked
-    telling = [step for status in ("failed", "running") for step in reversed(steps) if step["status"] == status]
+    running = [step for step in reversed(steps) if step["status"] == "running"]
+    telling = [step for step in (first_failed(steps), *running) if step]
     known = [f"{step['id']}.log" for step in telling if f"{step['id']}.log" in names]
     return known[0] if known else OWN_LOG
 
@@ -131,8 +132,14 @@ def _log(info: StatusInfo, name: str) -> Log:
     return Log(name, links.to("steps.log", job_id=info.job_id, name=name), end_of(folder / LOGS / name))
 
 
+def first_failed(steps: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The step that failed before any other did: what a job failed of."""
+    failed = [step for step in steps if step["status"] == "failed"]
+    return min(failed, key=lambda step: str(step.get("finished") or "~"), default=None)
+
+
 def _failure(info: StatusInfo, steps: list[dict[str, Any]], names: list[str]) -> Failure:
-    step = next((each for each in steps if each["status"] == "failed"), None)
+    step = first_failed(steps)
     name = f"{step['id']}.log" if step else OWN_LOG
     log = None if info.expired else _log(info, name if name in names else OWN_LOG)
     lines = log.end.lines if log else []

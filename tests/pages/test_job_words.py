@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from geomill.app.engine import child
 from geomill.app.pages import causes, logs, timeline
-from geomill.app.pages.job import remaining
+from geomill.app.pages.job import first_failed, remaining
 from geomill.app.pages.jobs import query
 
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -125,3 +125,13 @@ def test_every_cause_is_explained() -> None:
     known = {*child.CAUSES, "signal", "lost", "rebooted", "terminated", "publish", "time-limit"}
     assert known <= set(causes.CAUSES)
     assert causes.of("something new") is causes.UNKNOWN and causes.of(None).turn
+
+
+def test_a_job_failed_of_the_step_that_failed_before_any_other() -> None:
+    steps = [
+        {"id": "a", "status": "failed", "finished": "2026-01-31T12:00:02.000Z"},
+        {"id": "b", "status": "failed", "finished": "2026-01-31T12:00:01.000Z"},
+        {"id": "c", "status": "failed"},
+        {"id": "d", "status": "successful", "finished": "2026-01-31T12:00:00.000Z"},
+    ]
+    assert first_failed(steps) == steps[1] and first_failed(steps[2:]) == steps[2] and first_failed(steps[3:]) is None
