@@ -49,7 +49,8 @@ def test_every_document_is_a_page_too(worker: FlaskClient, working: Geomill, fil
         if HTML not in documented.offers:
             missing.add(rule)
             continue
-        page, program = (worker.get(filled(rule), headers={"Accept": each}) for each in (HTML, JSON))
+        address = filled(rule) + ("?limit=5" if rule == "/jobs" else "")  # people see fewer on a page than programs
+        page, program = (worker.get(address, headers={"Accept": each}) for each in (HTML, JSON))
         assert (page.status_code, program.status_code) == (200, 200), (rule, page.text)
         check_page(page)
         told = {link["href"] for link in program.json.get("links", [])}

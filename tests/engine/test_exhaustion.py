@@ -189,7 +189,7 @@ def test_a_worker_without_descriptors_answers_all_the_same(tmp_path: Path, folde
 
 @pytest.mark.skipif(not ROOT, reason="only root can become an ordinary user")
 def test_a_host_without_processes_lets_jobs_wait() -> None:
-    with fresh(user=USER, prefix=("prlimit", "--nproc=120:120"), workers="1", threads="4") as server:
+    with fresh(user=USER, prefix=("prlimit", "--nproc=250:250"), workers="1", threads="4") as server:
         mill = Mill(server.url, server.process.pid if server.process else 0, server.settings)
         until(lambda: reached(mill, "/processes/nap"), 60)
         first = mill.submit("nap", text="first")
@@ -197,7 +197,7 @@ def test_a_host_without_processes_lets_jobs_wait() -> None:
         dispatcher = server.engine.ask({"op": "hello"}, 5.0)
         with ExitStack() as sleepers:
             with suppress(BlockingIOError):
-                for _ in range(150):
+                for _ in range(280):
                     sleeper = subprocess.Popen(["sleep", "600"], user=USER, group=USER, extra_groups=[])
                     sleepers.enter_context(sleeper)
                     sleepers.callback(sleeper.kill)
