@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from geomill.app import loglines
 from geomill.app.engine import isolation, reaper
-from geomill.app.engine.children import SWEEP_SECONDS, Children
+from geomill.app.engine.children import Children
 from geomill.jobstore import (
     InvalidTransition,
     JobCorrupt,
@@ -22,6 +22,8 @@ from geomill.jobstore import (
 
 log = logging.getLogger(__name__)
 _of_full_disks = loglines.Seldom()
+
+HUNT_SECONDS = 10.0  # for what a lost job forks without end
 
 
 def note(store: JobStore, info: StatusInfo) -> None:
@@ -40,7 +42,8 @@ def lose(children: Children, store: JobStore, info: StatusInfo) -> None:
 def _end_lost(store: JobStore, info: StatusInfo) -> None:
     """What an earlier dispatcher's job leaves is no child of ours; a namespace ends with its supervisor anyway."""
     if not isolation.namespaces_allowed():
-        reaper.kill_holders(store.folder(info.job_id), SWEEP_SECONDS)
+        if not reaper.kill_holders(store.folder(info.job_id), HUNT_SECONDS):
+            log.error("job %s of tenant %s lost its supervisor, and some of it escapes", info.job_id, store.tenant)
     found = lost.fail(store, info)
     store.index.put(found)
     if found.status is Status.FAILED:

@@ -15,6 +15,9 @@ from geomill.jobstore.alive import start_time
 __all__ = ["children", "descendants", "kill_holders", "kill_tree", "open_process", "parent", "start_time",
            "wait_for_end"]  # fmt: skip
 
+_GLANCES, _BETWEEN_GLANCES = 400, 0.0002  # seconds
+_NEWEST = 16  # processes that may be younger than one that was born a moment ago
+
 
 def parent(pid: int) -> int | None:
     """The parent's pid, or None when the process is gone."""
@@ -61,16 +64,38 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def kill_holders(folder: Path, seconds: float) -> None:
-    """SIGKILL whoever works in the scratch of a job, or can write there or to its log; for so long at most.
+def kill_holders(folder: Path, seconds: float) -> bool:
+    """SIGKILL whoever works in the scratch of a job, or can write there or to its log; whether none is left in time.
 
     That finds what no supervisor and no namespace ended, unless it closed everything and left.
     """
     deadline = time.monotonic() + seconds
-    while found := [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _holds(pid, str(folder))]:
+    while found := _holders(str(folder)):
         kill_tree(found)
         if time.monotonic() > deadline:
-            break
+            return False
+    return True
+
+
+def _holders(folder: str) -> list[int]:
+    """Who holds a folder, among all processes and then, for a moment, among the newest.
+
+    One that forks and ends every millisecond is gone by the time a long list has come to him.
+    """
+    if found := [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _holds(pid, folder)]:
+        return found
+    for _ in range(_GLANCES):
+        if found := [pid for pid in _newest() if _holds(pid, folder)]:
+            return found
+        time.sleep(_BETWEEN_GLANCES)
+    return []
+
+
+def _newest() -> range:
+    """The pids that were given last, the very last first."""
+    with open("/proc/loadavg") as file:
+        last = int(file.read().split()[4])
+    return range(last, max(last - _NEWEST, 1), -1)
 
 
 def _holds(pid: int, folder: str) -> bool:
