@@ -58,7 +58,9 @@ class Web(BaseApplication):  # type: ignore[misc]  # without types
         return app
 
     def run(self) -> None:
-        """Serve until told to end."""
+        """Serve until told to end. The code is read here, once, and shared by the workers."""
+        import geomill.app.api  # noqa: F401  # late: a command that only looks is there sooner
+
         Master(self, self.before).run()
 
     def _ready(self, arbiter: Any) -> None:

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import urllib3
 from support import leaks
+from support.commands import Command, Started
 from support.waiting import holds, until
 
 from geomill.app.config import Settings
@@ -33,7 +34,9 @@ WITHOUT_NAMESPACES = (
     *("unshare", "--user", "--map-root-user", "sh", "-c"),
     'for kind in pid user; do echo 0 > /proc/sys/user/max_${kind}_namespaces || exit 1; done; exec "$0" "$@"',
 )
-COMMAND = (sys.executable, "-P", "-m", "geomill.app.cli")
+COMMAND = OURS = (sys.executable, "-P", "-m", "geomill.app.cli")
+Server = subprocess.Popen[str] | Started
+_WARM = Command("geomill.app.cli:main", "geomill.app.cli.web", "geomill.app.api")
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,12 @@ def serving(
         "processes": os.pathsep.join(map(str, settings.processes)),
         **environment,
     }
-    server = subprocess.Popen(command, env=environ(given), cwd=settings.home.parent, stdout=subprocess.PIPE, text=True)
+    server: Server
+    if prefix or new or COMMAND != OURS:  # as people start it
+        where: dict[str, Any] = {"env": environ(given), "cwd": settings.home.parent}
+        server = subprocess.Popen(command, **where, stdout=subprocess.PIPE, text=True)
+    else:
+        server = _WARM.start(*command[len(COMMAND) :], environment=environ(given), folder=settings.home.parent)
     assert server.stdout
     try:
         found = re.search(r"https?://\S+(?=/ )", server.stdout.readline())
@@ -177,7 +185,7 @@ def serving(
         stop(server, settings)
 
 
-def stop(server: subprocess.Popen[str], settings: Settings) -> None:
+def stop(server: Server, settings: Settings) -> None:
     """End a server in order, then its dispatcher, which would stay for a while."""
     engine = Engine(settings, open_store(settings))
     pids = {_dispatcher(engine)}
