@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ LONG = 200  # characters of a text that is written in several lines
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(ABC):
     """A part of a form. words: what it takes ("whole number, 1 to 10"); default: MISSING where there is none.
 
     required: it is to be given; nullable: null will do.
@@ -48,13 +49,13 @@ class Field:
         """What is in it at first."""
         return self.fill(name, self.default)
 
+    @abstractmethod
     def fill(self, name: str, value: Json | Missing) -> Filled:
         """The entries for a value; not all of it where it cannot be shown."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, at: At) -> Json | Missing:
         """The value of the entries, MISSING where it is left out."""
-        raise NotImplementedError
 
     def parts(self, name: str, entries: Entries) -> Iterator[tuple[str, Field]]:
         """The fields inside, by name, as many as are shown now."""
