@@ -13,6 +13,7 @@ from flask import Response, current_app, request
 
 from geomill.app import links, pages
 from geomill.app.exchange import InvalidRequest, inputs, strictjson
+from geomill.app.exchange.references import resolved
 from geomill.app.exchange.request import ExecuteRequest
 from geomill.app.identity import owners
 from geomill.app.pages import runs
@@ -73,7 +74,7 @@ def show(
         more.pop("status", 200),
         document=document,
         mark=MARK,
-        phrase=phrase,
+        kind=_kind,
         runs=runs.of(process_id),
         told=runs.sentence,
         form=Shown(form, entries, errors or {}, more.pop("focus", None), change),
@@ -85,6 +86,11 @@ def show(
         picture=pictured.picture(workflow) if workflow else None,
         steps=pictured.words(workflow) if workflow else (),
     )
+
+
+def _kind(schema: Any) -> str:
+    """What a schema takes, in words."""
+    return phrase(resolved(schema))
 
 
 def again(document: Description, entries: Entries, errors: Mapping[str, str]) -> Response:

@@ -181,6 +181,7 @@ class Variants(Field):
 
     options: tuple[tuple[str, Field, Any], ...] = ()
     kind: ClassVar[str] = "variants"
+    takes = ""  # what it offers says that
 
     def begin(self, name: str) -> Filled:
         """As above."""

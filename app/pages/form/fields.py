@@ -37,8 +37,9 @@ class Field(ABC):
 
     @property
     def takes(self) -> str:
-        """The words, where a field does not say them by what it looks like."""
-        return "" if self.words in PLAIN else self.words
+        """The words, where a field does not say them by what it looks like, or is called."""
+        said = self.words in PLAIN or self.words.lower() in f"{self.title} {self.help}".lower()
+        return "" if said else self.words
 
     @property
     def has_default(self) -> bool:
@@ -127,6 +128,7 @@ class Choice(Field):
 
     options: tuple[Json, ...] = ()
     kind: ClassVar[str] = "choice"
+    takes = ""  # what it offers says that
 
     @property
     def labelled(self) -> list[tuple[str, str]]:
@@ -174,6 +176,7 @@ class Ticks(Field):
 
     options: tuple[Json, ...] = ()
     kind: ClassVar[str] = "ticks"
+    takes = ""
 
     @property
     def labelled(self) -> list[tuple[str, str]]:
