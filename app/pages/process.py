@@ -16,7 +16,7 @@ from geomill.app.exchange import InvalidRequest, inputs, strictjson
 from geomill.app.exchange.references import resolved
 from geomill.app.exchange.request import ExecuteRequest
 from geomill.app.identity import owners
-from geomill.app.pages import runs
+from geomill.app.pages import runs, words
 from geomill.app.pages import workflow as pictured
 from geomill.app.pages.form.entries import Entries
 from geomill.app.pages.form.form import MARK, Form, Reading, form_of
@@ -64,7 +64,7 @@ def page(document: Description) -> Response:
 def show(
     document: Description, form: Form, entries: Entries, errors: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
-    """The page with a form as it stands. more: status, focus, problem."""
+    """The page with a form as it stands. more: status, focus, problem, turn."""
     reading, process_id = form.read(entries), document["id"]
     deployed = geomill.processes.deployed if document["mutable"] else None
     workflow = deployed.workflow(process_id) if deployed else None
@@ -81,6 +81,7 @@ def show(
         snippets=snippets(process_id, reading),
         has=current_app.view_functions,
         problem=more.get("problem"),
+        turn=more.get("turn"),
         runs_here=deployed is None or deployed.get(process_id).runner in RUNNERS,
         workflow=workflow,
         picture=pictured.picture(workflow) if workflow else None,
@@ -100,9 +101,12 @@ def again(document: Description, entries: Entries, errors: Mapping[str, str]) ->
     return response
 
 
-def refused(document: Description, entries: Entries, problem: Mapping[str, Any]) -> Response:
+def refused(
+    document: Description, entries: Entries, problem: Mapping[str, Any], retry_after: int | None = None
+) -> Response:
     """The form as it was filled in, with the problem why the server did not take what is right with it."""
-    response = show(document, form_of(document), entries, status=problem["status"], problem=problem)
+    turn = words.turn(problem["status"], problem["type"].rpartition("/")[2], retry_after)
+    response = show(document, form_of(document), entries, status=problem["status"], problem=problem, turn=turn)
     response.cache_control.no_store = True
     return response
 

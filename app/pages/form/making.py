@@ -15,7 +15,7 @@ from geomill.app.exchange.formats import short_code
 from geomill.app.exchange.references import resolved
 from geomill.app.exchange.values import described_type
 from geomill.app.pages.form.compound import Group, Pairs, Rows, Variants
-from geomill.app.pages.form.entries import MISSING, Json
+from geomill.app.pages.form.entries import MISSING
 from geomill.app.pages.form.fields import LONG, Choice, Field, Flag, Number, Text, Ticks, Written
 from geomill.app.pages.form.special import Box, Document, File, Qualified
 from geomill.app.pages.form.wording import counted, phrase
@@ -36,7 +36,8 @@ def field_of(schema: Any, required: bool = True) -> Field:
 
 def input_field(name: str, described: Mapping[str, Any]) -> Field:
     """The field of an input: of several values where its maxOccurs allows more than one."""
-    schema, most, least = resolved(described.get("schema")), described.get("maxOccurs", 1), described.get("minOccurs", 1)
+    schema = resolved(described.get("schema"))
+    most, least = described.get("maxOccurs", 1), described.get("minOccurs", 1)
     required = least != 0 and not (isinstance(schema, Mapping) and "default" in schema)
     one = _Making().field(schema, required or most != 1, 0)
     told = [described.get("title") or one.title or name, described.get("description") or one.help]
