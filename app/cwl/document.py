@@ -86,7 +86,7 @@ def entry(document: Document, w: str | None = None) -> str:
 
 
 def process_id(document: Document, entry: str, w: str | None = None) -> str:
-    """The id of the deployed process: its own, else the one asked for. Raises NoName if there is none, InvalidPackage."""
+    """The id of the deployed process: its own, else the one asked for. Raises NoName, InvalidPackage."""
     named = _name(entry or document.get("id")) or (w or "").removeprefix("#")
     if not named:
         raise NoName("The process has no id. Give it one (id: my-process), or name it with ?w=my-process.")
