@@ -150,8 +150,8 @@ INVALID: dict[str, tuple[str, str]] = {
     "a class that is none, in a step": (
         "cwlVersion: v1.2\nclass: Workflow\nid: a\ninputs: []\noutputs: []\nsteps:\n  s: {in: {}, out: [],\n"
         "      run: {class: Tool, inputs: [], outputs: []}}\n",
-        "line 8, column 13: What a step runs must say its class (CommandLineTool, ExpressionTool, Workflow or Operation)"
-        ', not "Tool".',
+        "line 8, column 13: What a step runs must say its class (CommandLineTool, ExpressionTool, Workflow or "
+        'Operation), not "Tool".',
     ),
     "two inputs of a name": (
         HEAD + "inputs:\n- {id: a, type: int}\n- {id: a, type: int}\noutputs: []\n",
