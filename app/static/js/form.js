@@ -2,6 +2,7 @@
 // The server reads and changes forms; without this script each button loads the page again.
 
 import { offer } from "./draw.js";
+import { held } from "./entries.js";
 import { upload } from "./upload.js";
 
 const DELAY = 200; // ms after the last key until the request is asked for
@@ -12,13 +13,6 @@ let timer = null, asked = 0;
 
 document.documentElement.classList.add("scripted");
 
-/** What the form holds, without the files that were chosen: those go when it is sent. */
-function held(button) {
-  const data = new FormData(form, button);
-  for (const [name, value] of [...data]) if (value instanceof File) data.delete(name);
-  return data;
-}
-
 function say(text) {
   document.getElementById("request-state").textContent = text;
 }
@@ -28,7 +22,7 @@ async function renew() {
   const mine = ++asked;
   panel.classList.add("waits");
   try {
-    const answer = await fetch(form.dataset.request, { method: "POST", body: held(), headers: { Accept: "application/json" } });
+    const answer = await fetch(form.dataset.request, { method: "POST", body: held(form), headers: { Accept: "application/json" } });
     if (mine !== asked) return;
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const made = await answer.json();
@@ -92,7 +86,7 @@ function keep(before, meanwhile) {
 
 /** Let the server change the form as a button says, and put what it changed in place: one input. */
 async function change(place, button, said) {
-  const data = held(button), before = states();
+  const data = held(form, button), before = states();
   if (said) data.set("do", said);
   const answer = await fetch(form.dataset.change, { method: "POST", body: data, headers: { Accept: "text/html" } });
   if (!answer.ok) throw new Error(`status ${answer.status}`);
