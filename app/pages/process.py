@@ -25,7 +25,7 @@ from geomill.app.pages.form.snippets import Snippets, laid_out
 from geomill.app.pages.form.wording import phrase
 from geomill.app.runners import RUNNERS
 from geomill.app.server import current_app as geomill
-from geomill.app.uploads.asked import check_href, uploads_of
+from geomill.app.uploads.asked import check_href, held, uploads_of
 from geomill.processes import BadInput
 
 Description = Mapping[str, Any]
@@ -77,7 +77,7 @@ def show(
         kind=_kind,
         runs=runs.of(process_id),
         told=runs.sentence,
-        form=Shown(form, entries, errors or {}, more.pop("focus", None), change),
+        form=Shown(form, entries, errors or {}, more.pop("focus", None), change, held),
         snippets=snippets(process_id, reading),
         has=current_app.view_functions,
         problem=more.get("problem"),

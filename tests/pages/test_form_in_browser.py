@@ -137,10 +137,22 @@ def test_a_chosen_file_is_sent_at_once(site: Mill, page: Page, tmp_path: Path) -
         page.locator("#inputs\\/bboxInput-input").get_by_role("button", name=button).click()
     box = page.locator("#inputs\\/bboxInput-input")
     expect(box.get_by_role("button", name="Draw on a map")).to_be_visible()  # also of what a script put there
+    page.locator("#inputs\\/imageInput\\:file").focus()
     page.locator("#inputs\\/imageInput\\:file").set_input_files(tmp_path / "a.tif")
     expect(page.locator("#request-json")).to_contain_text("/uploads/")
     href = json.loads(shown(page, "json"))["inputs"]["imageInput"]["href"]
     assert page.request.get(href).body() == b"II*"
+    place = page.locator("#inputs\\/imageInput-input")
+    expect(place).to_contain_text(re.compile(r"a\.tif, 3 B, is kept here; it expires in 2\d h\."))
+    expect(place.locator("input[type=file]")).to_have_count(0)
+    remove = place.get_by_role("button", name="Remove a.tif")
+    expect(remove).to_be_focused()
+    with page.expect_response(lambda answer: answer.request.method == "DELETE") as removed:
+        remove.press("Enter")
+    assert removed.value.status == 204
+    expect(page.locator("#inputs\\/imageInput\\:href")).to_have_value("")
+    expect(page.locator("#inputs\\/imageInput\\:href")).to_be_focused()
+    expect(place.locator("input[type=file]")).to_be_visible()
 
 
 def test_who_goes_back_finds_what_was_typed(page: Page) -> None:

@@ -101,7 +101,7 @@ async function change(place, button, said) {
   for (const each of next.querySelectorAll("details")) if (opened.includes(pathOf(each))) each.open = true;
   for (const each of next.querySelectorAll("[data-draw]")) offer(each);
   if (place.contains(document.activeElement) || document.activeElement === document.body) {
-    focus(next.querySelector("[autofocus]") ?? document.getElementById(looked));
+    focus(next.querySelector("[autofocus]") ?? document.getElementById(looked) ?? next.querySelector(".held button"));
   }
   renew();
 }
@@ -116,17 +116,24 @@ function focus(part) {
   (inside ?? part)?.focus();
 }
 
+/** A file is kept: the server says what, and until when. */
+function showKept(field) {
+  touch(field);
+  change(field.closest("section.input"), null, "show").catch(later);
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[name=do]");
   const place = button?.closest("section.input");
   if (!place || !form.contains(place)) return;
   event.preventDefault();
+  if (button.dataset.remove) fetch(button.dataset.remove, { method: "DELETE" }).catch(() => {}); // it expires anyway
   change(place, button).catch(() => { form.requestSubmit(button); });
 });
 document.addEventListener("change", (event) => {
   if (!form.contains(event.target)) return;
   if (event.target.type === "file") {
-    if (form.dataset.uploads) upload(event.target, form.dataset.uploads);
+    if (form.dataset.uploads) upload(event.target, form.dataset.uploads, showKept);
     return;
   }
   touch(event.target);
