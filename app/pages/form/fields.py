@@ -89,6 +89,8 @@ class Text(Field):
 
     def control(self, text: str) -> tuple[str, str]:
         """The type of the input element that can hold a text, and what it holds; "textarea" where it has lines."""
+        if self.format == "password" and "\n" not in text:
+            return "password", text
         if self.long or "\n" in text or len(text) > LONG:
             return "textarea", text
         if self.format == "date" and (not text or _DATE.fullmatch(text)):

@@ -3,6 +3,7 @@
 
 import { offer } from "./draw.js";
 import { held } from "./entries.js";
+import { forget, keep, kept } from "./kept.js";
 import { upload } from "./upload.js";
 
 const DELAY = 200; // ms after the last key until the request is asked for
@@ -17,6 +18,14 @@ function say(text) {
   document.getElementById("request-state").textContent = text;
 }
 
+/** The session is over: what is filled in is there again after the next login. */
+function ended() {
+  keep(form);
+  say("Your session has ended. ");
+  const login = Object.assign(document.createElement("a"), { href: form.dataset.login, textContent: "Log in again" });
+  document.getElementById("request-state").append(login, "; what is filled in here is kept.");
+}
+
 /** Show the request for what the form holds now. The last question counts. */
 async function renew() {
   const mine = ++asked;
@@ -24,6 +33,7 @@ async function renew() {
   try {
     const answer = await fetch(form.dataset.request, { method: "POST", body: held(form), headers: { Accept: "application/json" } });
     if (mine !== asked) return;
+    if (answer.status === 401) return ended();
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const made = await answer.json();
     for (const language of ["curl", "python", "json"]) document.getElementById(`request-${language}`).textContent = made[language];
@@ -76,7 +86,7 @@ function states() {
 }
 
 /** Bring over what was written while the server was changing the form. */
-function keep(before, meanwhile) {
+function bringOver(before, meanwhile) {
   const now = states();
   for (const [key, { value, checked }] of meanwhile) {
     const old = before.get(key), here = now.get(key)?.control;
@@ -96,7 +106,7 @@ async function change(place, button, said) {
   const files = [...place.querySelectorAll("input[type=file]")].filter((each) => each.files.length);
   const looked = document.activeElement?.id, meanwhile = states();
   place.replaceWith(next);
-  keep(before, meanwhile);
+  bringOver(before, meanwhile);
   for (const each of files) document.getElementById(each.id)?.replaceWith(each);
   for (const each of next.querySelectorAll("details")) if (opened.includes(pathOf(each))) each.open = true;
   for (const each of next.querySelectorAll("[data-draw]")) offer(each);
@@ -106,13 +116,39 @@ async function change(place, button, said) {
   renew();
 }
 
+/** Put a form of the server in place of what is shown. */
+function fill(html) {
+  const next = new DOMParser().parseFromString(html, "text/html").getElementById("run");
+  form.replaceChildren(...document.importNode(next, true).childNodes);
+  for (const each of form.querySelectorAll("[data-draw]")) offer(each);
+  renew();
+}
+
+/** Fill in what was kept, and say so. */
+async function restore(entries) {
+  entries.set("do", "show");
+  const answer = await fetch(form.dataset.change, { method: "POST", body: entries, headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  fill(await answer.text());
+  const note = document.getElementById("kept"), discard = document.createElement("button");
+  Object.assign(discard, { type: "button", className: "small", textContent: "Discard them" });
+  discard.addEventListener("click", async () => {
+    forget(form.getAttribute("action"));
+    const blank = await fetch(form.dataset.page, { headers: { Accept: "text/html" } });
+    if (blank.ok) fill(await blank.text());
+    focus(form.querySelector("section.input"));
+  });
+  note.classList.add("box");
+  note.append("Your entries were kept. ", discard);
+}
+
 function pathOf(details) {
   return details.closest("[id]")?.id + details.querySelector("summary").textContent;
 }
 
 /** Look at a part of the form: at its first control where it is several. */
 function focus(part) {
-  const inside = part?.matches("fieldset") ? part.querySelector("input:not([type=hidden]), select, textarea") : null;
+  const inside = part?.matches("fieldset, section") ? part.querySelector("input:not([type=hidden]), select, textarea") : null;
   (inside ?? part)?.focus();
 }
 
@@ -161,3 +197,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 focus(form.querySelector("[autofocus]"));
+form.addEventListener("submit", () => keep(form));
+// what was sent has an address that only takes posts: who loads it again, or passes it on, means the page
+if ("posted" in form.dataset) history.replaceState(history.state, "", new URL(form.dataset.page).pathname);
+const entries = "fresh" in form.dataset ? kept(form) : null;
+if (entries) restore(entries);
