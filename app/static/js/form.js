@@ -7,6 +7,7 @@ import { forget, keep, kept } from "./kept.js";
 import { upload } from "./upload.js";
 
 const DELAY = 200; // ms after the last key until the request is asked for
+const LONG = 20_000; // characters of what nobody reads to its end
 const form = document.getElementById("run");
 const panel = document.querySelector(".request");
 const touched = new Set(); // ids of what was changed: only there errors are shown while somebody writes
@@ -26,6 +27,12 @@ function ended() {
   document.getElementById("request-state").append(login, "; what is filled in here is kept.");
 }
 
+/** Show a text whose addresses may go on in another line: after a slash, not in a word. */
+function write(place, text) {
+  const parts = text.length < LONG ? text.split(/(?<=https?:\/\/[^\s"']*\w\/)(?=\w)/) : [text];
+  place.replaceChildren(...parts.flatMap((part, number) => (number ? [document.createElement("wbr"), part] : [part])));
+}
+
 /** Show the request for what the form holds now. The last question counts. */
 async function renew() {
   const mine = ++asked;
@@ -36,7 +43,7 @@ async function renew() {
     if (answer.status === 401) return ended();
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const made = await answer.json();
-    for (const language of ["curl", "python", "json"]) document.getElementById(`request-${language}`).textContent = made[language];
+    for (const language of ["curl", "python", "json"]) write(document.getElementById(`request-${language}`), made[language]);
     show(made.errors);
     say("");
   } catch {
