@@ -299,7 +299,7 @@ def answer(error: Exception) -> Response:
         return above.lead()
     if wants_page:
         # a form comes back as it was filled in
-        response = g.form_again(said) if "form_again" in g else pages.error(said, retry_after)
+        response = g.form_again(said, retry_after) if "form_again" in g else pages.error(said, retry_after)
     else:
         response = jsonify(said)
         response.mimetype = _media_type()

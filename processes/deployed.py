@@ -153,7 +153,7 @@ class Deployed:
 
         received: what came; document: the CWL in it; record: {"media_type", "processes": [what describing it gave]}.
         """
-        told = json.dumps(record, sort_keys=True).encode()
+        told = json.dumps(record).encode()  # inputs and outputs have an order
         digest = _digest(received, document, told)
         self.packages.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
         with keeping(self.packages):

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, request
 
 from geomill.app import errors, links, pages
 from geomill.app.api import deployment
-from geomill.app.cwl.document import InvalidPackage
+from geomill.app.cwl.document import InvalidPackage, NoName, WorkflowNotFound
 from geomill.app.deployment import Plan
 from geomill.app.errors import ImmutableProcess
 from geomill.app.exchange import InvalidRequest
@@ -35,6 +35,8 @@ REFUSALS = (
     *(InvalidRequest, InvalidPackage, DuplicatedProcess, ImmutableProcess, NoIsolation, Refused, Unreachable),
     *(StoreFull, UnderMaintenance),
 )
+
+UNNAMED = "The process has no id. Write one into the document (id: my-process), or what to call it into the field."
 
 FOR_BROWSERS: dict[str, Any] = {"offers": (HTML,), "documented": False}
 
@@ -118,7 +120,8 @@ def _begin(replaced: str | None, following: Next) -> Response:
         return following(given, package, planned, replaced)
     except REFUSALS as error:
         problem = errors.problem_of(error)
-        return _page(given, replaced, problem.status, problem=errors.document(problem, error), taken=_taken(error))
+        told = {**errors.document(problem, error), **({"detail": UNNAMED} if isinstance(error, NoName) else {})}
+        return _page(given, replaced, problem.status, problem=told, at=_at(error, given), taken=_taken(error))
 
 
 def _reviewed(given: Given, package: Package, planned: Plan, replaced: str | None, changed: bool = False) -> Response:
@@ -155,6 +158,15 @@ def _versions(process_id: str) -> list[Any]:
         return current_app.processes.deployed.versions(process_id)
     except CorruptProcess:
         return []
+
+
+def _at(error: Exception, given: Given) -> str | None:
+    """The field in which an error can be mended; None for one that is not the package's."""
+    if isinstance(error, NoName | WorkflowNotFound):
+        return "w"
+    if isinstance(error, StoreFull | UnderMaintenance):
+        return None
+    return "href" if given.href and not given.content else "text"
 
 
 def _taken(error: Exception) -> str | None:

@@ -78,7 +78,7 @@ def _begun(
     header: Prefer; given: uploads that it names.
     """
     preference = prefer.parse(header)
-    with _seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
+    with seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
             raise ServerBusy(f"Process {process.id} can only be waited for, and too many requests wait already.")
         status = _created(_job(process, body, limits, header), body, given, durable=not seated)
@@ -148,7 +148,7 @@ def _executable(process_id: str) -> Process:
 
 
 @contextmanager
-def _seat(wanted: bool) -> Iterator[bool]:
+def seat(wanted: bool) -> Iterator[bool]:
     """A place among those that may wait for a job, if one is wanted and free: the other threads stay for others."""
     seated = wanted and current_app.waiting.acquire(blocking=False)
     try:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from geomill.app.exchange.wording import listed, shown
+from geomill.app.exchange.wording import shown
 
-from .document import CLASSES, InvalidPackage, Unsupported, children, graph, runs, where
+from .document import CLASSES, InvalidPackage, Unsupported, check_class, children, graph, runs, where
 
 # CWL v1.2, 5.4 and 5.5; what others make of their own is no requirement that this server could keep
 REQUIREMENTS = frozenset(
@@ -26,9 +26,8 @@ def check(document: Any, bundled: Callable[[str], str | None]) -> None:
     bundled: the text of a schema by its address, None for those that are not at hand.
     """
     processes = graph(document) if "$graph" in document else {}
-    if not processes and document.get("class") not in CLASSES:
-        found = f", not {shown(document['class'])}" if "class" in document else ""
-        raise InvalidPackage(f"{where(document, 'class')}A document must say its class ({listed(CLASSES)}){found}.")
+    if "$graph" not in document:
+        check_class(document, "A document")
     imports = {id(each) for part in _parts(document) for each in _type_imports(part)}
     for part in _parts(document):
         if "$import" in part and id(part) not in imports:
@@ -37,6 +36,7 @@ def check(document: Any, bundled: Callable[[str], str | None]) -> None:
     for part in _parts(document):
         if part.get("class") in CLASSES:
             _check_sections(part)
+            _check_steps(part)
         _check_names(part)
         _check_file(part)
         if part.get("class") == "Operation":
@@ -89,6 +89,13 @@ def _check_sections(process: Any) -> None:
                 raise InvalidPackage(
                     f'{where(given, name)}"{name}" of the {section} must be a mapping, not {shown(each)}.'
                 )
+
+
+def _check_steps(process: Any) -> None:
+    """What steps hold to run has a class."""
+    for step in children(process.get("steps")):
+        if isinstance(step.get("run"), dict):
+            check_class(step["run"], "What a step runs")
 
 
 def _check_type(given: Any, place: str) -> None:

@@ -13,7 +13,7 @@ from .document import InvalidPackage, children
 from .document import process as process_of
 from .formats import media_types
 from .needs import Needs, needs, requirement, warnings
-from .types import Types, optional, short, text_format, words
+from .types import Types, optional, short, text_format, words, written_at
 
 if TYPE_CHECKING:
     from cwltool.process import Process
@@ -42,22 +42,16 @@ def describe(tool: Process, document: Mapping[str, Any], process_id: str) -> Jso
     made["jobControlOptions"] = ["async-execute", "dismiss"]
     made["outputTransmission"] = ["value", "reference"]
     types = Types(_named(tool))
-    made["inputs"] = {short(each["id"]): _input(each, types) for each in _in_order(tool, process, "inputs")}
-    made["outputs"] = {short(each["id"]): _output(each, types) for each in _in_order(tool, process, "outputs")}
+    inputs = sorted(tool.tool["inputs"], key=written_at)
+    made["inputs"] = {short(each["id"]): _input(each, types) for each in inputs}
+    outputs = sorted(tool.tool["outputs"], key=written_at)
+    made["outputs"] = {short(each["id"]): _output(each, types) for each in outputs}
     plain: Json = _plain(made)
     return plain
 
 
 def _named(tool: Process) -> Json:
     return {each["name"]: each for each in requirement(tool, "SchemaDefRequirement")[0].get("types", ())}
-
-
-def _in_order(tool: Process, process: Mapping[str, Any], section: str) -> list[Any]:
-    """Inputs or outputs as the author has ordered them: cwltool sorts those given as a map."""
-    given = process.get(section)
-    names = list(given) if isinstance(given, dict) else []
-    order = {short(name): number for number, name in enumerate(names)}
-    return sorted(tool.tool[section], key=lambda each: order.get(short(each["id"]), len(order)))
 
 
 def _input(described: Mapping[str, Any], types: Types) -> Json:

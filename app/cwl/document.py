@@ -34,6 +34,10 @@ class WorkflowNotFound(InvalidPackage):
     """The document has no process of the name asked for."""
 
 
+class NoName(InvalidPackage):
+    """The process has no id, and nobody has said what to call it."""
+
+
 class Unsupported(InvalidPackage):
     """Valid CWL that this server cannot run."""
 
@@ -82,10 +86,10 @@ def entry(document: Document, w: str | None = None) -> str:
 
 
 def process_id(document: Document, entry: str, w: str | None = None) -> str:
-    """The id of the deployed process: its own, else the one asked for. Raises InvalidPackage if there is none."""
+    """The id of the deployed process: its own, else the one asked for. Raises NoName, InvalidPackage."""
     named = _name(entry or document.get("id")) or (w or "").removeprefix("#")
     if not named:
-        raise InvalidPackage("The process has no id. Give it one (id: my-process), or name it with ?w=my-process.")
+        raise NoName("The process has no id. Give it one (id: my-process), or name it with ?w=my-process.")
     if not re.fullmatch(r"(?!\.+$)[\w.:~-]+", named):
         raise InvalidPackage(f"{shown(named)} cannot be the id of a process: letters, digits and _ . : ~ - only.")
     return named
@@ -120,6 +124,13 @@ def graph(document: Document) -> dict[str, Document]:
 def process(document: Document, entry: str) -> Document:
     """The process of an id in the document as it was sent; the document itself for ""."""
     return graph(document)[entry] if "$graph" in document else document
+
+
+def check_class(process: Any, what: str) -> None:
+    """Raise InvalidPackage for a process of no class that there is, naming it. what: the process is."""
+    if process.get("class") not in CLASSES:
+        found = f", not {shown(process['class'])}" if "class" in process else ""
+        raise InvalidPackage(f"{where(process, 'class')}{what} must say its class ({listed(CLASSES)}){found}.")
 
 
 def children(value: Any) -> Iterable[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .types import short
+from .types import short, written_at
 
 Json = dict[str, Any]
 
@@ -20,13 +20,14 @@ def graph(tool: Any) -> Json | None:
         return None
     inside = f"{str(tool.tool['id']).rpartition('#')[2]}/" if "#" in str(tool.tool["id"]) else ""
     links = []
-    for step in tool.steps:
+    steps = sorted(tool.steps, key=lambda step: written_at(step.tool))
+    for step in steps:
         name = short(step.tool["id"])
         for port in step.tool["inputs"]:
             links += [_link(source, name, inside) for source in _sources(port, "source")]
-    for output in tool.tool["outputs"]:
+    for output in sorted(tool.tool["outputs"], key=written_at):
         links += [_link(source, f"out:{short(output['id'])}", inside) for source in _sources(output, "outputSource")]
-    return {"steps": [_step(step) for step in tool.steps], "links": links}
+    return {"steps": [_step(step) for step in steps], "links": links}
 
 
 def _step(step: Any) -> Json:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from geomill.app.exchange.media_types import is_json, is_text
@@ -161,7 +162,7 @@ class _Conversion:
     def record(self, type_: Any) -> Json:
         made: Json = {"type": "object", "properties": {}}
         required = []
-        for field in type_.get("fields") or ():
+        for field in sorted(type_.get("fields") or (), key=written_at):
             name = short(field["name"])
             made["properties"][name] = {**words(field), **self.of(field["type"], inside=True)}
             if not optional(field["type"]):
@@ -196,6 +197,12 @@ def words(described: Mapping[str, Any]) -> Json:
 def short(name: str) -> str:
     """The last part of a resolved name, as cwltool takes it: of `file:///x.cwl#main/bands/green`, green."""
     return name.rpartition("#")[2].rpartition("/")[2]
+
+
+def written_at(part: Any) -> tuple[float, ...]:
+    """Line and column of an input, an output, a field or a step: cwltool sorts those that are given as a map."""
+    known = part.lc.data if hasattr(part, "lc") else {}
+    return tuple((known.get("id") or known.get("name") or (inf, inf))[:2])
 
 
 def text_format(type_: Any) -> bool:

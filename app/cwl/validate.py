@@ -10,11 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from geomill.app.cwl.document import InvalidPackage, Unsupported, WorkflowNotFound
+from geomill.app.cwl.document import InvalidPackage, NoName, Unsupported, WorkflowNotFound
 from geomill.app.cwl.reader import Reader
 
 ERRORS: dict[str, type[InvalidPackage]] = {
     "InvalidPackage": InvalidPackage,
+    "NoName": NoName,
     "WorkflowNotFound": WorkflowNotFound,
     "Unsupported": Unsupported,
 }
@@ -27,7 +28,7 @@ def validate(document: bytes, w: str | None, other: str | None, limit: float, fo
     w: names the entry; other: does so where w does not, if there is such an entry; limit: seconds;
     folder: where the document may lie meanwhile.
     Gives {"id", "entry", "description", "needs", "warnings", "workflow"}.
-    Raises InvalidPackage, WorkflowNotFound, Unsupported.
+    Raises InvalidPackage, NoName, WorkflowNotFound, Unsupported.
     """
     if not installed():
         raise Unsupported("This server has no CWL engine: its operator has to install geomill[cwl].")
@@ -78,6 +79,8 @@ def _read(path: Path, w: str | None, other: str | None) -> dict[str, Any]:
     from geomill.app.cwl import description, document, graph, loading, needs
 
     content = document.parse(path.read_bytes())
+    if "$graph" not in content:
+        document.check_class(content, "A document")  # before anybody is asked what to call it
     try:
         entry = document.entry(content, w or other or None)
     except WorkflowNotFound:

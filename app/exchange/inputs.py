@@ -16,6 +16,7 @@ from . import InvalidRequest
 from . import schema as schemas
 from .addresses import joined
 from .media_types import essence, extension, is_json
+from .references import resolved
 from .request import ExecuteRequest, OutputRequest, read
 from .values import (
     UNKNOWN_TYPES,
@@ -144,7 +145,7 @@ def _required(described: Description) -> bool:
 
 def _interpret(input_id: str, value: Json, described: Description) -> Given:
     """The values given for an input: one, or several where its maxOccurs allows more than one."""
-    schema, most = described["schema"], described.get("maxOccurs", 1)
+    schema, most = resolved(described["schema"]), described.get("maxOccurs", 1)
     place = Place(input_id)
     if most == 1:
         return interpret(place, value, schema)

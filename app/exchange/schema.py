@@ -43,13 +43,16 @@ def branches(schema: Schema) -> list[Schema]:
 
 
 def merged(schema: Schema) -> dict[str, Any]:
-    """A schema with the members of its `allOf` in one place."""
+    """A schema with the members of its `allOf` in one place; what it says of itself counts more than what they say."""
     result = {name: value for name, value in schema.items() if name != "allOf"}
     for part in schema.get("allOf", ()):
         for name, value in merged(part).items():
             if name == "properties":
                 value = {**result.get("properties", {}), **value}
-            result[name] = value
+            elif name == "required":
+                value = list(dict.fromkeys([*result.get("required", ()), *value]))
+            if name not in ANNOTATIONS or name not in result:
+                result[name] = value
     return result
 
 
@@ -76,6 +79,12 @@ def is_bbox(schema: Schema) -> bool:
 def is_directory(schema: Schema) -> bool:
     """Whether a branch stands for a directory, which only its runner knows how to fetch."""
     return short_code(merged(schema)) == "directory"
+
+
+def is_null(schema: Json) -> bool:
+    """Whether null is the only value."""
+    known = isinstance(schema, Mapping)
+    return known and (schema.get("type") in ("null", ["null"]) or schema.get("enum") == [None])
 
 
 def may_be(schema: Schema, type_: str) -> bool:

@@ -57,6 +57,7 @@ RIGHTS = {
     "execute": EXECUTE,
     "changeForm": READ,
     "showRequest": READ,
+    "showExtent": EXECUTE,  # it fetches what the form names
     "upload": EXECUTE,
     "getUpload": READ_OWN,
     "removeUpload": CHANGE_OWN,

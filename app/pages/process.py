@@ -13,9 +13,10 @@ from flask import Response, current_app, request
 
 from geomill.app import links, pages
 from geomill.app.exchange import InvalidRequest, inputs, strictjson
+from geomill.app.exchange.references import resolved
 from geomill.app.exchange.request import ExecuteRequest
 from geomill.app.identity import owners
-from geomill.app.pages import runs
+from geomill.app.pages import runs, words
 from geomill.app.pages import workflow as pictured
 from geomill.app.pages.form.entries import Entries
 from geomill.app.pages.form.form import MARK, Form, Reading, form_of
@@ -24,7 +25,7 @@ from geomill.app.pages.form.snippets import Snippets, laid_out
 from geomill.app.pages.form.wording import phrase
 from geomill.app.runners import RUNNERS
 from geomill.app.server import current_app as geomill
-from geomill.app.uploads.asked import check_href, uploads_of
+from geomill.app.uploads.asked import check_href, held, uploads_of
 from geomill.processes import BadInput
 
 Description = Mapping[str, Any]
@@ -63,7 +64,7 @@ def page(document: Description) -> Response:
 def show(
     document: Description, form: Form, entries: Entries, errors: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
-    """The page with a form as it stands. more: status, focus, problem."""
+    """The page with a form as it stands. more: status, focus, problem, turn."""
     reading, process_id = form.read(entries), document["id"]
     deployed = geomill.processes.deployed if document["mutable"] else None
     workflow = deployed.workflow(process_id) if deployed else None
@@ -73,18 +74,24 @@ def show(
         more.pop("status", 200),
         document=document,
         mark=MARK,
-        phrase=phrase,
+        kind=_kind,
         runs=runs.of(process_id),
         told=runs.sentence,
-        form=Shown(form, entries, errors or {}, more.pop("focus", None), change),
+        form=Shown(form, entries, errors or {}, more.pop("focus", None), change, held),
         snippets=snippets(process_id, reading),
         has=current_app.view_functions,
         problem=more.get("problem"),
+        turn=more.get("turn"),
         runs_here=deployed is None or deployed.get(process_id).runner in RUNNERS,
         workflow=workflow,
         picture=pictured.picture(workflow) if workflow else None,
         steps=pictured.words(workflow) if workflow else (),
     )
+
+
+def _kind(schema: Any) -> str:
+    """What a schema takes, in words."""
+    return phrase(resolved(schema))
 
 
 def again(document: Description, entries: Entries, errors: Mapping[str, str]) -> Response:
@@ -94,9 +101,12 @@ def again(document: Description, entries: Entries, errors: Mapping[str, str]) ->
     return response
 
 
-def refused(document: Description, entries: Entries, problem: Mapping[str, Any]) -> Response:
+def refused(
+    document: Description, entries: Entries, problem: Mapping[str, Any], retry_after: int | None = None
+) -> Response:
     """The form as it was filled in, with the problem why the server did not take what is right with it."""
-    response = show(document, form_of(document), entries, status=problem["status"], problem=problem)
+    turn = words.turn(problem["status"], problem["type"].rpartition("/")[2], retry_after)
+    response = show(document, form_of(document), entries, status=problem["status"], problem=problem, turn=turn)
     response.cache_control.no_store = True
     return response
 

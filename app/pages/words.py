@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,8 @@ MEDIA = {
     "application/vnd.apache.parquet": "Parquet", "application/geopackage+sqlite3": "GeoPackage",
     "application/octet-stream": "bytes", "application/cwl": "CWL", "application/cwl+yaml": "CWL",
 }  # fmt: skip
+_ADDRESS, _STEP = re.compile(r"""(https?://[^\s"']+)"""), re.compile(r"(?<=\w/)(?=\w)")
+_LONG = 20_000  # characters of what nobody reads to its end
 STATES = {  # the standard's word, and what it means to who waits
     "accepted": "waits for its turn",
     "running": "is being worked on",
@@ -131,6 +134,13 @@ def media(media_type: str) -> str:
     if kind.strip() == "image/tiff" and "geotiff" in parameters:
         return "cloud-optimized GeoTIFF" if "cloud-optimized" in parameters else "GeoTIFF"
     return MEDIA.get(kind.strip(), media_type)
+
+
+def breakable(text: str) -> Markup:
+    """A text whose addresses may go on in another line: after a slash, not in a word."""
+    parts = _ADDRESS.split(text) if len(text) < _LONG else [text]
+    wide = Markup("<wbr>")
+    return Markup("").join(wide.join(_STEP.split(part)) if number % 2 else part for number, part in enumerate(parts))
 
 
 def prose(text: str) -> Markup:

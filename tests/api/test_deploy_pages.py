@@ -81,7 +81,8 @@ def test_what_is_large_is_carried_on(client: FlaskClient) -> None:
         ({}, 400, "There is no package yet"),
         ({"text": "  \r\n"}, 400, "There is no package yet"),
         ({"text": "a: 1", "href": "https://example.org"}, 400, "give one of them"),
-        ({"text": "cwlVersion: v1.2\r\nclass: Nothing\r\nid: a"}, 400, "Nothing"),
+        ({"text": "cwlVersion: v1.2\r\nclass: Nothing"}, 400, 'Workflow or Operation), not "Nothing"'),
+        ({"text": as_yaml(tool(id=None)).decode()}, 400, "what to call it into the field"),
         ({"text": "<script>alert(1)</script>"}, 400, ""),
         ({"text": '{"executionUnit": 1}'}, 400, '"executionUnit" must be an object'),
         ({"text": as_yaml(tool()).decode(), "w": "<b>"}, 400, '"<b>"'),
@@ -99,6 +100,7 @@ def test_what_is_wrong_is_said_at_the_form(
     answer = sent(client, path, **form)
     assert answer.status_code == status and words in alert(answer).replace("&lt;", "<").replace("&gt;", ">")
     assert 'name="text"' in answer.text and [each["id"] for each in deployed(client)] == []
+    assert "?w=" not in alert(answer) and "<title>Error: " in answer.text
 
 
 def deployed(client: FlaskClient) -> list[dict[str, Any]]:

@@ -388,6 +388,34 @@ def test_it_survives_a_restart(greet: FlaskClient, settings: Settings) -> None:
     assert again.get("/processes/greet/package").data == YAML
 
 
+ORDERED = """
+cwlVersion: v1.2
+class: Workflow
+id: ordered
+inputs:
+  zeta: string
+  alpha: {type: {type: record, fields: {south: double, east: double, also: double}}}
+  mid: string
+outputs:
+  whole: {type: string, outputSource: second/out}
+  part: {type: string, outputSource: first/out}
+steps:
+  second: {run: &tool {class: ExpressionTool, inputs: {text: string}, outputs: {out: string}, expression: "$(inputs)"},
+           in: {text: zeta}, out: [out]}
+  first: {run: *tool, in: {text: mid}, out: [out]}
+"""
+
+
+def test_what_a_document_says_keeps_its_order(client: FlaskClient, app: Geomill) -> None:
+    assert post(client, ORDERED.encode()).status_code == 201
+    described = client.get("/processes/ordered").json
+    assert list(described["inputs"]) == ["zeta", "alpha", "mid"]
+    assert list(described["inputs"]["alpha"]["schema"]["properties"]) == ["south", "east", "also"]
+    assert list(described["outputs"]) == ["whole", "part"]
+    workflow = app.processes.deployed.workflow("ordered")
+    assert workflow and [step["name"] for step in workflow["steps"]] == ["second", "first"]
+
+
 def test_a_package_lies_once_in_the_home_by_its_digest(greet: FlaskClient, settings: Settings) -> None:
     (version,) = greet.get("/processes/greet/versions").json["versions"]
     folder: Path = settings.home / "packages" / version["package"]

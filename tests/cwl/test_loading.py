@@ -147,6 +147,12 @@ INVALID: dict[str, tuple[str, str]] = {
     "no outputs": (HEAD + "inputs: []\n", '"outputs" section is not valid.'),
     "no class": ("cwlVersion: v1.2\nid: a\n", "must say its class"),
     "a class that is none": (TOOL.replace("CommandLineTool", "Tool"), "must say its class (CommandLineTool, Expr"),
+    "a class that is none, in a step": (
+        "cwlVersion: v1.2\nclass: Workflow\nid: a\ninputs: []\noutputs: []\nsteps:\n  s: {in: {}, out: [],\n"
+        "      run: {class: Tool, inputs: [], outputs: []}}\n",
+        "line 8, column 13: What a step runs must say its class (CommandLineTool, ExpressionTool, Workflow or "
+        'Operation), not "Tool".',
+    ),
     "two inputs of a name": (
         HEAD + "inputs:\n- {id: a, type: int}\n- {id: a, type: int}\noutputs: []\n",
         'line 7, column 3: Two of the inputs have the id "a".',

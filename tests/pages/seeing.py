@@ -77,6 +77,13 @@ LOADED = """() => [...performance.getEntriesByType("navigation"), ...performance
   .map(({ name, encodedBodySize }) => [name, encodedBodySize])"""
 HEADINGS = """() => [...document.querySelectorAll("main :is(h1, h2, h3, th, dt, legend, label)")]
   .filter((each) => each.checkVisibility()).map((each) => each.textContent.trim())"""
+# what is pressed has a name that tells it from all others
+TWICE = """() => {
+  const names = [...document.querySelectorAll("main :is(button, summary)")]
+    .filter((each) => each.checkVisibility() && !each.matches("[aria-hidden=true]"))
+    .map((each) => each.getAttribute("aria-label") ?? each.textContent.replace(/\\s+/g, " ").trim());
+  return names.filter((name, number) => names.indexOf(name) !== number);
+}"""
 
 
 Press = Callable[[Page], None]
@@ -97,6 +104,7 @@ class Seen:
     axe_dark: list[str]
     axe_narrow: list[str]
     too_wide: list[str]
+    twice: list[str]
     keyboard: list[str]
 
 
@@ -115,6 +123,7 @@ def look(page: Page, path: str, press: Press | None = None, pictures: Path | Non
     assert answer is not None
     seen: dict[str, Any] = {"url": page.url, "status": answer.status, "title": page.title(), "html": answer.text()}
     seen["headings"] = page.evaluate(HEADINGS)
+    seen["twice"] = page.evaluate(TWICE)
     seen["loaded"] = dict(page.evaluate(LOADED))
     if pictures is not None:
         for kind, (width, dark) in {"light": (WIDE, False), "dark": (WIDE, True), "narrow": (NARROW, False)}.items():

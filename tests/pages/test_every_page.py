@@ -169,6 +169,26 @@ def test_no_two_pages_have_the_same_title(visit: Visit) -> None:
     assert len(set(titles)) == len(titles), titles
 
 
+@pytest.mark.parametrize("name", ["process", "package", "wrong-inputs", "processes", "deploy", "deploy-review"])
+def test_what_is_pressed_is_told_apart_by_its_name(visit: Visit, name: str) -> None:
+    assert not visit(name).twice
+
+
+@pytest.mark.parametrize(
+    "name, place, how",
+    [
+        ("processes", "Processes", "page"),
+        ("process", "Processes", "true"),
+        ("deploy", "Processes", "true"),
+        ("job", "Jobs", "true"),
+        ("results", "Jobs", "true"),
+        ("api", "API", "page"),
+    ],
+)
+def test_a_page_says_which_part_of_the_server_it_is_of(visit: Visit, name: str, place: str, how: str) -> None:
+    assert re.findall(r'aria-current="(\w+)">(\w+)</a>', visit(name).html) == [(how, place)]
+
+
 def test_what_pages_load_is_loaded_once(visit: Visit, site: Mill) -> None:
     parts = {each for name in PAGES for each in visit(name).loaded if "/static/" in each}
     assert parts

@@ -115,6 +115,51 @@ def test_a_schema_that_never_ends_is_written_as_json_where_it_is_too_deep() -> N
     assert len(begun) < 1000
 
 
+BAND = {
+    "title": "Band",
+    "type": "object",
+    "required": ["name"],
+    "properties": {
+        "name": {"type": "string"},
+        "width": {"$ref": "#/$defs/a~1width", "description": "In pixels."},
+        "inner": {"$ref": "#/$defs/band"},
+    },
+}
+REFERRING = {
+    "$defs": {"band": BAND, "a/width": {"type": "integer", "minimum": 1}},
+    "type": "object",
+    "properties": {
+        "bands": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/band"}},
+        "best": {"title": "The best", "allOf": [{"$ref": "#/$defs/band"}]},
+        "other": {"anyOf": [{"$ref": "#/$defs/a~1width"}, {"type": "null"}]},
+        "foreign": {"$ref": "https://example.org/x.json"},
+    },
+}
+
+
+def test_what_a_schema_refers_to_is_filled_in_and_checked_as_if_it_stood_there() -> None:
+    group = of(REFERRING).field.inner  # type: ignore[attr-defined]
+    best = group.members["best"]
+    assert (group.members["bands"].words, best.title, best.members["width"].help) == (
+        "list of at least 1 object", "The best", "In pixels.",
+    )  # fmt: skip
+    kinds = {name: type(part) for name, part in {**group.members, **best.members}.items()}
+    assert (kinds["width"], kinds["other"], kinds["inner"], kinds["foreign"]) == (Number, Number, Written, Written)
+    value = {"bands": [{"name": "b", "inner": {"name": "c"}}], "best": {"name": "a", "width": 0}}
+    entries = made(of(REFERRING).fill(value))
+    assert not of(REFERRING).in_json(entries) and unwrapped(of(REFERRING).read_from(entries)) == value
+    (problem,) = inputs.problems(read(json.dumps({"inputs": {"x": {"value": value}}}).encode()),
+                                 {"inputs": {"x": {"schema": REFERRING}}})  # fmt: skip
+    assert problem.path == "best.width" and "at least 1" in problem.message
+
+
+def test_references_to_much_come_to_an_end() -> None:
+    defs = {f"a{n}": {"properties": {m: {"$ref": f"#/$defs/a{n + 1}"} for m in "abcdefgh"}} for n in range(30)}
+    assert len(of({"$defs": defs, "$ref": "#/$defs/a0"}).begin()) < 1000
+    for around in ({"$ref": "#/x"}, {"$ref": "#/x", "x": {"$ref": "#"}}, {"$ref": "#/$ref"}, {"items": {"$ref": "#"}}):
+        assert of(around).begin()
+
+
 @pytest.mark.parametrize(
     "schema, text, value",
     [

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browsers import Page, expect
+from pages.conftest import OpenPage
+from support.browsers import Page, expect, watch_of
 from support.mills import Mill
 
 Json = Any
@@ -137,10 +138,22 @@ def test_a_chosen_file_is_sent_at_once(site: Mill, page: Page, tmp_path: Path) -
         page.locator("#inputs\\/bboxInput-input").get_by_role("button", name=button).click()
     box = page.locator("#inputs\\/bboxInput-input")
     expect(box.get_by_role("button", name="Draw on a map")).to_be_visible()  # also of what a script put there
+    page.locator("#inputs\\/imageInput\\:file").focus()
     page.locator("#inputs\\/imageInput\\:file").set_input_files(tmp_path / "a.tif")
     expect(page.locator("#request-json")).to_contain_text("/uploads/")
     href = json.loads(shown(page, "json"))["inputs"]["imageInput"]["href"]
     assert page.request.get(href).body() == b"II*"
+    place = page.locator("#inputs\\/imageInput-input")
+    expect(place).to_contain_text(re.compile(r"a\.tif, 3 B, is kept here; it expires in 2\d h\."))
+    expect(place.locator("input[type=file]")).to_have_count(0)
+    remove = place.get_by_role("button", name="Remove a.tif")
+    expect(remove).to_be_focused()
+    with page.expect_response(lambda answer: answer.request.method == "DELETE") as removed:
+        remove.press("Enter")
+    assert removed.value.status == 204
+    expect(page.locator("#inputs\\/imageInput\\:href")).to_have_value("")
+    expect(page.locator("#inputs\\/imageInput\\:href")).to_be_focused()
+    expect(place.locator("input[type=file]")).to_be_visible()
 
 
 def test_who_goes_back_finds_what_was_typed(page: Page) -> None:
@@ -150,3 +163,35 @@ def test_who_goes_back_finds_what_was_typed(page: Page) -> None:
     page.wait_for_url("**/jobs/**")
     page.go_back()
     expect(page.locator("#inputs\\/echoInput")).to_have_value("typed")
+
+
+def test_what_is_filled_in_outlives_the_session(open_page: OpenPage, guarded: Mill, tokens: dict[str, str]) -> None:
+    page = open_page("/processes/nested", at=guarded, token=tokens["executor"])
+    page.get_by_label("Name").fill("green")
+    page.get_by_role("radio", name="optical").check()
+    page.locator("#inputs\\/bands\\:add").press("Enter")
+    page.locator("#inputs\\/bands\\/1\\/name").fill("nir")
+    watch_of(page).expected.append("401")
+    page.context.clear_cookies()
+    page.get_by_label("Day").fill("2026-02-28")
+    page.get_by_text("Your session has ended. Log in again; what is filled in here is kept.").wait_for()
+    page.get_by_role("button", name="Run", exact=True).last.click()
+    page.get_by_role("main").get_by_role("link", name="Log in").click()
+    page.get_by_label("Your token").fill(tokens["executor"])
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("Your entries were kept.")).to_be_visible()
+    expect(page).to_have_url(re.compile("/processes/nested$"))
+    assert [page.locator(f"#inputs\\/bands\\/{row}\\/name").input_value() for row in (0, 1)] == ["green", "nir"]
+    page.get_by_role("button", name="Run", exact=True).last.click()
+    expect(page.locator("#errors")).to_be_focused()  # there are a kind and a threshold to be given
+    expect(page).to_have_url(re.compile("/processes/nested$"))  # and not where forms are sent to
+    page.reload()
+    expect(page.get_by_label("Day")).to_have_value("2026-02-28")
+    page.get_by_role("button", name="Discard them").click()
+    expect(page.get_by_label("Day")).to_have_value("")
+    expect(page.get_by_text("Your entries were kept.")).to_have_count(0)
+    page.goto("/processes/add")
+    page.locator("#inputs\\/a").fill("5")
+    page.get_by_role("button", name="Run", exact=True).last.click()
+    page.wait_for_url(re.compile("/jobs/"))
+    assert page.evaluate("sessionStorage.length") == 0

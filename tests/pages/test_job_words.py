@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 from werkzeug.datastructures import MultiDict
 
 from geomill.app.engine import child
-from geomill.app.pages import causes, logs, timeline
+from geomill.app.pages import causes, logs, timeline, words
 from geomill.app.pages.job import first_failed, remaining
 from geomill.app.pages.jobs import query
 
@@ -135,3 +136,10 @@ def test_a_job_failed_of_the_step_that_failed_before_any_other() -> None:
         {"id": "d", "status": "successful", "finished": "2026-01-31T12:00:00.000Z"},
     ]
     assert first_failed(steps) == steps[1] and first_failed(steps[2:]) == steps[2] and first_failed(steps[3:]) is None
+
+
+def test_an_address_goes_on_after_a_slash_and_stays_the_text_that_it_is() -> None:
+    text = "curl \"http://h:8/a/b-c\" -H 'x: a/b' <i>"
+    broken = words.breakable(text)
+    assert str(broken) == str(escape(text)).replace("8/a/b", "8/<wbr>a/<wbr>b")
+    assert words.breakable("http://h/a" * 5000) == "http://h/a" * 5000

@@ -175,7 +175,7 @@ def _group(part: Locator, schema: Json, value: Json) -> None:
     give = part.locator(":scope > .row > button", has_text="Give")
     if give.count():
         give.click()
-    parts = part.locator(PARTS)
+    parts = part.locator(":scope > .members").locator(PARTS)
     expect(parts).to_have_count(len(schema["properties"]))
     for number, (name, member) in enumerate(schema["properties"].items()):
         if name in value:

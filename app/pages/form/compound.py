@@ -86,7 +86,7 @@ class Group(Field):
 class Rows(Field):
     """The items of an array; those left empty are no items. most: None for any number."""
 
-    item: Field = field(default_factory=Field)
+    item: Field = field(kw_only=True)
     least: int = 0
     most: int | None = None
     kind: ClassVar[str] = "rows"
@@ -181,6 +181,7 @@ class Variants(Field):
 
     options: tuple[tuple[str, Field, Any], ...] = ()
     kind: ClassVar[str] = "variants"
+    takes = ""  # what it offers says that
 
     def begin(self, name: str) -> Filled:
         """As above."""

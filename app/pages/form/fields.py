@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ LONG = 200  # characters of a text that is written in several lines
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(ABC):
     """A part of a form. words: what it takes ("whole number, 1 to 10"); default: MISSING where there is none.
 
     required: it is to be given; nullable: null will do.
@@ -36,8 +37,9 @@ class Field:
 
     @property
     def takes(self) -> str:
-        """The words, where a field does not say them by what it looks like."""
-        return "" if self.words in PLAIN else self.words
+        """The words, where a field does not say them by what it looks like, or is called."""
+        said = self.words in PLAIN or self.words.lower() in f"{self.title} {self.help}".lower()
+        return "" if said else self.words
 
     @property
     def has_default(self) -> bool:
@@ -48,13 +50,13 @@ class Field:
         """What is in it at first."""
         return self.fill(name, self.default)
 
+    @abstractmethod
     def fill(self, name: str, value: Json | Missing) -> Filled:
         """The entries for a value; not all of it where it cannot be shown."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, at: At) -> Json | Missing:
         """The value of the entries, MISSING where it is left out."""
-        raise NotImplementedError
 
     def parts(self, name: str, entries: Entries) -> Iterator[tuple[str, Field]]:
         """The fields inside, by name, as many as are shown now."""
@@ -87,6 +89,8 @@ class Text(Field):
 
     def control(self, text: str) -> tuple[str, str]:
         """The type of the input element that can hold a text, and what it holds; "textarea" where it has lines."""
+        if self.format == "password" and "\n" not in text:
+            return "password", text
         if self.long or "\n" in text or len(text) > LONG:
             return "textarea", text
         if self.format == "date" and (not text or _DATE.fullmatch(text)):
@@ -126,6 +130,7 @@ class Choice(Field):
 
     options: tuple[Json, ...] = ()
     kind: ClassVar[str] = "choice"
+    takes = ""  # what it offers says that
 
     @property
     def labelled(self) -> list[tuple[str, str]]:
@@ -173,6 +178,7 @@ class Ticks(Field):
 
     options: tuple[Json, ...] = ()
     kind: ClassVar[str] = "ticks"
+    takes = ""
 
     @property
     def labelled(self) -> list[tuple[str, str]]:

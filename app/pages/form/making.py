@@ -6,17 +6,19 @@ Schemas are those of descriptions: JSON Schema as OpenAPI 3.0 has it, and what l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from geomill.app.exchange import schema as schemas
 from geomill.app.exchange.formats import short_code
+from geomill.app.exchange.references import resolved
 from geomill.app.exchange.values import described_type
 from geomill.app.pages.form.compound import Group, Pairs, Rows, Variants
-from geomill.app.pages.form.entries import MISSING, Json
+from geomill.app.pages.form.entries import MISSING
 from geomill.app.pages.form.fields import LONG, Choice, Field, Flag, Number, Text, Ticks, Written
 from geomill.app.pages.form.special import Box, Document, File, Qualified
-from geomill.app.pages.form.wording import between, phrase
+from geomill.app.pages.form.wording import counted, phrase
 
 Schema = Mapping[str, Any]
 DEEPEST = 6  # levels of a form
@@ -34,7 +36,8 @@ def field_of(schema: Any, required: bool = True) -> Field:
 
 def input_field(name: str, described: Mapping[str, Any]) -> Field:
     """The field of an input: of several values where its maxOccurs allows more than one."""
-    schema, most, least = described.get("schema"), described.get("maxOccurs", 1), described.get("minOccurs", 1)
+    schema = resolved(described.get("schema"))
+    most, least = described.get("maxOccurs", 1), described.get("minOccurs", 1)
     required = least != 0 and not (isinstance(schema, Mapping) and "default" in schema)
     one = _Making().field(schema, required or most != 1, 0)
     told = [described.get("title") or one.title or name, described.get("description") or one.help]
@@ -43,8 +46,9 @@ def input_field(name: str, described: Mapping[str, Any]) -> Field:
         return _qualified(replace(one, title=title, help=text))
     least = least if isinstance(least, int) else 1
     item = _qualified(replace(one, title="", help="", required=True))
-    words = f"{between(least, most if isinstance(most, int) else None)} values; {one.words}"
-    return Rows(title, text, words, required, item=item, least=least, most=most if isinstance(most, int) else None)
+    most = most if isinstance(most, int) else None
+    words = f"{counted(least, most, 'value', 'values')}; {one.words}"
+    return Rows(title, text, words, required, item=item, least=least, most=most)
 
 
 def _qualified(one: Field) -> Field:
@@ -65,10 +69,10 @@ class _Making:
         """The field of a schema."""
         self.count += 1
         facts: Schema = schema if isinstance(schema, Mapping) else {}
-        try:
-            made = self._of(facts, depth)
-        except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError):
-            made = Written()  # a keyword has a value of the wrong kind
+        made: Field = Written()
+        with suppress(TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError):
+            facts = schemas.merged(facts)
+            made = self._of(facts, depth)  # if no keyword has a value of the wrong kind
         title, text, default = facts.get("title"), facts.get("description"), facts.get("default", MISSING)
         return replace(
             made,
@@ -80,8 +84,8 @@ class _Making:
             default=default,
         )
 
-    def _of(self, schema: Schema, depth: int) -> Field:
-        facts = schemas.merged(schema)
+    def _of(self, facts: Schema, depth: int) -> Field:
+        """facts: of a schema, merged."""
         if "$ref" in facts or depth > DEEPEST or self.count > MOST_FIELDS:
             return Written()
         code = short_code(facts)
@@ -91,7 +95,7 @@ class _Making:
             return Document(draw=code in ("geojson-geometry", "geojson-feature"))
         if schemas.is_directory(facts):
             return File(folder=True)
-        branches = [each for each in schemas.branches(facts) if not _is_null(each)]
+        branches = [each for each in schemas.branches(facts) if not schemas.is_null(each)]
         if branches and all(isinstance(each, Mapping) for each in branches):
             if all(map(schemas.is_file, branches)) or _are_links(branches):
                 return File(media_types=tuple(kind for each in branches if (kind := described_type(each))))
@@ -169,16 +173,9 @@ def _nullable(schema: Schema) -> bool:
         if schema.get("nullable") is True or "null" in (schema.get("type") or ()):
             return True
         branches = schemas.branches(schema)
-        return (len(branches) > 1 and any(map(_is_null, branches))) or None in (schema.get("enum") or ())
+        return (len(branches) > 1 and any(map(schemas.is_null, branches))) or None in (schema.get("enum") or ())
     except (TypeError, ValueError, AttributeError, RecursionError):
         return False
-
-
-def _is_null(schema: Json) -> bool:
-    """Whether null is the only value."""
-    if not isinstance(schema, Mapping):
-        return False
-    return schema.get("type") == "null" or schema.get("enum") == [None] or schema.get("type") == ["null"]
 
 
 def _are_links(branches: list[Schema]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 from urllib.parse import unquote
 
 from geomill.app.pages.form.compound import Rows
@@ -21,7 +22,7 @@ SHORT = 40  # characters of all their labels
 class Shown:
     """A form as it stands. errors: sentences by the name of a field; focus: the name of what to look at.
 
-    change: the address that buttons send it to.
+    change: the address that buttons send it to; held: gives the upload that an address names, if it is kept.
     """
 
     form: Form
@@ -29,6 +30,7 @@ class Shown:
     errors: Mapping[str, str] = field(default_factory=dict)
     focus: str | None = None
     change: str = ""
+    held: Callable[[str], Any] = field(default=lambda href: None)
     id = staticmethod(element_id)
     inside = staticmethod(inside)
     size = staticmethod(size)

@@ -125,7 +125,7 @@ class Qualified(Field):
     Source: OGC 18-062r2, 7.11.1: inlineOrRefData.yaml.
     """
 
-    inner: Field = field(default_factory=Field)
+    inner: Field = field(kw_only=True)
     kind: ClassVar[str] = "qualified"
 
     def begin(self, name: str) -> Filled:

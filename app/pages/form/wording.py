@@ -20,7 +20,8 @@ FORMATS = {
     "geojson-feature-collection": "GeoJSON feature collection", "stac-item": "STAC item",
     "stac-catalog": "STAC catalog", "stac-collection": "STAC collection",
 }  # fmt: skip
-PLURALS = {"text": "texts", "whole number": "whole numbers", "number": "numbers", "object": "objects", "date": "dates"}
+PLURALS = {"text": "texts", "whole number": "whole numbers", "number": "numbers", "object": "objects", "date": "dates",
+           "JSON": "values", "bounding box": "bounding boxes", "address": "addresses"}  # fmt: skip
 DEEPEST = 4  # lists of lists
 _WHOLE = {"int32", "int64"}  # bounds that nobody has to be told
 
@@ -31,6 +32,7 @@ def phrase(schema: Any, depth: int = 0) -> str:
         return "JSON"
     try:
         branches = schemas.branches(schema)[:12]
+        branches = [each for each in branches if not schemas.is_null(each)] or branches
         media = [kind for branch in branches if (kind := described_type(branch))]
         if all(map(schemas.is_file, branches)):
             return f"{listed(dict.fromkeys(map(words.media, media)))} file" if media else "file"
@@ -68,9 +70,8 @@ def _several(item: str) -> str:
 
 
 def _list(facts: Mapping[str, Any], depth: int) -> str:
-    count = between(facts.get("minItems"), facts.get("maxItems"))
-    kind = _several(phrase(facts.get("items", {}), depth + 1))
-    return f"list of {count} {kind}" if count and count != "at least 0" else f"list of {kind}"
+    item = phrase(facts.get("items", {}), depth + 1)
+    return f"list of {counted(facts.get('minItems') or None, facts.get('maxItems'), item, _several(item))}"
 
 
 def limits(facts: Mapping[str, Any]) -> str:
@@ -81,14 +82,20 @@ def limits(facts: Mapping[str, Any]) -> str:
         above, below = facts.get("exclusiveMinimum"), facts.get("exclusiveMaximum")
         above, low = (low, None) if above is True else (above or None, low)
         below, high = (high, None) if below is True else (below or None, high)
-        told = [between(low, high), f"more than {above}" if above is not None else "",
-                f"less than {below}" if below is not None else ""]  # fmt: skip
+        told = [between(low, high), f"more than {_figure(above)}" if above is not None else "",
+                f"less than {_figure(below)}" if below is not None else ""]  # fmt: skip
     if facts.get("multipleOf") not in (None, 1):
-        told.append(f"in steps of {facts['multipleOf']}")
-    characters = between(facts.get("minLength"), facts.get("maxLength"))
-    told.append(f"{characters} characters" if characters else "")
+        told.append(f"in steps of {_figure(facts['multipleOf'])}")
+    if "minLength" in facts or "maxLength" in facts:
+        told.append(counted(facts.get("minLength"), facts.get("maxLength"), "character", "characters"))
     told.append(f"like {facts['pattern']}" if isinstance(facts.get("pattern"), str) else "")
     return ", ".join(filter(None, told))
+
+
+def counted(low: Any, high: Any, one: str, several: str) -> str:
+    """ "at least 1 text", "1 to 10 texts", or "texts" """
+    count = between(low, high)
+    return f"{count} {one if count in ('1', 'at least 1', 'at most 1') else several}".lstrip()
 
 
 def between(low: Any, high: Any) -> str:
@@ -96,5 +103,11 @@ def between(low: Any, high: Any) -> str:
     if low is None and high is None:
         return ""
     if low is None or high is None:
-        return f"at least {low}" if high is None else f"at most {high}"
-    return f"{low}" if low == high else f"{low} to {high}"
+        return f"at least {_figure(low)}" if high is None else f"at most {_figure(high)}"
+    return _figure(low) if low == high else f"{_figure(low)} to {_figure(high)}"
+
+
+def _figure(value: Any) -> str:
+    """A bound as people write it: 1, not 1.0."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    return str(int(value) if whole else value)

@@ -2,7 +2,8 @@
 //   <div data-draw="bbox" data-target="id of a fieldset">     number inputs whose names end with 0 to 3 (or 0 to 5)
 //   <div data-draw="geojson" data-target="id of a textarea">  a geometry or a feature as JSON
 
-import { addFeatures, features, fit, makeMap } from "./map.js";
+import { held as entriesOf } from "./entries.js";
+import { CLOSEST, addFeatures, features, fit, makeMap } from "./map.js";
 import { drawPath, drawRectangle } from "./pens.js";
 import { roundedBox } from "./places.js";
 
@@ -58,6 +59,9 @@ const HINTS = {
   Point: "Click the place.",
 };
 
+const KEYS = "By keys: arrows move the map, + and - zoom. With a tool in hand, Space sets a point where the cross is, Enter ends, Escape gives up.";
+const PAUSE = 150; // ms after the last key until the map shows what was typed
+
 function parsed(text) {
   try { return JSON.parse(text); } catch { return null; }
 }
@@ -68,7 +72,8 @@ export function offer(place) {
   const target = document.getElementById(place.dataset.target);
   const fields = kind && target ? kind.fields(target) : [];
   if (!fields.length || fields.includes(undefined) || place.childElementCount) return;
-  const open = button("Draw on a map"), inner = document.createElement("div");
+  const title = place.dataset.title ?? "";
+  const open = button("Draw on a map", title), inner = document.createElement("div");
   inner.hidden = true;
   open.setAttribute("aria-expanded", "false");
   place.append(open, inner);
@@ -76,21 +81,23 @@ export function offer(place) {
   open.addEventListener("click", async () => {
     inner.hidden = !inner.hidden;
     open.setAttribute("aria-expanded", String(!inner.hidden));
-    open.textContent = inner.hidden ? "Draw on a map" : "Close the map";
+    open.firstChild.data = inner.hidden ? "Draw on a map" : "Close the map";
     if (inner.hidden) return (await drawing)?.hidden();
-    drawing ??= board(inner, kind, fields).catch(() => { inner.textContent = "The map could not be loaded."; });
+    drawing ??= board(inner, kind, fields, title).catch(() => { inner.textContent = "The map could not be loaded."; });
     (await drawing)?.shown();
   });
 }
 
-/** The map with its pens, and what the fields say on it. */
-async function board(inner, kind, fields) {
-  const row = document.createElement("div"), canvas = document.createElement("div"), hint = document.createElement("p");
-  row.className = "row";
-  hint.className = "help";
+/** The map with its pens, and what the fields say on it. title: of what is drawn. */
+async function board(inner, kind, fields, title) {
+  const row = made("div", "row"), canvas = made("div"), hint = made("p", "help"), keys = made("p", "help", KEYS);
+  const note = made("p", "help");
   hint.setAttribute("role", "status");
-  inner.append(row, hint, canvas);
-  const view = await makeMap(canvas, "A map to draw on; the fields say the same in numbers");
+  inner.append(row, hint, canvas, note, keys);
+  const view = await makeMap(canvas, `A map to draw on${title && `, for ${title}`}; the fields say the same in numbers`, { wheel: true });
+  keys.id = `${fields[0].id}-keys`;
+  canvas.setAttribute("aria-describedby", keys.id);
+  const beginning = firstView(view, inner.closest("form"), note);
   let shown = null, put = [], stop = null, held = null;
 
   function show() {
@@ -99,9 +106,13 @@ async function board(inner, kind, fields) {
     shown = addFeatures(view, put);
   }
   const pens = kind.pens.map((name) => {
-    const pen = button(TITLES[name]);
+    const pen = button(TITLES[name], title);
     pen.setAttribute("aria-pressed", "false");
-    pen.addEventListener("click", () => (held === pen ? stop() : take(name, pen)));
+    pen.addEventListener("click", () => {
+      if (held === pen) return stop();
+      take(name, pen);
+      canvas.focus({ preventScroll: true }); // for the keys
+    });
     return pen;
   });
   row.append(...pens);
@@ -114,7 +125,11 @@ async function board(inner, kind, fields) {
     const draw = name === "Rectangle" ? drawRectangle : drawPath;
     const end = draw(view, name, (result) => {
       stop();
-      if (result !== null) kind.write(fields, result, view.map.getZoom());
+      if (result === null) return pen.focus();
+      hint.textContent = "It is drawn, and stands in the fields.";
+      writing = true;
+      kind.write(fields, result, view.map.getZoom());
+      writing = false;
     });
     stop = () => {
       end();
@@ -123,11 +138,16 @@ async function board(inner, kind, fields) {
       hint.textContent = "";
     };
   }
-  let waits = 0;
+  let waits = 0, writing = false, typed = false; // what was drawn is in sight
   for (const field of fields) {
     field.addEventListener("input", () => {
+      typed ||= !writing;
       clearTimeout(waits);
-      waits = setTimeout(show, 50);
+      waits = setTimeout(() => {
+        show();
+        if (typed && !inner.hidden) bringIntoSight(view, shown.layer.getBounds());
+        typed = false;
+      }, PAUSE);
     });
   }
   show();
@@ -136,15 +156,51 @@ async function board(inner, kind, fields) {
     shown() {
       view.map.invalidateSize();
       if (put.length) fit(view, shown.layer.getBounds());
-      if (kind.pens.length === 1 && !put.length && !stop) pens[0].click(); // there is but one thing to do
+      else beginning();
+      if (kind.pens.length === 1 && !put.length && !stop) take(kind.pens[0], pens[0]); // there is but one thing to do
     },
   };
 }
 
-function button(text) {
-  const made = document.createElement("button");
-  Object.assign(made, { type: "button", className: "small", textContent: text });
-  return made;
+/** What shows where the other inputs of a form lie, as far as the server can tell, to who has not moved the map yet. */
+function firstView(view, form, note) {
+  const { L, map } = view;
+  let outline = null, used = false;
+  for (const kind of ["pointerdown", "wheel", "keydown"]) {
+    map.getContainer().addEventListener(kind, () => { used = true; }, { once: true, passive: true, capture: true });
+  }
+  return async () => {
+    if (!form?.dataset.extent) return;
+    const asked = { method: "POST", body: entriesOf(form), headers: { Accept: "application/json" } };
+    const answer = await fetch(form.dataset.extent, asked).catch(() => null);
+    const { of, bbox } = answer?.ok ? await answer.json() : {};
+    outline?.remove();
+    outline = null;
+    note.textContent = bbox ? `The dashed box is where the input ${of} lies.` : "";
+    if (!bbox) return;
+    const [west, south, east, north] = bbox;
+    const bounds = L.latLngBounds([south, west], [north, west > east ? east + 360 : east]);
+    outline = L.rectangle(bounds, { className: "around", interactive: false, weight: 2 }).addTo(map);
+    if (!used) fit(view, bounds);
+  };
+}
+
+/** Show all of these bounds, unless they can be seen well as it is. */
+function bringIntoSight(view, bounds) {
+  if (!bounds.isValid()) return;
+  const { map } = view, best = Math.min(map.getBoundsZoom(bounds), CLOSEST);
+  if (!map.getBounds().contains(bounds) || Math.abs(best - map.getZoom()) > 3) fit(view, bounds);
+}
+
+function made(name, className = "", text = "") {
+  return Object.assign(document.createElement(name), { className, textContent: text });
+}
+
+/** of: what it is about, for who hears its name alone. */
+function button(text, of) {
+  const pressed = Object.assign(made("button", "small", text), { type: "button" });
+  if (of) pressed.append(made("span", "visually-hidden", ` for ${of}`));
+  return pressed;
 }
 
 for (const place of document.querySelectorAll("[data-draw]")) offer(place);

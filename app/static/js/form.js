@@ -2,9 +2,12 @@
 // The server reads and changes forms; without this script each button loads the page again.
 
 import { offer } from "./draw.js";
+import { held } from "./entries.js";
+import { forget, keep, kept } from "./kept.js";
 import { upload } from "./upload.js";
 
 const DELAY = 200; // ms after the last key until the request is asked for
+const LONG = 20_000; // characters of what nobody reads to its end
 const form = document.getElementById("run");
 const panel = document.querySelector(".request");
 const touched = new Set(); // ids of what was changed: only there errors are shown while somebody writes
@@ -12,15 +15,22 @@ let timer = null, asked = 0;
 
 document.documentElement.classList.add("scripted");
 
-/** What the form holds, without the files that were chosen: those go when it is sent. */
-function held(button) {
-  const data = new FormData(form, button);
-  for (const [name, value] of [...data]) if (value instanceof File) data.delete(name);
-  return data;
-}
-
 function say(text) {
   document.getElementById("request-state").textContent = text;
+}
+
+/** The session is over: what is filled in is there again after the next login. */
+function ended() {
+  keep(form);
+  say("Your session has ended. ");
+  const login = Object.assign(document.createElement("a"), { href: form.dataset.login, textContent: "Log in again" });
+  document.getElementById("request-state").append(login, "; what is filled in here is kept.");
+}
+
+/** Show a text whose addresses may go on in another line: after a slash, not in a word. */
+function write(place, text) {
+  const parts = text.length < LONG ? text.split(/(?<=https?:\/\/[^\s"']*\w\/)(?=\w)/) : [text];
+  place.replaceChildren(...parts.flatMap((part, number) => (number ? [document.createElement("wbr"), part] : [part])));
 }
 
 /** Show the request for what the form holds now. The last question counts. */
@@ -28,11 +38,12 @@ async function renew() {
   const mine = ++asked;
   panel.classList.add("waits");
   try {
-    const answer = await fetch(form.dataset.request, { method: "POST", body: held(), headers: { Accept: "application/json" } });
+    const answer = await fetch(form.dataset.request, { method: "POST", body: held(form), headers: { Accept: "application/json" } });
     if (mine !== asked) return;
+    if (answer.status === 401) return ended();
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const made = await answer.json();
-    for (const language of ["curl", "python", "json"]) document.getElementById(`request-${language}`).textContent = made[language];
+    for (const language of ["curl", "python", "json"]) write(document.getElementById(`request-${language}`), made[language]);
     show(made.errors);
     say("");
   } catch {
@@ -82,7 +93,7 @@ function states() {
 }
 
 /** Bring over what was written while the server was changing the form. */
-function keep(before, meanwhile) {
+function bringOver(before, meanwhile) {
   const now = states();
   for (const [key, { value, checked }] of meanwhile) {
     const old = before.get(key), here = now.get(key)?.control;
@@ -92,7 +103,7 @@ function keep(before, meanwhile) {
 
 /** Let the server change the form as a button says, and put what it changed in place: one input. */
 async function change(place, button, said) {
-  const data = held(button), before = states();
+  const data = held(form, button), before = states();
   if (said) data.set("do", said);
   const answer = await fetch(form.dataset.change, { method: "POST", body: data, headers: { Accept: "text/html" } });
   if (!answer.ok) throw new Error(`status ${answer.status}`);
@@ -102,14 +113,40 @@ async function change(place, button, said) {
   const files = [...place.querySelectorAll("input[type=file]")].filter((each) => each.files.length);
   const looked = document.activeElement?.id, meanwhile = states();
   place.replaceWith(next);
-  keep(before, meanwhile);
+  bringOver(before, meanwhile);
   for (const each of files) document.getElementById(each.id)?.replaceWith(each);
   for (const each of next.querySelectorAll("details")) if (opened.includes(pathOf(each))) each.open = true;
   for (const each of next.querySelectorAll("[data-draw]")) offer(each);
   if (place.contains(document.activeElement) || document.activeElement === document.body) {
-    focus(next.querySelector("[autofocus]") ?? document.getElementById(looked));
+    focus(next.querySelector("[autofocus]") ?? document.getElementById(looked) ?? next.querySelector(".held button"));
   }
   renew();
+}
+
+/** Put a form of the server in place of what is shown. */
+function fill(html) {
+  const next = new DOMParser().parseFromString(html, "text/html").getElementById("run");
+  form.replaceChildren(...document.importNode(next, true).childNodes);
+  for (const each of form.querySelectorAll("[data-draw]")) offer(each);
+  renew();
+}
+
+/** Fill in what was kept, and say so. */
+async function restore(entries) {
+  entries.set("do", "show");
+  const answer = await fetch(form.dataset.change, { method: "POST", body: entries, headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  fill(await answer.text());
+  const note = document.getElementById("kept"), discard = document.createElement("button");
+  Object.assign(discard, { type: "button", className: "small", textContent: "Discard them" });
+  discard.addEventListener("click", async () => {
+    forget(form.getAttribute("action"));
+    const blank = await fetch(form.dataset.page, { headers: { Accept: "text/html" } });
+    if (blank.ok) fill(await blank.text());
+    focus(form.querySelector("section.input"));
+  });
+  note.classList.add("box");
+  note.append("Your entries were kept. ", discard);
 }
 
 function pathOf(details) {
@@ -118,8 +155,14 @@ function pathOf(details) {
 
 /** Look at a part of the form: at its first control where it is several. */
 function focus(part) {
-  const inside = part?.matches("fieldset") ? part.querySelector("input:not([type=hidden]), select, textarea") : null;
+  const inside = part?.matches("fieldset, section") ? part.querySelector("input:not([type=hidden]), select, textarea") : null;
   (inside ?? part)?.focus();
+}
+
+/** A file is kept: the server says what, and until when. */
+function showKept(field) {
+  touch(field);
+  change(field.closest("section.input"), null, "show").catch(later);
 }
 
 document.addEventListener("click", (event) => {
@@ -127,12 +170,13 @@ document.addEventListener("click", (event) => {
   const place = button?.closest("section.input");
   if (!place || !form.contains(place)) return;
   event.preventDefault();
+  if (button.dataset.remove) fetch(button.dataset.remove, { method: "DELETE" }).catch(() => {}); // it expires anyway
   change(place, button).catch(() => { form.requestSubmit(button); });
 });
 document.addEventListener("change", (event) => {
   if (!form.contains(event.target)) return;
   if (event.target.type === "file") {
-    if (form.dataset.uploads) upload(event.target, form.dataset.uploads);
+    if (form.dataset.uploads) upload(event.target, form.dataset.uploads, showKept);
     return;
   }
   touch(event.target);
@@ -160,3 +204,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 focus(form.querySelector("[autofocus]"));
+form.addEventListener("submit", () => keep(form));
+// what was sent has an address that only takes posts: who loads it again, or passes it on, means the page
+if ("posted" in form.dataset) history.replaceState(history.state, "", new URL(form.dataset.page).pathname);
+const entries = "fresh" in form.dataset ? kept(form) : null;
+if (entries) restore(entries);

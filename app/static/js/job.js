@@ -1,5 +1,6 @@
 // The page of a job: renewed in place until it has ended; its log is followed. What is new is told by short answers of
 // server-sent events; now and then the page is renewed without, for times and bars go on by themselves.
+import { begun } from "./kept.js";
 import { copy, head, morph, repeat } from "./live.js";
 import { Tail } from "./log.js";
 import { attach } from "./results.js";
@@ -7,6 +8,8 @@ import { attach } from "./results.js";
 const EVERY = 5000, HIDDEN = 15000; // ms
 const job = document.getElementById("job");
 let tail = null, events = null;
+
+begun(document.referrer);
 
 const running = () => job.dataset.running !== undefined;
 const following = () => document.getElementById("follow")?.checked ?? true;

@@ -6,6 +6,7 @@ import { gridded } from "./graticule.js";
 const here = (path) => new URL(`../vendor/${path}`, import.meta.url).href;
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 export const WORLD = [[-60, -180], [80, 180]];
+export const CLOSEST = 17; // zoom by itself
 let leaflet, world;
 
 /** Leaflet, with its styles. */
@@ -24,22 +25,27 @@ export function load() {
   return leaflet;
 }
 
-/** A map in an element. label: what it shows, for who cannot see it. Gives {L, map}. */
-export async function makeMap(element, label) {
+/**
+ * A map in an element. label: what it shows, for who cannot see it; wheel: it zooms at once, as somebody has opened
+ * the map to use it. Gives {L, map}.
+ */
+export async function makeMap(element, label, { wheel = false } = {}) {
   const L = await load();
   const tiles = document.documentElement.dataset.tiles;
   const moves = !still();
   element.classList.add("map");
   const map = L.map(element, {
-    zoomSnap: tiles ? 1 : 0.25, maxZoom: 24, minZoom: 0, scrollWheelZoom: false, worldCopyJump: false,
+    zoomSnap: tiles ? 1 : 0.25, maxZoom: 24, minZoom: 0, scrollWheelZoom: wheel, worldCopyJump: false,
     maxBounds: [[-90, -540], [90, 540]], maxBoundsViscosity: 1,
     zoomAnimation: moves, fadeAnimation: moves, markerZoomAnimation: moves, inertia: moves,
   });
+  if (!moves) map.panBy = (offset, options) => L.Map.prototype.panBy.call(map, offset, { ...options, animate: false });
   element.setAttribute("role", "group"); // it is operated by keys: arrows, plus and minus
   element.setAttribute("aria-label", label);
-  // the wheel scrolls the page until somebody begins to use the map
-  map.on("focus", () => map.scrollWheelZoom.enable());
-  map.on("blur", () => map.scrollWheelZoom.disable());
+  if (!wheel) { // it scrolls the page until somebody begins to use the map
+    map.on("focus", () => map.scrollWheelZoom.enable());
+    map.on("blur", () => map.scrollWheelZoom.disable());
+  }
   map.attributionControl.setPrefix(false);
   L.control.scale({ imperial: false }).addTo(map);
   map.fitBounds(WORLD);
@@ -168,5 +174,5 @@ function each(layer, act) {
 
 /** Show all of these bounds, a point from near enough. */
 export function fit({ map }, bounds) {
-  if (bounds?.isValid()) map.fitBounds(bounds, { padding: [24, 24], maxZoom: 17, animate: false });
+  if (bounds?.isValid()) map.fitBounds(bounds, { padding: [24, 24], maxZoom: CLOSEST, animate: false });
 }

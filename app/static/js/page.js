@@ -28,15 +28,12 @@ export function setTimes(root = document) {
 
 /** Put a text into the clipboard, and say so on the button for a moment. */
 export async function copy(text, button) {
-  const label = button.textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Select and copy it yourself";
-  }
-  setTimeout(() => { button.textContent = label; }, 1500);
+  const said = await navigator.clipboard.writeText(text).then(() => "Copied", () => "Select and copy it yourself");
+  if (!labels.has(button)) labels.set(button, [...button.childNodes]); // which it may not have at the moment
+  button.textContent = said;
+  setTimeout(() => button.replaceChildren(...labels.get(button)), 1500);
 }
+const labels = new WeakMap();
 
 /** Make a page, or a copy of one, what it is with scripts. <button data-copy="id of an element"> is hidden without. */
 export function dress(root = document) {

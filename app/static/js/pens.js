@@ -1,63 +1,81 @@
-// What a pointer draws on a map: a rectangle, or points that are a polygon, a line or one point.
+// What a pointer, or keys, draw on a map: a rectangle, or points that are a polygon, a line or one point.
 
 import { digitsAt, wrapped } from "./places.js";
 
 const CLICK = 6; // pixels that a pointer may move and still click
 
-/** Watch the pointer on a map that stands still meanwhile. Gives what ends it. */
-function watched(map, events) {
+/**
+ * Watch the pointer on a map that stands still meanwhile, and the keys: these are meant for the place in the middle,
+ * where a cross is, and the map moves below it. moved: called with that place then. Gives what ends it.
+ */
+function watched(map, moved, events) {
   const element = map.getContainer();
-  const place = (event) => map.mouseEventToLatLng(event);
   const ours = (event) => event.isPrimary !== false && event.button <= 0 && !event.target.closest(".leaflet-control");
   const heard = Object.entries(events).map(([name, act]) => {
+    const keyed = name.startsWith("key");
     const listen = (event) => {
-      if (name.startsWith("key") || ours(event)) act(event, name.startsWith("key") ? null : place(event));
+      if (!keyed && !ours(event)) return;
+      element.classList.toggle("keyed", keyed || (name === "pointermove" && element.classList.contains("keyed")));
+      act(event, keyed ? map.getCenter() : map.mouseEventToLatLng(event));
     };
     element.addEventListener(name, listen, { capture: true });
     return [name, listen];
   });
+  const follow = () => { if (element.classList.contains("keyed")) moved(map.getCenter()); };
+  map.on("move", follow);
   map.dragging.disable();
   map.doubleClickZoom.disable();
   element.classList.add("drawing");
   return () => {
     for (const [name, listen] of heard) element.removeEventListener(name, listen, { capture: true });
+    map.off("move", follow);
     map.dragging.enable();
     map.doubleClickZoom.enable();
-    element.classList.remove("drawing");
+    element.classList.remove("drawing", "keyed");
   };
 }
 
-/** Draw a rectangle by a drag or two clicks. done: called with its bounds, or null. Gives what breaks it off. */
+/** Draw a rectangle by a drag, two clicks, or keys. done: called with its bounds, or null. Gives what breaks it off. */
 export function drawRectangle({ L, map }, _, done) {
   let start = null, from = null, shape = null;
-  const end = watched(map, {
+  function apart(place) {
+    const { x, y } = map.latLngToContainerPoint(start).subtract(map.latLngToContainerPoint(place));
+    return Math.min(Math.abs(x), Math.abs(y)) > 1 && Math.hypot(x, y) > CLICK;
+  }
+  function stretch(place) {
+    if (!start) return;
+    const bounds = L.latLngBounds(start, place);
+    shape ??= L.rectangle(bounds, { className: "feature marked", interactive: false }).addTo(map);
+    shape.setBounds(bounds);
+  }
+  const end = watched(map, stretch, {
     pointerdown(event, place) {
       event.preventDefault();
       map.getContainer().focus({ preventScroll: true });
-      from = [event.clientX, event.clientY];
+      from = place;
       start ??= place;
     },
-    pointermove(event, place) {
-      if (!start) return;
-      const bounds = L.latLngBounds(start, place);
-      shape ??= L.rectangle(bounds, { className: "feature marked", interactive: false }).addTo(map);
-      shape.setBounds(bounds);
-    },
+    pointermove: (_, place) => stretch(place),
     pointerup(event, place) {
       if (!start || !from) return;
-      const moved = Math.hypot(event.clientX - from[0], event.clientY - from[1]);
-      const other = map.latLngToContainerPoint(start).distanceTo(map.latLngToContainerPoint(place));
       from = null;
-      if (moved > CLICK || other > CLICK) done(L.latLngBounds(start, place));
+      if (apart(place)) done(L.latLngBounds(start, place));
     },
-    keydown(event) {
-      if (event.key === "Escape") done(null);
+    keydown(event, place) {
+      if (event.key === "Escape") return done(null);
+      if (event.key !== " " && event.key !== "Enter") return;
+      event.preventDefault();
+      if (!start) start = place;
+      else if (apart(place)) done(L.latLngBounds(start, place));
     },
   });
   return () => { end(); shape?.remove(); };
 }
 
-/** Draw a polygon, a line or a point by clicks. done: called with a geometry of GeoJSON, or null. Gives what breaks it off. */
+/**
+ * Draw a polygon, a line or a point by clicks or keys. done: called with a geometry of GeoJSON, or null.
+ * Gives what breaks it off.
+ */
 export function drawPath({ L, map }, type, done) {
   const least = { Point: 1, LineString: 2, Polygon: 3 }[type];
   const path = L.polyline([], { className: "feature marked", interactive: false }).addTo(map);
@@ -74,25 +92,27 @@ export function drawPath({ L, map }, type, done) {
     if (points.length >= least) done(geometry(type, points, map.getZoom()));
   }
   const near = (one, other) => map.latLngToContainerPoint(one).distanceTo(map.latLngToContainerPoint(other)) <= CLICK;
-  const end = watched(map, {
+  function put(place) {
+    const closes = points.length >= least && (near(points[0], place) || near(points.at(-1), place));
+    if (closes) return finish(); // a double click, or a click on the first point
+    points.push(place);
+    show();
+    if (type === "Point") finish();
+  }
+  const follow = (place) => { if (points.length) show(place); };
+  const end = watched(map, follow, {
     pointerdown(event) {
       event.preventDefault();
       map.getContainer().focus({ preventScroll: true });
       from = [event.clientX, event.clientY];
     },
-    pointermove(_, place) {
-      if (points.length) show(place);
-    },
+    pointermove: (_, place) => follow(place),
     pointerup(event, place) {
-      if (!from || Math.hypot(event.clientX - from[0], event.clientY - from[1]) > CLICK) return;
-      const closes = points.length >= least && (near(points[0], place) || near(points.at(-1), place));
-      if (closes) return finish(); // a double click, or a click on the first point
-      points.push(place);
-      show();
-      if (type === "Point") finish();
+      if (from && Math.hypot(event.clientX - from[0], event.clientY - from[1]) <= CLICK) put(place);
     },
-    keydown(event) {
-      if (event.key === "Enter") finish();
+    keydown(event, place) {
+      if (event.key === " ") put(place);
+      else if (event.key === "Enter") finish();
       else if (event.key === "Escape") done(null);
       else if (event.key === "Backspace") points = points.slice(0, -1);
       else return;

@@ -1,8 +1,8 @@
 // Sends a file as soon as it is chosen, and puts its address into the field beside it.
 // <input type="file" data-to="id of the field"> <span role="status"></span>
 
-/** Send the chosen file. to: where uploads are kept. */
-export function upload(input, to) {
+/** Send the chosen file. to: where uploads are kept; kept: called when it is, with the field that says so. */
+export function upload(input, to, kept) {
   const [file] = input.files, told = input.parentElement.querySelector("[role=status]");
   if (!file) return;
   const request = new XMLHttpRequest(); // fetch does not tell how far it is
@@ -16,8 +16,8 @@ export function upload(input, to) {
     if (!field) return;
     field.value = answer.href;
     input.value = ""; // it need not be sent again
-    say(`${file.name} is kept here for a while.`);
-    for (const kind of ["input", "change"]) field.dispatchEvent(new Event(kind, { bubbles: true }));
+    say(`${file.name} is kept here.`);
+    kept(field);
   });
   request.open("POST", `${to}?name=${encodeURIComponent(file.name)}`);
   request.setRequestHeader("Accept", "application/json");
