@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup, escape
+
+from geomill.app.exchange.wording import number as number
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 MEDIA = {
@@ -129,8 +132,13 @@ def media(media_type: str) -> str:
     """What people call a media type; the type itself where they have no word for it."""
     kind, _, parameters = media_type.lower().partition(";")
     if kind.strip() == "image/tiff" and "geotiff" in parameters:
-        return "cloud-optimized GeoTIFF" if "cloud-optimized" in parameters else "GeoTIFF"
+        return "GeoTIFF (cloud optimised)" if "cloud-optimized" in parameters else "GeoTIFF"
     return MEDIA.get(kind.strip(), media_type)
+
+
+def paragraphs(text: str) -> list[Markup]:
+    """The paragraphs of a text, whose lines may have been broken anywhere, as HTML."""
+    return [prose(" ".join(each.split())) for each in re.split(r"\n\s*\n", text) if each.strip()]
 
 
 def prose(text: str) -> Markup:

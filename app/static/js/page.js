@@ -28,14 +28,14 @@ export function setTimes(root = document) {
 
 /** Put a text into the clipboard, and say so on the button for a moment. */
 export async function copy(text, button) {
-  const label = button.textContent;
+  const label = [...button.childNodes];
   try {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
   } catch {
     button.textContent = "Select and copy it yourself";
   }
-  setTimeout(() => { button.textContent = label; }, 1500);
+  setTimeout(() => { button.replaceChildren(...label); }, 1500);
 }
 
 /** Make a page, or a copy of one, what it is with scripts. <button data-copy="id of an element"> is hidden without. */

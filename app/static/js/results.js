@@ -19,7 +19,7 @@ export function attach(root) {
       show(target).catch((error) => tell(target, `This cannot be shown on a map: ${error.message}`));
     }
   }, { rootMargin: "200px" });
-  for (const place of root.querySelectorAll("[data-features], [data-picture]")) {
+  for (const place of root.querySelectorAll("[data-features], [data-raster]")) {
     if (attached.has(place)) continue;
     attached.add(place);
     if (place.dataset.features) place.classList.add("map");
