@@ -25,7 +25,10 @@ bp = Blueprint("pictures", __name__)
 PATIENCE = 2.0  # seconds that a request waits for a picture
 LONGEST = 6.0  # and for a value
 AGAIN = 1  # seconds until a client asks again
-DESCRIBED = {200: Answer("The picture, or what it shows.", {"type": "object"}, (JSON, HTML, PNG)), 202: Answer("Not yet.")}
+DESCRIBED = {
+    200: Answer("The picture, or what it shows.", {"type": "object"}, (JSON, HTML, PNG)),
+    202: Answer("Not yet."),
+}
 VALUE = {200: Answer("The value, or why there is none.", {"type": "object"})}
 FAILURES = (400, 404, 410, 503)
 

@@ -140,7 +140,8 @@ class Engine:
     ) -> dict[str, Any] | None:
         """Have a picture of a file made, {} when it is there; or get the value at a longitude and latitude.
 
-        seconds: to wait for that, if above 0; band: the one that is meant, counted from 1. {"error"} says why there is none; None: not yet.
+        seconds: to wait for that, if above 0; band: the one that is meant, counted from 1.
+        {"error"} says why there is none; None: not yet.
         """
         wait = seconds > 0
         whose = {"tenant": self.store.tenant, "owner": self.store.status(job_id).owner}

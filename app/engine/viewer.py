@@ -46,7 +46,7 @@ class Asked:
     meant, counted from 1; described: what others say of the bands, in order.
     """
 
-    at: list[float] | None = None
+    at: tuple[float, float] | None = None
     band: int | None = None
     described: Sequence[Meaning] = ()
 
@@ -69,13 +69,14 @@ def view(order: dict[str, Any], link: socket.socket, store: JobStore, settings: 
 def _answer(order: dict[str, Any], store: JobStore, settings: Settings) -> dict[str, Any]:
     """The value; {} when a picture was kept; {"late"} when it needs another try; {"error"} where there is neither."""
     job_id, file, band = order["job"], order["file"], order["band"]
+    at = None if order["at"] is None else tuple(order["at"])
     try:
         described = _described(store, job_id, file)
         with _open(store, job_id, file) as descriptor:
-            said, picture = _looked(descriptor, Asked(order["at"], band, described), order["kind"], settings)
+            said, picture = _looked(descriptor, Asked(at, band, described), order["kind"], settings)
         if said.pop("late", False) and order["kind"] == "first":
             return {"late": True}
-        if order["at"] is not None:
+        if at is not None:
             return said
         pictures.keep(store, job_id, file, band, said, picture)
     except FileNotFoundError:

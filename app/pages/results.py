@@ -172,7 +172,8 @@ class _Looking:
         listing = result.listing or ()
         start = len(f"{result.folder}/")
         if result.value is not None and result.value.get("features"):
-            piece = self._within(Piece(name, Shown(STAC, result.value), href, folder=True, listing=listing), f"{result.folder}/")
+            piece = Piece(name, Shown(STAC, result.value), href, folder=True, listing=listing)
+            piece = self._within(piece, f"{result.folder}/")
             root = f"{result.folder}/{CATALOG_FILE}"
             if isinstance(value := self._read_json(root), Mapping):
                 piece = replace(piece, tree=stac.tree(value, root, self.where, self._read_json))

@@ -27,8 +27,8 @@ def of(shown: Shown, href: str, name: str, *, token: bool, folder: bool = False)
         python = f"import geopandas\n\nframe = geopandas.read_file({href!r})"
         found += [("Python", python), ("QGIS", f"qgis {quote(href)}")]
     elif kind in (STAC, CATALOG):
-        name, kind = PYSTAC.get(shown.content.get("type"), ("catalog", "Catalog"))
-        found += [("pystac", f"import pystac\n\n{name} = pystac.{kind}.from_file({href!r})")]
+        called, what = PYSTAC.get(shown.content.get("type"), ("catalog", "Catalog"))
+        found += [("pystac", f"import pystac\n\n{called} = pystac.{what}.from_file({href!r})")]
     elif kind == "table" and name.endswith(".csv"):
         found += [("Python", f"import pandas\n\nframe = pandas.read_csv({href!r})")]
     return found

@@ -166,7 +166,7 @@ def _assets(value: Mapping[str, Any], document: str, where: Where) -> Iterator[A
             continue
         roles = each.get("roles")
         place = where(document, each.get("href"))
-        media_type = cell(each.get("type")) or (of_name(place.path) if place.path else "")
+        media_type = cell(each.get("type")) or (of_name(place.path or place.href or "") if place.href else "")
         named = tuple(map(cell, roles[:6])) if isinstance(roles, list) else ()
         yield Asset(cell(key), cell(each.get("title")), media_type, named, place)
 

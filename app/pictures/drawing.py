@@ -22,9 +22,7 @@ NAMED = 500  # bands that have names
 RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
-def draw(
-    descriptor: int, band: int | None = None, described: Sequence[Meaning] = ()
-) -> tuple[dict[str, Any], bytes]:
+def draw(descriptor: int, band: int | None = None, described: Sequence[Meaning] = ()) -> tuple[dict[str, Any], bytes]:
     """What is to be said of a GeoTIFF, and its picture as a PNG. descriptor: of the open file.
 
     band: to draw, counted from 1; None: as colours, where its bands are that, else the first. described: what others
