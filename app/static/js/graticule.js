@@ -1,6 +1,7 @@
 // Lines of equal longitude and latitude on a map, with their degrees: where there are no tiles they say where one is.
 
-const SCALE = 100, BUTTONS = 100; // pixels that the scale takes at the left, and the buttons at the top
+// pixels: what the scale takes at the left and at the bottom, and the buttons at the top; what a longitude is wide
+const SCALE = 100, ABOVE_SCALE = 36, BUTTONS = 100, WIDE = 64;
 const STEPS = [45, 30, 15, 10, 5, 2, 1];
 
 /** The distance of two lines, in degrees, so that about four fit into this many. */
@@ -22,12 +23,13 @@ export function degrees(value, of, digits) {
 /** Keep a map gridded. */
 export function gridded(L, map) {
   map.createPane("grid").style.zIndex = 160;
-  map.getPane("grid").style.pointerEvents = "none";
+  map.createPane("degrees").style.zIndex = 450; // above what is shown, which may cover all of the map
+  for (const name of ["grid", "degrees"]) map.getPane(name).style.pointerEvents = "none";
   const renderer = L.svg({ pane: "grid", padding: 0.2 });
   const group = L.layerGroup().addTo(map);
   const line = (ends) => L.polyline(ends, { pane: "grid", renderer, interactive: false, className: "grid", weight: 1 });
   const label = (place, text, kind) => L.marker(place, {
-    pane: "grid", interactive: false, keyboard: false,
+    pane: "degrees", interactive: false, keyboard: false,
     icon: L.divIcon({ className: `grid-label ${kind}`, html: text, iconSize: null }),
   });
 
@@ -45,7 +47,7 @@ export function gridded(L, map) {
         const ends = of === "EW" ? [[-85, value], [85, value]] : [[value, west - 20], [value, east + 20]];
         group.addLayer(line(ends));
         const at = map.latLngToContainerPoint(of === "EW" ? [south, value] : [value, west]);
-        if (of === "EW" ? at.x < SCALE : at.y < BUTTONS) continue;
+        if (of === "EW" ? at.x < SCALE || at.x > size.x - WIDE : at.y < BUTTONS || at.y > size.y - ABOVE_SCALE) continue;
         const place = of === "EW" ? [south, value] : [value, west];
         group.addLayer(label(place, degrees(value, of, digits), of === "EW" ? "below" : "beside"));
       }

@@ -128,5 +128,20 @@ def odd() -> Annotated[dict, About("Places", format="geojson-feature-collection"
     return {"type": "FeatureCollection", "features": features}
 
 
+@process
+def squares(count: int = 10) -> Annotated[Path, File("Squares", "application/geo+json")]:
+    """Squares in rows of a hundred, each with its number and the third of it."""
+    found = []
+    for number in range(count):
+        x, y = 10 + number % 100 / 100, 40 + number // 100 / 100
+        ring = [[x, y], [x + 0.008, y], [x + 0.008, y + 0.008], [x, y + 0.008], [x, y]]
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        properties = {"number": number, "third": number / 3}
+        found.append({"type": "Feature", "id": number, "properties": properties, "geometry": geometry})
+    path = Path("squares.geojson")
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": found}))
+    return path
+
+
 def square(x: int) -> dict:
     return {"type": "Polygon", "coordinates": [[[x, 0], [x + 1, 0], [x + 1, 1], [x, 1], [x, 0]]]}
