@@ -48,7 +48,7 @@ function live(place, view, on) {
   const side = view.querySelector(".side"), asking = side.querySelector(".asking"), bands = side.querySelector(".bands");
   const out = side.querySelector("output");
   if (on) {
-    side.querySelector(".legend").after(opacity(on.overlay));
+    opacity(side.querySelector(".opacity"), on.overlay);
     if (!out.textContent) out.append(made("span", { className: "help", textContent: "Rest on the map with the pointer, or type a place." }));
     on.told.out = out;
   }
@@ -120,14 +120,13 @@ function hover({ L, map }, view) {
   return told;
 }
 
-function opacity(overlay) {
-  const range = made("input", { type: "range", min: 0, max: 100, value: 100 * overlay.options.opacity });
+function opacity(label, overlay) {
+  const range = label.querySelector("input");
+  range.value = 100 * overlay.options.opacity;
   range.addEventListener("input", () => overlay.setOpacity(range.value / 100));
-  return made("label", { className: "opacity" }, ["Opacity", range]);
+  label.hidden = false;
 }
 
-function made(name, properties = {}, content = []) {
-  const element = Object.assign(document.createElement(name), properties);
-  element.append(...content);
-  return element;
+function made(name, properties = {}) {
+  return Object.assign(document.createElement(name), properties);
 }

@@ -41,7 +41,7 @@ function said(text) {
 }
 
 async function showFeatures(place) {
-  const answer = await fetch(place.dataset.features, { headers: { Accept: "application/geo+json, application/json" } });
+  const answer = await fetch(place.dataset.features, { headers: { Accept: "application/geo+json, application/json, */*;q=0.1" } });
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   if (Number(answer.headers.get("Content-Length")) > LARGEST) throw new Error("it is too large");
   const found = features(unwrapped(await answer.json()));
