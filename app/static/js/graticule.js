@@ -2,15 +2,14 @@
 
 // pixels: what the scale takes at the left and at the bottom, and the buttons at the top; what a longitude is wide
 const SCALE = 100, ABOVE_SCALE = 36, BUTTONS = 100, WIDE = 64;
-const STEPS = [45, 30, 15, 10, 5, 2, 1];
+const APART = 90; // pixels from line to line, at least
+const STEPS = [1, 2, 5, 10, 15, 30, 45, 90];
 
-/** The distance of two lines, in degrees, so that about four fit into this many. */
-export function step(degrees) {
-  const wanted = degrees / 4;
-  const whole = STEPS.find((each) => each <= wanted);
-  if (whole) return whole;
-  const power = 10 ** Math.floor(Math.log10(wanted));
-  return power * [5, 2, 1].find((each) => each * power <= wanted * 1.0001);
+/** The distance of two lines, in degrees: a round one, at least so large. */
+export function step(least) {
+  if (least > 1) return STEPS.find((each) => each >= least) ?? STEPS.at(-1);
+  const power = 10 ** Math.floor(Math.log10(least));
+  return power * [1, 2, 5, 10].find((each) => each * power >= least * 0.9999);
 }
 
 /** "12.5° W". of: the letters of what is above and below 0. */
@@ -40,7 +39,7 @@ export function gridded(L, map) {
     if (!(east > west)) return;
     const size = map.getSize();
     for (const [from, to, of, pixels] of [[west, east, "EW", size.x], [south, north, "NS", size.y]]) {
-      const apart = step(Math.min((to - from) * (800 / Math.max(pixels, 200)), 360));
+      const apart = step((to - from) * (APART / Math.max(pixels, APART)));
       const digits = Math.max(0, Math.ceil(-Math.log10(apart) - 1e-9));
       for (let number = Math.ceil(from / apart); number * apart < to; number += 1) {
         const value = number * apart;
