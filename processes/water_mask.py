@@ -30,6 +30,7 @@ MAX_POLYGONS = 10_000
 PREVIEW_SIDE = 1024
 NOT_VALID = 255
 BLUE = (28, 110, 220)
+KINDS = {0: ("land", (222, 222, 214, 255)), 1: ("water", (*BLUE, 255)), NOT_VALID: ("no_data", (0, 0, 0, 0))}
 
 
 class WaterMask(TypedDict):
@@ -40,7 +41,7 @@ class WaterMask(TypedDict):
         File(
             "Water mask",
             "image/tiff; application=geotiff; profile=cloud-optimized",
-            "1 is water, 0 is not, 255 is not valid; the grid of the bands.",
+            "1 is water, 0 is land, 255 is no data; the grid of the bands.",
         ),
     ]
     polygons: Annotated[
@@ -176,6 +177,11 @@ def write_mask(path: Path, water: Mask, valid: Mask, grid: Grid) -> Path:
     size = {"width": grid.width, "height": grid.height, "count": 1, "dtype": "uint8"}
     with rasterio.open(path, "w", driver="COG", crs=grid.crs, transform=grid.transform, **size, **options) as dataset:
         dataset.write(np.where(valid, water, np.uint8(NOT_VALID)), 1)
+        dataset.set_band_description(1, "water mask")
+        dataset.write_colormap(1, {value: colour for value, (_, colour) in KINDS.items()})
+        # what the values are called, as the CF conventions have it: files made of NetCDF say it so, too
+        words = " ".join(word for word, _ in KINDS.values())
+        dataset.update_tags(1, flag_values=", ".join(map(str, KINDS)), flag_meanings=words)
     return path
 
 

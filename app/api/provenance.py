@@ -8,6 +8,7 @@ from flask import Blueprint, Response, g, request
 
 from geomill.app import links, pages
 from geomill.app.exchange import strictjson
+from geomill.app.exchange.file_names import attachment, of_job
 from geomill.app.negotiation import HTML, JSON, JSON_LD, N_TRIPLES, PROV_N, SHORT_NAMES, TEXT_XML, TURTLE, XML, ZIP
 from geomill.app.operations import Answer, operation
 from geomill.app.provenance import archive, crate, prov, record
@@ -87,7 +88,7 @@ def download(job_id: str) -> Any:
     for each in record.published(run.results.values()):
         file_of(job_id, each)  # of what is missing one is told now, not in the middle of the answer
     files = crate.entries(run, prov.encode(prov.document(run, _addresses(run)), JSON))
-    headers = {**SANDBOX, "Content-Disposition": f'attachment; filename="{job_id}.zip"'}
+    headers = {**SANDBOX, "Content-Disposition": attachment(of_job(run.job.process_id, job_id, "ro-crate"))}
     return Response(archive.stream(files, finished, run.home), headers=headers, content_type=ZIP)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from flask import Blueprint, Response, request, send_file
 
 from geomill.app import links
 from geomill.app.exchange import nested, outputs, prefer
+from geomill.app.exchange.file_names import attachment, of_job
 from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.representations import representations
 from geomill.app.exchange.request import ExecuteRequest, read
@@ -158,7 +158,7 @@ def _everything(job_id: str) -> Response:
             while name in entries:
                 name = f"_{name}"
             entries[name] = Entry(name, content, media_type)
-    return _zipped(job_id, list(entries.values()), job_id)
+    return _zipped(job_id, list(entries.values()))
 
 
 def read_range() -> None:
@@ -170,15 +170,15 @@ def read_range() -> None:
 def _archive(job_id: str, result: Result) -> Response:
     """A folder as a zip."""
     start = len(f"{result.folder}/")
-    entries = [
-        Entry(str(file.file)[start:], file_of(job_id, file), file.media_type) for file in result.listing or ()
-    ]
+    entries = [Entry(str(file.file)[start:], file_of(job_id, file), file.media_type) for file in result.listing or ()]
     return _zipped(job_id, entries, str(result.folder))
 
 
-def _zipped(job_id: str, entries: list[Entry], name: str) -> Response:
-    body = archive.stream(entries, current_app.jobs.job(job_id).created, str(current_app.settings.home))
-    disposition = {"Content-Disposition": f"attachment; filename={quote(name)}.zip"}
+def _zipped(job_id: str, entries: list[Entry], *part: str) -> Response:
+    """part: the name of the part of the results that it is."""
+    job = current_app.jobs.job(job_id)
+    body = archive.stream(entries, job.created, str(current_app.settings.home))
+    disposition = {"Content-Disposition": attachment(of_job(job.process_id, job_id, *part))}
     return Response(body, content_type=ZIP, headers={**SANDBOX, **disposition})
 
 

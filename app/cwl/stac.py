@@ -6,12 +6,11 @@ Addresses are paths from the folder of the catalog; where they are published is 
 from __future__ import annotations
 
 import json
-import posixpath
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from geomill.app.exchange.addresses import beside
 from geomill.app.exchange.strictjson import loads
 
 Json = Any
@@ -59,7 +58,7 @@ def _items(root: Path) -> Iterator[tuple[dict[str, Json], str, Parent]]:
             continue
         own = (str(document["id"]), path) if document.get("type") == "Collection" and "id" in document else None
         below = [link.get("href") for link in _links(document) if link.get("rel") in ("item", "child")]
-        targets = [_from_root(path, href) for href in reversed(below)]
+        targets = [beside(path, href) for href in reversed(below)]
         waiting += [(target, own) for target in targets if target is not None]
 
 
@@ -118,7 +117,7 @@ def _times(item: Mapping[str, Json]) -> list[str]:
 
 def _placed(part: Mapping[str, Json], document: str) -> dict[str, Json]:
     """A link or an asset of a document, its address from the folder."""
-    place = _from_root(document, part.get("href"))
+    place = beside(document, part.get("href"))
     return dict(part) if place is None else {**part, "href": place}
 
 
@@ -129,17 +128,6 @@ def _link(rel: str, href: str, media_type: str, title: str | None = None) -> dic
 def _links(document: Mapping[str, Json]) -> list[dict[str, Json]]:
     found = document.get("links")
     return [link for link in found if isinstance(link, dict)] if isinstance(found, list) else []
-
-
-def _from_root(document: str, href: Json) -> str | None:
-    """A relative address in a document as a path from the folder; None for what leads elsewhere."""
-    try:
-        if not isinstance(href, str) or urlsplit(href).scheme or href.startswith("/") or "\0" in unquote(href):
-            return None
-    except ValueError:  # "//[" is no address
-        return None
-    path = posixpath.normpath(posixpath.join(posixpath.dirname(document), unquote(href)))
-    return None if path.startswith("..") else path
 
 
 def _document(path: Path) -> dict[str, Json] | None:

@@ -135,14 +135,17 @@ class Engine:
         answer = self.ask({"op": "place", "job": job_id}, 0.5)
         return answer.get("place") if answer else None
 
-    def view(self, job_id: str, file: str, at: tuple[float, float] | None, seconds: float) -> dict[str, Any] | None:
+    def view(
+        self, job_id: str, file: str, at: tuple[float, float] | None, seconds: float, band: int | None = None
+    ) -> dict[str, Any] | None:
         """Have a picture of a file made, {} when it is there; or get the value at a longitude and latitude.
 
-        seconds: to wait for that, if above 0. {"error"} says why there is none; None: not yet.
+        seconds: to wait for that, if above 0; band: the one that is meant, counted from 1.
+        {"error"} says why there is none; None: not yet.
         """
         wait = seconds > 0
         whose = {"tenant": self.store.tenant, "owner": self.store.status(job_id).owner}
-        message = {"op": "view", **whose, "job": job_id, "file": file, "at": at, "wait": wait}
+        message = {"op": "view", **whose, "job": job_id, "file": file, "band": band, "at": at, "wait": wait}
         answer = self.ask(message, seconds if wait else 1.0)
         return answer if wait or (answer or {}).get("error") else None
 

@@ -15,18 +15,22 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from geomill.app.config import Settings
 from geomill.app.engine import isolation, limits
 from geomill.app.engine.supervisor import MESSAGE
-from geomill.jobstore import JobStore, Limits, files, pictures
+from geomill.app.pictures import meaning
+from geomill.app.pictures.meaning import Meaning
+from geomill.jobstore import JobStore, Limits, Result, files, pictures
 
 SECONDS = {"picture": 30.0, "first": 5.0, "value": 5.0}  # first: a picture's first try
 MEMORY = 1 << 30  # bytes
 MOST = 16 << 20  # bytes of an answer
+ITEMS = 4 << 20  # bytes of STAC items that are read for what they say of a file
 PNG = b"\x89PNG\r\n\x1a\n"
 LATE = "It is too large for a picture: drawing it takes longer than {:g} s. Overviews in the file would help."
 BROKEN = "It is too large, or damaged: whoever read it was ended before it was done."
@@ -34,6 +38,17 @@ MISSING = "This server has no library that reads GeoTIFFs; whoever runs it can i
 GONE = "The file is not there any more."
 FULL = "There is no room for a picture."
 BINDING = Limits(cpu_seconds=SECONDS["picture"], memory_limit=MEMORY, files=64, work=1)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a reader is to find out. at: longitude and latitude of a value, None for a picture; band: the one that is
+    meant, counted from 1; described: what others say of the bands, in order.
+    """
+
+    at: tuple[float, float] | None = None
+    band: int | None = None
+    described: Sequence[Meaning] = ()
 
 
 def view(order: dict[str, Any], link: socket.socket, store: JobStore, settings: Settings) -> None:
@@ -53,15 +68,17 @@ def view(order: dict[str, Any], link: socket.socket, store: JobStore, settings: 
 
 def _answer(order: dict[str, Any], store: JobStore, settings: Settings) -> dict[str, Any]:
     """The value; {} when a picture was kept; {"late"} when it needs another try; {"error"} where there is neither."""
-    job_id, file = order["job"], order["file"]
+    job_id, file, band = order["job"], order["file"], order["band"]
+    at = None if order["at"] is None else tuple(order["at"])
     try:
+        described = _described(store, job_id, file)
         with _open(store, job_id, file) as descriptor:
-            said, picture = _looked(descriptor, order["at"], order["kind"], settings)
+            said, picture = _looked(descriptor, Asked(at, band, described), order["kind"], settings)
         if said.pop("late", False) and order["kind"] == "first":
             return {"late": True}
-        if order["at"] is not None:
+        if at is not None:
             return said
-        pictures.keep(store, job_id, file, said, picture)
+        pictures.keep(store, job_id, file, band, said, picture)
     except FileNotFoundError:
         return {"error": GONE}
     except OSError:
@@ -69,6 +86,26 @@ def _answer(order: dict[str, Any], store: JobStore, settings: Settings) -> dict[
     except Exception as error:  # the job has gone meanwhile, or somebody writes it
         return {"error": str(error)[:500]}
     return {}
+
+
+def _described(store: JobStore, job_id: str, file: str) -> list[Meaning]:
+    """What STAC items among the results say of the bands of a file."""
+    left = ITEMS
+
+    def read(result: Result) -> bytes | None:
+        nonlocal left
+        left -= result.size or 0
+        if left < 0:
+            return None
+        with (
+            suppress(OSError),
+            _open(store, job_id, str(result.file)) as descriptor,
+            open(descriptor, "rb", closefd=False) as opened,
+        ):
+            return opened.read(result.size or 0)
+        return None
+
+    return meaning.of_file(store.results(job_id), file, read)
 
 
 @contextmanager
@@ -80,14 +117,14 @@ def _open(store: JobStore, job_id: str, file: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _looked(descriptor: int, at: list[float] | None, kind: str, settings: Settings) -> tuple[dict[str, Any], bytes]:
+def _looked(descriptor: int, asked: Asked, kind: str, settings: Settings) -> tuple[dict[str, Any], bytes]:
     """What a reader says of an open file, and the picture that it drew. kind: which of SECONDS it has."""
     ours, theirs = os.pipe2(os.O_CLOEXEC)
     seconds = SECONDS[kind]
     pid = os.fork()
     if pid == 0:
         os.close(ours)
-        _read(descriptor, at, theirs, settings)
+        _read(descriptor, asked, theirs, settings)
     os.close(theirs)
     content = _heard(ours, time.monotonic() + seconds)
     os.close(ours)
@@ -121,11 +158,11 @@ def _parsed(content: bytes) -> tuple[dict[str, Any], bytes]:
     return {"error": BROKEN}, b""
 
 
-def _read(descriptor: int, at: list[float] | None, pipe: int, settings: Settings) -> NoReturn:
+def _read(descriptor: int, asked: Asked, pipe: int, settings: Settings) -> NoReturn:
     """Be the reader."""
     try:
         _give_up_all_but(descriptor, pipe, settings)
-        said, picture = _see(descriptor, at)
+        said, picture = _see(descriptor, asked)
         with open(pipe, "wb", closefd=False) as file:
             head = {"said": said, "size": len(picture)}
             file.write(json.dumps(head, allow_nan=False).encode() + b"\n" + picture)
@@ -149,14 +186,14 @@ def _give_up_all_but(descriptor: int, pipe: int, settings: Settings) -> None:
     isolation.die_with_parent()
 
 
-def _see(descriptor: int, at: list[float] | None) -> tuple[dict[str, Any], bytes]:
+def _see(descriptor: int, asked: Asked) -> tuple[dict[str, Any], bytes]:
     try:
         from geomill.app.pictures import drawing, pixels, reading
     except ImportError:
         return {"error": MISSING}, b""
     try:
-        if at is not None:
-            return pixels.value(descriptor, *at), b""
-        return drawing.draw(descriptor)
+        if asked.at is not None:
+            return pixels.value(descriptor, *asked.at, asked.band, asked.described), b""
+        return drawing.draw(descriptor, asked.band, asked.described)
     except reading.Undrawable as error:
         return {"error": str(error)}, b""

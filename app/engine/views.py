@@ -79,10 +79,12 @@ class Views:
     def ask(self, client: Client, message: dict[str, Any]) -> dict[str, Any] | None:
         """Take an order.
 
-        message: tenant, job, owner of the job, file, at (longitude and latitude, for the value there), wait.
+        message: tenant, job, owner of the job, file, band (the one that is meant, counted from 1), wait,
+        at (longitude and latitude, for the value there).
         """
         at = message.get("at")
         order: Order = {name: str(message[name]) for name in ("tenant", "job", "owner", "file")}
+        order["band"] = None if message.get("band") is None else int(message["band"])
         order["at"] = None if at is None else [float(at[0]), float(at[1])]
         kind, key = "value" if at else "first", f"view {json.dumps(order)}"
         new = not any(key in lane for lane in self._lanes.values())

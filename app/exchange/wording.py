@@ -39,3 +39,13 @@ def meant(name: str, names: Iterable[str]) -> str:
     if len(known) == 1:
         return f" There is only {known[0]}."
     return f" There are {listed(known, 'and')}." if known else " There are none."
+
+
+def number(value: float) -> str:
+    """A number as people read it: six digits or more, the whole ones all of them."""
+    if isinstance(value, int):
+        return str(value)
+    size = abs(value)
+    if not 1 <= size < 1e15:  # nan and infinity, too
+        return f"{value:.6g}" if value else "0"
+    return f"{value:.{max(1, 7 - len(str(int(size))))}f}".rstrip("0").rstrip(".")

@@ -11,6 +11,7 @@ from typing import Any
 
 from geomill.app.exchange.media_types import essence, is_json, is_text
 from geomill.app.exchange.strictjson import loads
+from geomill.app.exchange.wording import number
 from geomill.app.pages import trees
 
 ROWS, COLUMNS = 100, 24  # of a table
@@ -19,7 +20,7 @@ TEXT = 10_000  # letters of a text
 LINES = 40
 NODES = 300  # of a tree
 LEFT_OUT = "..."
-GEOTIFF, GEOJSON, STAC = "geotiff", "geojson", "stac"
+GEOTIFF, GEOJSON, STAC, CATALOG = "geotiff", "geojson", "stac", "catalog"
 IMAGES = {"image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml"}
 GEOMETRIES = {"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"}
 TABLES = {"text/csv": ",", "text/tab-separated-values": "\t"}
@@ -36,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Shown:
-    """How something is shown. kind: the macro of results_of_job.html; content: what that takes.
+    """How something is shown. kind: the macro of results_of_job.html; content: what that takes, of STAC the document.
 
     cut: there is more of it than is shown.
     """
@@ -50,14 +51,16 @@ class Shown:
 def of_value(value: Any) -> Shown:
     """A value that JSON can say."""
     if value is None or isinstance(value, bool | int | float):
-        return Shown("scalar", json.dumps(value))
+        return Shown("scalar", json.dumps(value) if value is None or isinstance(value, bool) else value)
     if isinstance(value, str):
         return Shown("text" if "\n" in value or len(value) > LETTERS else "scalar", value[:TEXT], len(value) > TEXT)
     features = _features(value)
     if features is not None:
         if features and isinstance(features[0], Mapping) and "stac_version" in features[0]:
-            return Shown(STAC, value.get("type"), table=_items(features))
+            return Shown(STAC, value)
         return Shown(GEOJSON, table=_properties(features))
+    if isinstance(value, Mapping) and _is_catalog(value):
+        return Shown(CATALOG, value)
     if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value[:ROWS]):
         return Shown("table", table=_records(value, len(value)))
     if isinstance(value, list) and not any(isinstance(each, Mapping | list) for each in value[:LETTERS]):
@@ -104,6 +107,12 @@ def _is_json(kind: str, name: str) -> bool:
     return is_json(kind) or name.lower().endswith((".json", ".geojson"))
 
 
+def _is_catalog(value: Mapping[str, Any]) -> bool:
+    """Whether a document is a catalog or a collection of STAC."""
+    named = isinstance(value.get("stac_version"), str) and isinstance(value.get("links"), list)
+    return named and value.get("type", "Catalog") in ("Catalog", "Collection")
+
+
 def _features(value: Any) -> list[Any] | None:
     """What of a value can lie on a map; None where it is nothing of the kind."""
     if not isinstance(value, Mapping):
@@ -120,31 +129,16 @@ def _features(value: Any) -> list[Any] | None:
 
 def _properties(features: list[Any]) -> Table:
     """The properties of features; their ids, where they have such."""
-    shown = [_mapping(each) for each in features[:ROWS]]
-    rows = [({"id": each["id"]} if "id" in each else {}) | dict(_mapping(each.get("properties"))) for each in shown]
+    shown = [mapping(each) for each in features[:ROWS]]
+    rows = [({"id": each["id"]} if "id" in each else {}) | dict(mapping(each.get("properties"))) for each in shown]
     return _records(rows, len(features))
-
-
-def _items(features: list[Any]) -> Table:
-    """STAC items: their ids, times and assets, the last as (name, type, address)."""
-    rows: list[list[Any]] = []
-    for each in map(_mapping, features[:ROWS]):
-        properties, assets = _mapping(each.get("properties")), _mapping(each.get("assets"))
-        time = properties.get("datetime") or properties.get("start_datetime")
-        named = [
-            (_cell(asset.get("title") or key), _cell(asset.get("type")), _address(asset.get("href")))
-            for key, asset in list(assets.items())[:COLUMNS]
-            if isinstance(asset, Mapping)
-        ]
-        rows.append([_cell(each.get("id")), _cell(time), named])
-    return Table(["item", "time", "assets"], rows, len(features))
 
 
 def _records(records: Iterable[Any], number: int) -> Table:
     shown = list(records)[:ROWS]
     columns = list(dict.fromkeys(key for each in shown for key in each))[:COLUMNS]
-    rows = [[_cell(each.get(key)) for key in columns] for each in shown]
-    return Table([_cell(each) for each in columns], rows, number)
+    rows = [[cell(each.get(key)) for key in columns] for each in shown]
+    return Table([cell(each) for each in columns], rows, number)
 
 
 def _csv(text: str, delimiter: str, whole: bool) -> Table | None:
@@ -157,27 +151,28 @@ def _csv(text: str, delimiter: str, whole: bool) -> Table | None:
         return None
     if not read:
         return None
-    columns = [_cell(each) for each in read[0][:COLUMNS]]
-    rows = [[_cell(each) for each in row[:COLUMNS]] for row in read[1 : ROWS + 1]]
+    columns = [cell(each) for each in read[0][:COLUMNS]]
+    rows = [[cell(each) for each in row[:COLUMNS]] for row in read[1 : ROWS + 1]]
     return Table(columns, rows, len(lines) - 1 if whole else None)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """A value as a cell of a table shows it."""
     if value is None:
         return ""
     if type(value) in (int, float):
-        return repr(value)
+        return number(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LETTERS else text[:LETTERS] + LEFT_OUT
 
 
-def _address(href: Any) -> str | None:
+def address(href: Any) -> str | None:
     """An address that a link may lead to."""
     return href if isinstance(href, str) and href.startswith(("http://", "https://")) else None
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping(value: Any) -> Mapping[str, Any]:
+    """An object; an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from shlex import quote
 
-from geomill.app.pages.kinds import GEOJSON, GEOTIFF, STAC, Shown
+from geomill.app.pages.kinds import CATALOG, GEOJSON, GEOTIFF, STAC, Shown
 
 Snippet = tuple[str, str]
+PYSTAC = {  # what it calls a document, by its type
+    "Feature": ("item", "Item"),
+    "FeatureCollection": ("items", "ItemCollection"),
+    "Collection": ("collection", "Collection"),
+}
 
 
 def of(shown: Shown, href: str, name: str, *, token: bool, folder: bool = False) -> list[Snippet]:
@@ -21,9 +26,9 @@ def of(shown: Shown, href: str, name: str, *, token: bool, folder: bool = False)
     elif kind == GEOJSON:
         python = f"import geopandas\n\nframe = geopandas.read_file({href!r})"
         found += [("Python", python), ("QGIS", f"qgis {quote(href)}")]
-    elif kind == STAC:
-        what = ("item", "Item") if shown.content == "Feature" else ("items", "ItemCollection")
-        found += [("pystac", f"import pystac\n\n{what[0]} = pystac.{what[1]}.from_file({href!r})")]
+    elif kind in (STAC, CATALOG):
+        called, what = PYSTAC.get(shown.content.get("type"), ("catalog", "Catalog"))
+        found += [("pystac", f"import pystac\n\n{called} = pystac.{what}.from_file({href!r})")]
     elif kind == "table" and name.endswith(".csv"):
         found += [("Python", f"import pandas\n\nframe = pandas.read_csv({href!r})")]
     return found

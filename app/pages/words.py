@@ -9,6 +9,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from geomill.app.exchange.wording import number as number
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 MEDIA = {
     "application/vnd.oai.openapi+json": "OpenAPI", "application/json": "JSON", "application/geo+json": "GeoJSON",
@@ -132,7 +134,7 @@ def media(media_type: str) -> str:
     """What people call a media type; the type itself where they have no word for it."""
     kind, _, parameters = media_type.lower().partition(";")
     if kind.strip() == "image/tiff" and "geotiff" in parameters:
-        return "cloud-optimized GeoTIFF" if "cloud-optimized" in parameters else "GeoTIFF"
+        return "GeoTIFF (cloud optimised)" if "cloud-optimized" in parameters else "GeoTIFF"
     return MEDIA.get(kind.strip(), media_type)
 
 
@@ -141,6 +143,11 @@ def breakable(text: str) -> Markup:
     parts = _ADDRESS.split(text) if len(text) < _LONG else [text]
     wide = Markup("<wbr>")
     return Markup("").join(wide.join(_STEP.split(part)) if number % 2 else part for number, part in enumerate(parts))
+
+
+def paragraphs(text: str) -> list[Markup]:
+    """The paragraphs of a text, whose lines may have been broken anywhere, as HTML."""
+    return [prose(" ".join(each.split())) for each in re.split(r"\n\s*\n", text) if each.strip()]
 
 
 def prose(text: str) -> Markup:

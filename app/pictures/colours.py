@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .meaning import Meaning
+
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
+Colour = tuple[int, int, int, int]  # red, green, blue, opacity
 STEPS = 256
 FEW = 12  # distinct values that are kinds of things, and not an amount
 LISTED = 30  # kinds in a legend: nobody reads more, and a palette may have 65 536
+DRAWN = 24  # steps of the ramp in a legend
 SHOWN = (2.0, 98.0)  # percentiles that the ramp is stretched between: a few odd values would take all of it
 _TO_LMS = np.array(
     [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
@@ -55,28 +60,37 @@ def hexed(colour: Any) -> str:
 
 
 def as_kinds(
-    band: Floats, counted: Floats, table: dict[int, tuple[int, int, int, int]] | None
+    band: Floats, counted: Floats, palette: Mapping[float, Colour] | None, meant: Meaning
 ) -> tuple[Bytes, dict[str, Any]]:
     """A band of a few values: (rows, columns, 4), and its legend of the most frequent ones.
 
-    counted: the same before it was warped, whose pixels are all alike; table: the file's own colours, by value.
+    counted: the same before it was warped, whose pixels are all alike; palette: the file's own colours, by value.
     """
     values, counts = np.unique(counted[np.isfinite(counted)], return_counts=True)
-    if table is None:
-        colours = np.column_stack([kinds(values), np.full(len(values), 255, np.uint8)])
+    of_kinds = np.column_stack([kinds(values), np.full(len(values), 255, np.uint8)])
+    if palette is None:
+        own = {value: _parts(colour) for value, colour in meant.colours.items()}
+        chosen = [own.get(float(value), colour) for value, colour in zip(values, of_kinds, strict=True)]
     else:
-        colours = np.array([table.get(int(value), (0, 0, 0, 0)) for value in values], np.uint8).reshape(-1, 4)
+        chosen = [palette.get(float(value), (0, 0, 0, 0)) for value in values]
+    colours = np.array(chosen, np.uint8).reshape(-1, 4)
     picture = np.zeros((*band.shape, 4), np.uint8)
     valid = np.isfinite(band)
     picture[valid] = colours[np.searchsorted(values, band[valid])]
     seen = np.flatnonzero(colours[:, 3])
     listed = np.sort(seen[np.argsort(-counts[seen], kind="stable")[:LISTED]])
     entries = [
-        {"value": plain(values[each]), "colour": hexed(colours[each]),
+        {"value": plain(values[each]), "word": meant.word(float(values[each])), "colour": hexed(colours[each]),
          "share": round(100 * int(counts[each]) / int(counts.sum()), 2)}
         for each in listed
     ]  # fmt: skip
     return picture, {"kind": "values", "entries": entries, "more": len(seen) - len(listed)}
+
+
+def _parts(colour: str) -> Colour:
+    """A colour as pages write it, in bytes."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red, green, blue, 255
 
 
 def as_amount(band: Floats) -> tuple[Bytes, dict[str, Any]]:
@@ -86,7 +100,7 @@ def as_amount(band: Floats) -> tuple[Bytes, dict[str, Any]]:
     picture = np.zeros((*band.shape, 4), np.uint8)
     picture[valid, :3] = ramp()[stretched(band[valid], low, high)]
     picture[valid, 3] = 255
-    colours = [hexed(colour) for colour in ramp(9)]
+    colours = [hexed(colour) for colour in ramp(DRAWN)]
     return picture, {"kind": "ramp", "low": plain(low), "high": plain(high), "colours": colours}
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from rasterio._err import CPLE_AppDefinedError, CPLE_BaseError
 from rasterio.abc import FileContainer
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.warp import transform
+
+from .meaning import Meaning, of_tags
 
 LONLAT = "EPSG:4326"  # by name: a template that makes it would hold the files of PROJ open
 OPTIONS = {
@@ -39,6 +41,23 @@ with rasterio.Env():  # all drivers are known once, in the template: that takes 
 
 class Undrawable(Exception):
     """There can be no picture of this file; the text says why, to people."""
+
+
+def meaning(dataset: Any, band: int, described: Sequence[Meaning] = ()) -> Meaning:
+    """What the numbers of a band mean, counted from 1. described: what others say of each band, in order."""
+    said = {"long_name": dataset.descriptions[band - 1] or "", "units": dataset.units[band - 1] or ""}
+    own = of_tags(said).over(of_tags(dataset.tags(band)))
+    if dataset.count == 1:
+        own = own.over(of_tags(dataset.tags()))
+    found = described[band - 1].over(own) if band <= len(described) else own
+    nodata = dataset.nodatavals[band - 1]
+    return found if nodata is None else replace(found, nodata=nodata)  # what is masked is what the file says
+
+
+def check_band(dataset: Any, band: int) -> None:
+    """Raises Undrawable where there is no such band, counted from 1."""
+    if band > dataset.count:
+        raise Undrawable(f"It has no band {band}: the last one is {dataset.count}.")
 
 
 @contextmanager

@@ -163,15 +163,32 @@ class LogsQuery(Query):
     )
 
 
-class ValueQuery(Query):
+def _degrees(name: str, most: int, **more: Any) -> fields.Float:
+    """A longitude or latitude."""
+    metadata = {"description": f"{name}, in degrees (WGS 84)."}
+    return fields.Float(validate=validate.Range(-most, most), metadata=metadata, **more)
+
+
+class _BandQuery(Query):
+    band = fields.Integer(
+        load_default=nothing,
+        validate=validate.Range(0, 65_535),
+        metadata={"description": "The only band that is meant, counted from 1; 0 is as if none was named."},
+    )
+
+
+class PictureQuery(_BandQuery):
+    """What GET /jobs/{jobID}/pictures/{path} understands. lon, lat: of a value that the page is to tell."""
+
+    lon = _degrees("Longitude", 360, load_default=nothing)
+    lat = _degrees("Latitude", 90, load_default=nothing)
+
+
+class ValueQuery(_BandQuery):
     """What GET /jobs/{jobID}/values/{path} understands."""
 
-    lon = fields.Float(
-        required=True, validate=validate.Range(-360, 360), metadata={"description": "Longitude, in degrees (WGS 84)."}
-    )
-    lat = fields.Float(
-        required=True, validate=validate.Range(-90, 90), metadata={"description": "Latitude, in degrees (WGS 84)."}
-    )
+    lon = _degrees("Longitude", 360, required=True)
+    lat = _degrees("Latitude", 90, required=True)
 
 
 def read(schema: type[Query], given: MultiDict[str, str] | None = None) -> dict[str, Any]:

@@ -67,6 +67,15 @@ def test_a_file_is_deployed_as_it_is(client: FlaskClient, content: bytes, media_
     assert (package.data, package.content_type) == (content, media_type)
 
 
+def test_a_description_is_shown_in_its_paragraphs_and_with_its_code(client: FlaskClient) -> None:
+    doc = "Greets `whom`\nwith <b>care</b>.\n\nA second\nparagraph, ` and half a quote."
+    inputs = {"whom": {"type": "string", "doc": "A `name`\nof <i>somebody</i>."}}
+    page = sent(client, "/deploy/review", text=as_yaml(tool(doc=doc, inputs=inputs)).decode()).text
+    assert "<p>Greets <code>whom</code> with &lt;b&gt;care&lt;/b&gt;.</p>" in page
+    assert "<p>A second paragraph, ` and half a quote.</p>" in page
+    assert "A <code>name</code>\nof &lt;i&gt;somebody&lt;/i&gt;." in page
+
+
 def test_what_is_large_is_carried_on(client: FlaskClient) -> None:
     content = as_yaml(tool()) + b"#" * 390_000  # more in letters than a form may usually hold
     body, content_type = encode_multipart_formdata({"file": ("a.cwl", content)})

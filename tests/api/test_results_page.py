@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -45,10 +47,12 @@ def test_the_page_is_for_who_likes_it_better(
 
 @pytest.mark.parametrize("style", [{}, {"response": "raw"}, {"response": "document"}])
 def test_all_outputs_come_in_one_zip(worker: FlaskClient, finished: Finished, style: dict[str, str]) -> None:
-    texts = worker.get(finished("many", {"inputs": {}, **style}) + "/results?f=zip")
-    values = worker.get(finished("both", {"inputs": {"text": "hello"}, **style}) + "/results?f=zip")
-    for answer, names in ((texts, {"0.txt", "1.txt", "2.txt"}), (values, {"first.txt", "second.json"})):
-        assert "attachment" in answer.headers["Content-Disposition"]
+    many, both = finished("many", {"inputs": {}, **style}), finished("both", {"inputs": {"text": "hello"}, **style})
+    for job, names in ((many, {"0.txt", "1.txt", "2.txt"}), (both, {"first.txt", "second.json"})):
+        answer = worker.get(f"{job}/results?f=zip")
+        process = "many" if job == many else "both"
+        assert answer.headers["Content-Disposition"] == f"attachment; filename={process}-{job[-8:]}.zip"
+        assert f", {len(names)} files in the zip<" in worker.get(f"{job}/results?f=html").text
         with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
             assert set(archive.namelist()) == names
             assert archive.testzip() is None
@@ -88,16 +92,56 @@ def test_a_folder_shows_its_items_and_its_files(worker: FlaskClient, working: Ge
     )
     value = {"type": "FeatureCollection", "features": [item]}
     folder = Result(folder="out", listing=listing, value=value, media_type="application/geo+json")
-    publish(working, job, {"result": folder}, dict.fromkeys(names, b"{}"))
+    catalog = {"type": "Catalog", "stac_version": "1.0.0", "id": HOSTILE, "description": f"`{HOSTILE}`",
+               "links": [{"rel": "item", "href": "javascript:alert(1)", "title": HOSTILE}]}  # fmt: skip
+    content = dict.fromkeys(names, b"{}") | {"out/catalog.json": json.dumps(catalog).encode()}
+    listing = tuple(replace(each, size=len(content[str(each.file)])) for each in listing)
+    publish(working, job, {"result": replace(folder, listing=listing)}, content)
     answer = worker.get(f"{job}/results?f=html")
     page = answer.text
     assert answer.status_code == 200 and not mistakes(page), mistakes(page)
     assert "&lt;img src=x" in page and "<img" not in page.partition("<main")[2]
     assert 'href="javascript' not in page
-    assert "The first 50 of 62" in page and 'data-features="' in page and 'data-picture="' in page
+    # the raster is there at once, not only within one of many closed lines
+    assert re.search(r"<details open>(?:(?!</?details).)*data-raster=", page, re.DOTALL)
+    assert "<summary>62 files</summary>" in page and "<summary>The catalog</summary>" in page
+    assert 'data-features="' not in page  # what lies on a map of its own needs none of its outline
     assert f"{job}/results/result?f=zip" in page
     zipped = worker.get(f"{job}/results/result?f=zip")
     assert len(zipfile.ZipFile(io.BytesIO(zipped.data)).namelist()) == 62
+
+
+def test_a_catalog_of_files_is_a_tree_and_its_items_have_their_rasters(
+    worker: FlaskClient, working: Geomill, finished: Finished
+) -> None:
+    job = finished("add", {"inputs": {"a": 1}})
+    href = {"look": "look.png", "mask": "./mask.tif", "index": "index.tif", "far": "https://example.org/far.tif"}
+    assets = {key: {"href": each} for key, each in href.items()}
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "scene", "geometry": None, "properties": {"cloud": 0.125},
+            "links": [{"rel": "self", "href": "scene.json"}], "assets": assets}  # fmt: skip
+    links = [{"rel": "child", "href": "./collection.json"}, {"rel": "item", "href": "missing.json", "title": "Gone"}]
+    catalog = {"type": "Catalog", "stac_version": "1.0.0", "id": "all", "description": "What\ncame.", "links": links}
+    collection = {**catalog, "type": "Collection", "id": "masks", "license": "CC0-1.0",
+                  "links": [{"rel": "item", "href": "scene.json"}]}  # fmt: skip
+    documents = {"catalog.json": catalog, "collection.json": collection, "scene.json": item}
+    content = {name: json.dumps(each).encode() for name, each in documents.items()}
+    content |= {"mask.tif": b"II", "index.tif": b"II*", "look.png": b"PNG"}
+    kinds = {".json": "application/json", ".tif": "image/tiff; application=geotiff", ".png": "image/png"}
+    published = [
+        Result(file=name, size=len(data), media_type=kinds[name[name.index(".") :]]) for name, data in content.items()
+    ]
+    publish(working, job, {"result": Result(items=tuple(published))}, content)
+    page = worker.get(f"{job}/results?f=html").text
+    assert not mistakes(page), mistakes(page)
+    tree = page.partition('<div class="catalog">')[2].partition("</details>")[0]
+    for name in ("all", "masks", "scene", "mask.tif", "license CC0-1.0", 'files/scene.json">scene', "Gone"):
+        assert name in tree, name
+    scene = page.partition('aria-label="Assets of scene')[2].partition("</table>")[0]
+    path = urlsplit(job).path
+    assert scene.count("<tr>") == 5 and f'"{path}/pictures/index.tif">Look at' in scene
+    assert 'href="https://example.org/far.tif"' in scene and '<td class="number">3 B</td>' in scene
+    assert 'title="image/tiff; application=geotiff">GeoTIFF<' in scene and "0.125" in page
+    assert f'data-raster="{path}/pictures/mask.tif"' in page
 
 
 def test_a_worker_reads_no_more_than_a_beginning(worker: FlaskClient, working: Geomill, finished: Finished) -> None:
@@ -117,7 +161,7 @@ def test_a_worker_reads_no_more_than_a_beginning(worker: FlaskClient, working: G
     }
     publish(working, job, results, {"table.csv": large, "a.json": document, "b.geojson": document, "c.bin": large})
     page = worker.get(f"{job}/results?f=html").text
-    assert "The first 100 rows." in page and "99,row" not in page and "<td>99</td>" in page
+    assert "The first 100 rows; <a " in page and "99,row" not in page and "<td>99</td>" in page
     assert "There is more of it." in page and 'data-features="' in page and len(page) < 60_000
 
 

@@ -34,9 +34,9 @@ def seen(
     """What a reader that does something says."""
 
     def see(do: Callable[[int], Any], **more: Any) -> dict[str, Any]:
-        monkeypatch.setattr(viewer, "_see", lambda opened, at: ({"done": do(opened)}, b""))
+        monkeypatch.setattr(viewer, "_see", lambda opened, asked: ({"done": do(opened)}, b""))
         settings = Settings(home=tmp_path, runtime_dir=tmp_path, **more)
-        return viewer._looked(descriptor, [0, 0], "value", settings)[0]
+        return viewer._looked(descriptor, viewer.Asked((0, 0)), "value", settings)[0]
 
     return see
 

@@ -70,8 +70,35 @@ def test_a_picture_is_drawn_once_and_values_are_read(mill: Mill) -> None:
             lon, lat = transform(dataset.crs, "EPSG:4326", *([each] for each in dataset.xy(row, column)))
             answer = mill.call("GET", f"{job}/values/UTM.tif?lon={lon[0]!r}&lat={lat[0]!r}").json()
             read = dataset.read(1)[row, column]
-            assert answer == {"row": row, "column": column, "values": [None if read == -1 else float(read)]}
+            told = "no data" if read == -1 else f"{read:g}"
+            assert answer == {
+                "row": row, "column": column, "values": [None if read == -1 else float(read)], "told": told
+            }  # fmt: skip
     assert mill.call("GET", f"{job}/values/UTM.tif?lon=0&lat=0").json() == {}
+
+
+def test_the_words_of_an_item_among_the_results_are_those_of_the_picture(mill: Mill) -> None:
+    job = finished(mill, "classified")
+    said = picture(mill, f"{job}/pictures/kinds.tif")
+    assert [(each["value"], each["word"]) for each in said["legend"]["entries"]] == [(1, "forest"), (2, "meadow")]
+    assert said["legend"]["nodata"]["word"] == "unseen" and said["names"][1] == "certainty"
+    answer = mill.call("GET", f"{job}/values/kinds.tif?lon=11.005&lat=47.99").json()
+    assert answer["told"] == "cover: forest (1), certainty: 0.125 %"
+    other = picture(mill, f"{job}/pictures/kinds.tif?band=2")
+    assert (other["band"], other["unit"], other["href"].partition("?")[2]) == (2, "%", "band=2&f=png")
+    first, second = (mill.call("GET", f"{job}/pictures/kinds.tif?f=png{band}").data for band in ("", "&band=2"))
+    assert first != second and second.startswith(b"\x89PNG")
+    assert "no band 3" in picture(mill, f"{job}/pictures/kinds.tif?band=3")["error"]
+
+
+def test_of_many_pictures_the_latest_are_kept(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = finished(mill, "raster", grid="UTM").rpartition("/")[2]
+    monkeypatch.setattr(pictures, "MOST", 3)
+    for band in range(5):
+        pictures.keep(mill.store, job_id, "UTM.tif", band, {"band": band}, b"picture")
+    kept = [pictures.read(mill.store, job_id, "UTM.tif", band) for band in range(5)]
+    assert kept == [None, None, {"band": 2}, {"band": 3}, {"band": 4}]
+    assert len(list((mill.store.folder(job_id) / pictures.FOLDER).iterdir())) == 6
 
 
 def test_what_is_no_geotiff_says_so_once_and_for_all(mill: Mill) -> None:
@@ -85,7 +112,8 @@ def test_what_is_no_geotiff_says_so_once_and_for_all(mill: Mill) -> None:
 @pytest.mark.parametrize(
     "path, status",
     [("pictures/missing.tif", 404), ("pictures/../job.json", 404), ("values/UTM.tif", 400),
-     ("values/UTM.tif?lon=nan&lat=0", 400), ("values/UTM.tif?lon=0&lat=91", 400)],
+     ("values/UTM.tif?lon=nan&lat=0", 400), ("values/UTM.tif?lon=0&lat=91", 400),
+     ("pictures/UTM.tif?band=-1", 400), ("pictures/UTM.tif?band=x", 400)],
 )  # fmt: skip
 def test_only_files_of_results_and_places_on_earth(mill: Mill, path: str, status: int) -> None:
     job = finished(mill, "raster", grid="UTM")

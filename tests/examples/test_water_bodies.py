@@ -71,6 +71,9 @@ def test_mask_and_item_are_those_of_the_original_tools(reference, work):
 
 def test_the_tools_map_the_inlet():
     assert (detect(VIRGINIA / "item.json").sum(), pixels("otsu.tif").shape) == (129_534, (443, 357))
+    with rasterio.open("otsu.tif") as mask:
+        assert mask.tags(1) == {"flag_values": "0, 1", "flag_meanings": "not_above above"}
+        assert mask.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG" and mask.colormap(1)[1] == (28, 110, 220, 255)
 
 
 def test_swapped_bands_find_land():

@@ -49,6 +49,8 @@ def test_the_catalogue_can_be_moved_as_a_whole(work):
     assert (item["properties"]["datetime"], item["properties"]["start_datetime"]) == (None, "2020")
     assert item["properties"]["proj:epsg"] == 32618 and item["properties"]["proj:shape"] == [3, 3]
     assert Path("second/otsu.tif").read_bytes() == mask.read_bytes()
+    kinds = {each["value"]: each["name"] for each in item["assets"]["data"]["classification:classes"]}
+    assert kinds == {0: "land", 1: "water"} and any("/classification/" in each for each in item["stac_extensions"])
 
 
 def test_a_mask_at_the_antimeridian_has_a_box_across_it(work):

@@ -19,6 +19,7 @@ class Shown(dict[str, str]):
         self._ways: dict[str, Callable[[], str]] = {
             "successful": lambda: self._ended("add", a=1, b=2, note="a note"),
             "files": lambda: self._ended("write", count=20),
+            "classified": lambda: self._ended("classified"),
             "failed": lambda: self._ended("fail"),
             "running": self._running,
             "accepted": self._accepted,

@@ -42,6 +42,8 @@ PAGES = {
     "job-broken": (None, "/jobs/{broken}"),
     "job-gone": (None, "/jobs/019abc12-0000-7000-8000-000000000000"),
     "results": (None, "/jobs/{files}/results"),
+    "results-items": (None, "/jobs/{classified}/results"),
+    "picture": ("pictures.show", "/jobs/{classified}/pictures/kinds.tif?band=2&lon=11.2&lat=47.9"),
     "results-failed": (None, "/jobs/{failed}/results"),
     "deploy": ("deploy.show", "/deploy"),
     "deploy-review": (None, "/deploy"),

@@ -121,8 +121,8 @@ def test_what_a_job_says_and_gives_is_a_text(open_page: OpenPage, hostile: Mill)
         check(page)
     page.goto(f"{job}/results")
     page.wait_for_load_state("networkidle")
-    for link in page.get_by_role("link", name="feature").all():
-        link.click()
+    for button in page.locator("tbody button").all():
+        button.click()
     page.locator("body").evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true })")
     check(page, "output-name", "output-value", "key", "value", "property-name", "property-value")
     page.goto(f"/processes/hostile?from={job.rpartition('/')[2]}")

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from flask import Flask
 from pages.conftest import OpenPage
+from PIL import Image
 from support.browsers import Page, expect, watch_of
+from support.mills import Mill
+from support.stores import create, succeed
+from support.web import pages
+from werkzeug.serving import make_server
+
+from geomill.app import create_app
+from geomill.app.config import Settings
+from geomill.jobstore import Result
 
 TILED = """async (by) => {
   const {dataset} = document.documentElement, scripts = document.querySelector("script[src$='page.js']").src;
@@ -200,3 +215,88 @@ def test_tiles_are_shown_and_their_makers_named(page: Page) -> None:
     expect(page.locator(".leaflet-control-attribution")).to_have_text("Somebody & <img src=x onerror=alert(1)>")
     page.get_by_role("button", name="Zoom in").click()
     expect(page.locator(".map img.leaflet-tile").first).to_be_visible()
+
+
+OVERLAPS = """() => {
+  const box = (each) => each.getBoundingClientRect();
+  const labels = [...document.querySelectorAll(".map .grid-label")];
+  const taken = [...labels, ...document.querySelectorAll(".map .leaflet-control")].map((each) => [each, box(each)]);
+  const map = box(document.querySelector(".map")), texts = [];
+  for (const label of labels) {
+    const { left, right, top, bottom } = box(label);
+    const hit = taken.find(([each, other]) =>
+      each !== label && left < other.right && right > other.left && top < other.bottom && bottom > other.top);
+    if (hit) texts.push(`${label.textContent} lies on ${hit[0].textContent || hit[0].className}`);
+    if (left < map.left || right > map.right || top < map.top || bottom > map.bottom) texts.push(`${label.textContent} is cut`);
+  }
+  return { count: labels.length, texts };
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_degrees_lie_on_nothing_else_and_are_not_cut(drawing: Any, width: int) -> None:
+    page = drawing(BBOX, width=width)
+    page.locator(".map").scroll_into_view_if_needed()
+    for _ in range(5):
+        found = page.evaluate(OVERLAPS)
+        assert found["count"] >= 2 and found["texts"] == []
+        before = page.locator(".map .grid-label").all_inner_texts()
+        for _ in range(2):
+            page.get_by_role("button", name="Zoom in").click()
+        expect(page.locator(".map")).not_to_have_text("".join(before))
+
+
+REFUSED = """(src) => new Promise((tell) => {
+  addEventListener("securitypolicyviolation", (event) => tell([event.effectiveDirective, event.blockedURI]));
+  document.body.append(Object.assign(new Image(), { src }));
+})"""
+
+
+@contextmanager
+def tile_server(asked: list[str]) -> Iterator[str]:
+    """A server of tiles on a port of its own."""
+    picture = io.BytesIO()
+    Image.new("RGB", (256, 256), (200, 30, 30)).save(picture, "PNG")
+
+    class Paths(dict[str, Any]):
+        def get(self, path: str, default: Any = None) -> Any:
+            asked.append(path)
+            return 200, {"Content-Type": "image/png"}, picture.getvalue()
+
+    with pages(Paths()) as url:
+        yield url
+
+
+@contextmanager
+def in_this_process(app: Flask) -> Iterator[str]:
+    """Serve an app that nothing but pages is wanted of: its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def test_tiles_come_from_the_host_of_the_settings_and_from_no_other(open_page: OpenPage, tmp_path: Path) -> None:
+    asked: list[str] = []
+    forbidden: list[str] = []
+    with tile_server(asked) as tiles, tile_server(forbidden) as other:
+        settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", tiles=f"{tiles}/{{z}}/{{x}}/{{y}}.png")
+        settings.home.mkdir()
+        app = create_app(settings)
+        job = create(app.jobs, durable=False)
+        succeed(app.jobs, job, {"echo": Result({"type": "Point", "coordinates": [11, 47]})})
+        with in_this_process(app) as url:
+            page = open_page(at=Mill(url, 0, settings), width=360)
+            watch_of(page).expected += [f"asked another host: {tiles}/", other]
+            page.goto(f"/jobs/{job}/results")
+            tile = page.locator(f".map img.leaflet-tile[src^='{tiles}/']").first
+            expect(tile).to_be_visible()
+            page.wait_for_function("(each) => each.naturalWidth === 256", arg=tile.element_handle())
+            expect(page.locator(".leaflet-control-attribution")).to_have_text(f"Tiles: {tiles[7:]}")
+            assert page.locator(".map .grid-label").count() == 0
+            assert page.evaluate(REFUSED, f"{other}/0/0/0.png") == ["img-src", f"{other}/0/0/0.png"]
+    assert asked and not forbidden

@@ -17,7 +17,8 @@ HREF = "https://h/jobs/1/files/a'b\"$(x).tif"
     "shown, name, programs",
     [(Shown("geotiff"), "a.tif", ["curl", "rio", "Python", "QGIS"]),
      (Shown("geojson"), "a", ["curl", "Python", "QGIS"]),
-     (Shown("stac", "Feature"), "a", ["curl", "pystac"]), (Shown("stac", "FeatureCollection"), "a", ["curl", "pystac"]),
+     *((Shown("stac", {"type": kind}), "a", ["curl", "pystac"]) for kind in ("Feature", "FeatureCollection")),
+     *((Shown("catalog", {"type": kind}), "a", ["curl", "pystac"]) for kind in ("Catalog", "Collection", None)),
      (Shown("table"), "a.csv", ["curl", "Python"]),
      (Shown("table"), "a.json", ["curl"]), (Shown("file"), "a", ["curl"])],
 )  # fmt: skip

@@ -23,6 +23,7 @@ from rasterio.warp import transform
 
 from geomill.app.pictures.colours import ramp
 from geomill.app.pictures.drawing import draw
+from geomill.app.pictures.meaning import of_asset
 from geomill.app.pictures.pixels import value
 from geomill.app.pictures.reading import Undrawable
 
@@ -43,13 +44,15 @@ GRIDS = {
 def write(path: Path, data: NDArray[Any], crs: str | None, affine: Affine | None, **more: Any) -> Path:
     """A GeoTIFF of (band, row, column)."""
     count, height, width = data.shape
-    palette = more.pop("palette", None)
+    palette, tags, names, units = (more.pop(name, None) for name in ("palette", "tags", "names", "units"))
     where = {"crs": CRS.from_user_input(crs), "transform": affine} if crs else {}
     options = {"driver": "GTiff", "dtype": data.dtype, "count": count, "height": height, "width": width}
     with rasterio.open(path, "w", **options, **where, **more) as dataset:
         dataset.write(data)
         if palette:
             dataset.write_colormap(1, palette)
+        dataset.update_tags(1, **tags or {})
+        dataset.descriptions, dataset.units = names or dataset.descriptions, units or dataset.units
     return path
 
 
@@ -62,10 +65,10 @@ def open_file(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def drawn(path: Path) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+def drawn(path: Path, *how: Any) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     """What is said of a file, and its picture as (row, column, RGBA)."""
     with open_file(path) as descriptor:
-        facts, png = draw(descriptor)
+        facts, png = draw(descriptor, *how)
     picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
     assert facts["picture"] == [picture.shape[1], picture.shape[0]] and max(picture.shape) <= 1024
     return facts, picture
@@ -101,6 +104,7 @@ def test_a_picture_shows_each_pixel_where_it_is(tmp_path: Path, grid: str) -> No
     data[0, 4, 5] = -9999
     facts, picture = drawn(write(tmp_path / "a.tif", data, crs, affine, nodata=-9999))
     assert facts["size"] == [30, 20] and facts["nodata"] == -9999
+    assert facts["legend"]["nodata"] == {"value": -9999, "word": "no data", "share": 0.17}
     low, high = facts["legend"]["low"], facts["legend"]["high"]
     colours = ramp()
     for row, column in ((10, 15), (3, 25), (16, 4), (12, 28), (1, 1)):
@@ -152,6 +156,7 @@ def test_few_values_have_a_colour_each(tmp_path: Path) -> None:
     legend = facts["legend"]
     assert legend["kind"] == "values" and [entry["value"] for entry in legend["entries"]] == [0, 1]
     assert [entry["share"] for entry in legend["entries"]] == [44.44, 55.56]
+    assert legend["nodata"] == {"value": 255, "word": "no data", "share": 10}
     one = bytes.fromhex(legend["entries"][1]["colour"][1:])
     assert bytes(colour_at(facts, picture, *lonlat(*GRIDS["UTM"], 5, 2)))[:3] == one
     assert facts["statistics"] == {"valid": 90, "min": 0, "max": 1, "mean": 0.555556, "std": 0.496904, "whole": True}
@@ -183,6 +188,70 @@ def test_a_legend_lists_the_most_frequent_and_counts_the_rest(tmp_path: Path) ->
     shares = {entry["value"]: entry["share"] for entry in legend["entries"]}
     assert len(shares) == 30 and list(shares) == sorted(shares) and shares[200] == 12.89
     assert legend["more"] == 256 - 32 - 30
+
+
+FLAGS = {"flag_values": "0b, 1b, 255b", "flag_meanings": "land open_water no_data"}
+CLASSES = [
+    {"value": 0, "name": "land", "color_hint": "00ff00"},
+    {"value": 1, "name": "open_water", "title": "Water", "color_hint": "not one"},
+    {"value": 255, "name": "unseen", "nodata": True},
+]
+
+
+def test_the_words_of_a_file_are_in_its_legend_and_in_its_values(tmp_path: Path) -> None:
+    mask = np.zeros((1, 10, 10), "uint8")
+    mask[0, :5], mask[0, 9] = 1, 255
+    path = write(tmp_path / "a.tif", mask, *GRIDS["UTM"], nodata=255, tags=FLAGS, names=["mask"])
+    facts, _ = drawn(path)
+    assert facts["names"] == ["mask"] and facts["legend"]["nodata"]["word"] == "no data"
+    assert [entry["word"] for entry in facts["legend"]["entries"]] == ["land", "open water"]
+    with open_file(path) as descriptor:
+        told = [value(descriptor, *lonlat(*GRIDS["UTM"], 2.5, row + 0.5))["told"] for row in (0, 7, 9)]
+    assert told == ["open water (1)", "land (0)", "no data"]
+
+
+def test_the_words_and_colours_of_an_item_win_and_its_nodata_counts(tmp_path: Path) -> None:
+    mask = np.zeros((1, 10, 10), "uint8")
+    mask[0, :5], mask[0, 9] = 1, 255
+    path = write(tmp_path / "a.tif", mask, *GRIDS["UTM"], tags=FLAGS)
+    described = of_asset({"raster:bands": [{"classification:classes": CLASSES, "nodata": 255}]})
+    facts, picture = drawn(path, None, described)
+    legend = facts["legend"]
+    assert [entry["word"] for entry in legend["entries"]] == ["land", "Water"]
+    assert legend["entries"][0]["colour"] == "#00ff00" and legend["nodata"]["word"] == "unseen"
+    assert facts["statistics"]["valid"] == 90 and picture[..., 3].min() == 0
+    with open_file(path) as descriptor:
+        assert value(descriptor, *lonlat(*GRIDS["UTM"], 2.5, 9.5), None, described)["told"] == "unseen (255)"
+
+
+def test_many_kinds_that_have_names_are_no_amount(tmp_path: Path) -> None:
+    data = (numbered(dtype="uint16") % 40).astype("uint8")
+    described = of_asset({"classification:classes": [{"value": n, "name": f"kind_{n}"} for n in range(40)]})
+    path = write(tmp_path / "a.tif", data, *GRIDS["UTM"])
+    assert drawn(path)[0]["legend"]["kind"] == "ramp"
+    legend = drawn(path, None, described)[0]["legend"]
+    assert legend["kind"] == "values" and legend["entries"][7]["word"] == "kind 7" and legend["more"] == 10
+
+
+def test_a_band_is_chosen_and_says_what_it_is(tmp_path: Path) -> None:
+    data = np.concatenate([numbered(), numbered() / 7, numbered() * 1000]).astype("float32")
+    names, units = ["count", "", "height"], ["", "1", "m"]
+    path = write(tmp_path / "a.tif", data, *GRIDS["UTM"], names=names, units=units)
+    described = of_asset({"eo:bands": [{}, {"name": "B03", "common_name": "green"}]})
+    facts, _ = drawn(path, 3, described)
+    assert (facts["band"], facts["unit"], facts["names"]) == (3, "m", ["count", "B03 (green)", "height"])
+    assert facts["legend"]["kind"] == "ramp" and facts["statistics"]["max"] == 599_000
+    assert drawn(path)[0]["band"] == 1  # if nobody says
+    with open_file(path) as descriptor:
+        place = lonlat(*GRIDS["UTM"], 1.5, 0.5)
+        assert value(descriptor, *place, 3)["told"] == "1000 m"
+        assert value(descriptor, *place, None, described)["told"] == "count: 1, B03 (green): 0.142857, height: 1000 m"
+        for look in (lambda: draw(descriptor, 4), lambda: value(descriptor, *place, 4)):
+            with pytest.raises(Undrawable, match="no band 4: the last one is 3"):
+                look()
+    rgb = write(tmp_path / "b.tif", data.astype("uint8"), *GRIDS["UTM"])
+    assert drawn(rgb)[0]["band"] is None and drawn(rgb)[0]["colours"] == [1, 2, 3]
+    assert drawn(rgb, 2)[0]["band"] == 2 and drawn(rgb, 2)[0]["colours"] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("columns", [4, 40])

@@ -123,6 +123,8 @@ def test_the_example_has_the_water_it_is_known_for(virginia):
 def test_the_mask_is_cloud_optimized_on_the_grid_of_the_bands(virginia):
     with rasterio.open(run(virginia)["mask"]) as mask:
         assert mask.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG" and mask.overviews(1)
+        assert mask.tags(1) == {"flag_values": "0, 1, 255", "flag_meanings": "land water no_data"}
+        assert (mask.nodata, mask.colormap(1)[1][:3], mask.colormap(1)[255][3]) == (255, (28, 110, 220), 0)
         assert (mask.crs, mask.dtypes, mask.nodata) == ("EPSG:32618", ("uint8",), 255)
         assert mask.bounds == (440730, 4165960, 449730, 4174960)
 

@@ -1,15 +1,15 @@
 // Lines of equal longitude and latitude on a map, with their degrees: where there are no tiles they say where one is.
 
-const SCALE = 100, BUTTONS = 100; // pixels that the scale takes at the left, and the buttons at the top
-const STEPS = [45, 30, 15, 10, 5, 2, 1];
+// pixels: what the scale takes at the left and at the bottom, and the buttons at the top; what a longitude is wide
+const SCALE = 100, ABOVE_SCALE = 36, BUTTONS = 100, WIDE = 64;
+const APART = 90; // pixels from line to line, at least
+const STEPS = [1, 2, 5, 10, 15, 30, 45, 90];
 
-/** The distance of two lines, in degrees, so that about four fit into this many. */
-export function step(degrees) {
-  const wanted = degrees / 4;
-  const whole = STEPS.find((each) => each <= wanted);
-  if (whole) return whole;
-  const power = 10 ** Math.floor(Math.log10(wanted));
-  return power * [5, 2, 1].find((each) => each * power <= wanted * 1.0001);
+/** The distance of two lines, in degrees: a round one, at least so large. */
+export function step(least) {
+  if (least > 1) return STEPS.find((each) => each >= least) ?? STEPS.at(-1);
+  const power = 10 ** Math.floor(Math.log10(least));
+  return power * [1, 2, 5, 10].find((each) => each * power >= least * 0.9999);
 }
 
 /** "12.5° W". of: the letters of what is above and below 0. */
@@ -22,12 +22,13 @@ export function degrees(value, of, digits) {
 /** Keep a map gridded. */
 export function gridded(L, map) {
   map.createPane("grid").style.zIndex = 160;
-  map.getPane("grid").style.pointerEvents = "none";
+  map.createPane("degrees").style.zIndex = 450; // above what is shown, which may cover all of the map
+  for (const name of ["grid", "degrees"]) map.getPane(name).style.pointerEvents = "none";
   const renderer = L.svg({ pane: "grid", padding: 0.2 });
   const group = L.layerGroup().addTo(map);
   const line = (ends) => L.polyline(ends, { pane: "grid", renderer, interactive: false, className: "grid", weight: 1 });
   const label = (place, text, kind) => L.marker(place, {
-    pane: "grid", interactive: false, keyboard: false,
+    pane: "degrees", interactive: false, keyboard: false,
     icon: L.divIcon({ className: `grid-label ${kind}`, html: text, iconSize: null }),
   });
 
@@ -38,14 +39,14 @@ export function gridded(L, map) {
     if (!(east > west)) return;
     const size = map.getSize();
     for (const [from, to, of, pixels] of [[west, east, "EW", size.x], [south, north, "NS", size.y]]) {
-      const apart = step(Math.min((to - from) * (800 / Math.max(pixels, 200)), 360));
+      const apart = step((to - from) * (APART / Math.max(pixels, APART)));
       const digits = Math.max(0, Math.ceil(-Math.log10(apart) - 1e-9));
       for (let number = Math.ceil(from / apart); number * apart < to; number += 1) {
         const value = number * apart;
         const ends = of === "EW" ? [[-85, value], [85, value]] : [[value, west - 20], [value, east + 20]];
         group.addLayer(line(ends));
         const at = map.latLngToContainerPoint(of === "EW" ? [south, value] : [value, west]);
-        if (of === "EW" ? at.x < SCALE : at.y < BUTTONS) continue;
+        if (of === "EW" ? at.x < SCALE || at.x > size.x - WIDE : at.y < BUTTONS || at.y > size.y - ABOVE_SCALE) continue;
         const place = of === "EW" ? [south, value] : [value, west];
         group.addLayer(label(place, degrees(value, of, digits), of === "EW" ? "below" : "beside"));
       }

@@ -7,6 +7,7 @@ const here = (path) => new URL(`../vendor/${path}`, import.meta.url).href;
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 export const WORLD = [[-60, -180], [80, 180]];
 export const CLOSEST = 17; // zoom by itself
+const MANY = 1000; // features that are no elements of the page any more
 let leaflet, world;
 
 /** Leaflet, with its styles. */
@@ -129,47 +130,88 @@ export function crosses(found) {
 /**
  * Put features on a map. on(event, number): "over", "out" and "click" of a feature.
  * Gives {layer, mark(number), bounds(number), left}; left: how many cannot be drawn, but have a geometry.
+ * Many are painted on a canvas: as elements of the page they would take seconds, and every move of the map as well.
  */
 export function addFeatures({ L, map }, found, on = () => {}) {
+  const brush = found.length > MANY ? painted(L, map) : classed;
   const shift = crosses(found.filter(onEarth));
-  const layers = [], outer = L.featureGroup().addTo(map);
+  const layers = [], numbers = new Map(), outer = L.featureGroup().addTo(map);
   let left = 0;
   const options = {
+    ...brush.style,
+    renderer: brush.renderer,
     coordsToLatLng: ([lon, lat]) => L.latLng(lat, shift && lon < 0 ? lon + 360 : lon),
-    pointToLayer: (_, place) => L.circleMarker(place, { radius: 6 }),
-    style: () => ({ className: "feature", weight: 2 }),
+    pointToLayer: (_, place) => L.circleMarker(place, { ...brush.style, renderer: brush.renderer, radius: 6 }),
   };
   found.forEach((feature, number) => {
     let layer = null;
     try {
-      if (onEarth(feature)) layer = L.geoJSON(feature, options);
+      if (onEarth(feature)) layer = L.GeoJSON.geometryToLayer(asFeature(feature), options);
     } catch { /* it has no coordinates that are any */ }
     layers.push(layer);
     if (!layer && (feature.geometry ?? feature.coordinates)) left += 1;
-    if (!layer?.getLayers().length) return;
-    layer.on("mouseover", () => on("over", number)).on("mouseout", () => on("out", number));
-    layer.on("click", () => on("click", number));
+    if (!layer) return;
+    each(layer, (path) => numbers.set(path, number));
     layer.addTo(outer);
   });
+  const heard = { mouseover: "over", mouseout: "out", click: "click" };
+  outer.on(Object.keys(heard).join(" "), ({ type, layer }) => on(heard[type], numbers.get(layer)));
+  brush.follow?.(outer);
   let marked = null;
   return {
     layer: outer,
     left,
     /** Show one of them as the one that is meant; null: none. */
     mark(number) {
-      each(marked === null ? null : layers[marked], (path) => path.classList.remove("marked"));
-      each(number === null ? null : layers[number], (path) => path.classList.add("marked"));
+      if (number === marked) return;
+      each(layers[marked], (path) => brush.mark(path, false));
+      each(layers[number], (path) => brush.mark(path, true));
       marked = number;
     },
-    bounds: (number) => layers[number]?.getBounds(),
+    bounds: (number) => boundsOf(L, layers[number]),
   };
 }
 
+function asFeature(value) {
+  return value.type === "Feature" ? value : { type: "Feature", properties: {}, geometry: value };
+}
+
+function boundsOf(L, layer) {
+  return layer?.getBounds?.() ?? (layer?.getLatLng && L.latLngBounds([layer.getLatLng()]));
+}
+
 function each(layer, act) {
-  layer?.eachLayer((inner) => {
-    if (inner.eachLayer) each(inner, act);
-    else if (inner.getElement?.()) act(inner.getElement());
-  });
+  if (layer?.eachLayer) layer.eachLayer((inner) => each(inner, act));
+  else if (layer) act(layer);
+}
+
+/** Features as elements, which the styles of the page give their colours. */
+const classed = {
+  style: { className: "feature", weight: 2 },
+  mark: (path, on) => path.getElement()?.classList.toggle("marked", on),
+};
+
+/** Features on a canvas, in the same colours; another theme has others. */
+function painted(L, map) {
+  const theme = matchMedia("(prefers-color-scheme: dark)");
+  let shape, chosen;
+  function mix() { // once for all: to ask for a colour costs as much as to paint with it
+    const colours = getComputedStyle(map.getContainer());
+    const of = (name) => ({ color: colours.getPropertyValue(name).trim(), fillColor: colours.getPropertyValue(name).trim() });
+    shape = { ...of("--shape"), weight: 1, fillOpacity: 0.25 };
+    chosen = { ...of("--chosen"), weight: 4, fillOpacity: 0.45 };
+  }
+  mix();
+  return {
+    renderer: L.canvas({ padding: 0.2, tolerance: 2 }),
+    style: shape,
+    mark: (path, on) => path.setStyle(on ? chosen : shape),
+    follow(layer) {
+      const renew = () => { mix(); layer.eachLayer((each) => each.setStyle(shape)); };
+      theme.addEventListener("change", renew);
+      layer.on("remove", () => theme.removeEventListener("change", renew));
+    },
+  };
 }
 
 /** Show all of these bounds, a point from near enough. */

@@ -1,64 +1,103 @@
-// A raster as a picture on a map: its legend, and the value at a place where the pointer rests or that somebody types.
+// A raster as a map: the picture of it, and the value at a place where the pointer rests or that somebody types.
+// What is said beside it the server writes (raster.html); here it becomes live.
 
 import { makeMap } from "./map.js";
 import { wrapped } from "./places.js";
 
 const REST = 120; // milliseconds that the pointer stays where it is, until its value is asked for
 const LONGEST = 120; // seconds that a picture is waited for
+const HTML = { Accept: "text/html" };
 
-/** Wait for the picture of a raster, and show it. */
+/** Wait for the picture of a raster, and show it. place: [data-raster], its address. */
 export async function showRaster(place) {
-  const wait = place.querySelector(".wait");
-  wait.textContent = "The picture is being drawn...";
-  const said = await picture(place.dataset.picture);
-  if (said.error) return void (wait.textContent = `There is no picture: ${said.error}`);
-  wait.remove();
-  const label = place.dataset.label;
-  if (!said.bounds) {
-    const image = made("img", { src: said.href, alt: `Picture of ${label}`, className: "plain" });
-    place.append(image, legend(said), facts(said));
-    place.prepend(made("p", { className: "quiet", textContent: "It does not say where on earth it lies." }));
-    return;
+  if (!place.querySelector(".view")) {
+    place.querySelector(".wait").textContent = "The picture is being drawn...";
+    place.replaceChildren(await drawn(place.dataset.raster));
   }
-  const canvas = made("div"), out = made("output");
-  out.append(made("span", { className: "help", textContent: "Rest on the map with the pointer, or type a place." }));
-  const side = made("div", { className: "side" });
-  place.classList.add("drawn");
-  place.append(canvas, side);
-  const view = await makeMap(canvas, `Map of ${label}; the fields beside it tell the value at a place`);
-  const overlay = view.L.imageOverlay(said.href, said.bounds, { alt: `Picture of ${label}`, className: "pixels" });
-  overlay.addTo(view.map);
-  view.map.fitBounds(said.bounds, { padding: [12, 12], maxZoom: 18, animate: false });
-  side.append(legend(said), opacity(overlay), asking(place.dataset.values, out), out, facts(said));
-  hover(view, place.dataset.values, out);
+  const view = place.querySelector(".view");
+  if (!view.dataset.picture) return; // it says why
+  if (view.dataset.bounds === "null") return void live(place, view, null);
+  const label = place.dataset.label, canvas = made("div");
+  view.querySelector(".plain").replaceWith(canvas);
+  const on = await makeMap(canvas, `Map of ${label}; the fields beside it tell the value at a place`);
+  const bounds = JSON.parse(view.dataset.bounds);
+  const overlay = on.L.imageOverlay(view.dataset.picture, bounds, { alt: `Picture of ${label}`, className: "pixels" });
+  overlay.addTo(on.map);
+  on.map.fitBounds(bounds, { padding: [12, 12], maxZoom: 18, animate: false });
+  const told = hover(on, view);
+  live(place, view, { overlay, told });
 }
 
-/** What is to be said of the picture, as soon as it is there. */
-async function picture(address) {
+/** The part of its page that shows a picture, as soon as it is drawn. */
+async function drawn(address) {
   const deadline = Date.now() + LONGEST * 1000;
   while (Date.now() < deadline) {
-    const answer = await fetch(address, { headers: { Accept: "application/json" } });
-    if (answer.status !== 202 && answer.status !== 503) {
-      if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-      return answer.json();
+    const answer = await fetch(address, { headers: HTML });
+    if (answer.status === 200) {
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      return document.adoptNode(page.querySelector(".view"));
     }
+    if (answer.status !== 202 && answer.status !== 503) throw new Error(`the server answered ${answer.status}`);
     await new Promise((resolve) => { setTimeout(resolve, 1000 * Number(answer.headers.get("Retry-After") ?? 1)); });
   }
-  return { error: "it took too long. Load this page again to go on waiting." };
+  throw new Error("it took too long. Load this page again to go on waiting");
+}
+
+/** Let what stands beside the picture do what it says. on: {overlay, told} where there is a map. */
+function live(place, view, on) {
+  const side = view.querySelector(".side"), asking = side.querySelector(".asking"), bands = side.querySelector(".bands");
+  const out = side.querySelector("output");
+  if (on) {
+    opacity(side.querySelector(".opacity"), on.overlay);
+    if (!out.textContent) out.append(made("span", { className: "help", textContent: "Rest on the map with the pointer, or type a place." }));
+    on.told.out = out;
+  }
+  asking?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { lon, lat } = asking.elements;
+    const value = await valueAt(view.dataset.values, lon.value, lat.value).catch(() => "The server cannot be reached.");
+    out.textContent = `${lon.value}, ${lat.value}: ${value}`;
+  });
+  bands?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    another(place, view, on, bands).catch((error) => { bands.append(made("p", { textContent: error.message })); });
+  });
+  bands?.elements.band.addEventListener("change", () => bands.requestSubmit());
+}
+
+/** Show another band in the same place. */
+async function another(place, view, on, bands) {
+  const address = new URL(bands.action);
+  address.searchParams.set("band", bands.elements.band.value);
+  place.dataset.raster = address.href;
+  bands.setAttribute("aria-busy", "true");
+  const next = await drawn(address);
+  if (place.dataset.raster !== address.href) return; // yet another is wanted
+  if (!next.dataset.picture) return void place.replaceChildren(next);
+  Object.assign(view.dataset, next.dataset);
+  on?.overlay.setUrl(next.dataset.picture);
+  if (!on) view.querySelector(".plain").replaceWith(next.querySelector(".plain"));
+  const focused = bands.contains(document.activeElement);
+  view.querySelector(".side").replaceWith(next.querySelector(".side"));
+  live(place, view, on);
+  if (focused) view.querySelector(".bands").elements.band.focus();
 }
 
 /** The value at a place, in words. */
 export async function valueAt(address, lon, lat) {
-  const answer = await fetch(`${address}?lon=${lon}&lat=${lat}`, { headers: { Accept: "application/json" } });
+  const place = new URL(address, location.href);
+  place.searchParams.set("lon", lon);
+  place.searchParams.set("lat", lat);
+  const answer = await fetch(place, { headers: { Accept: "application/json" } });
   const found = await answer.json();
   if (!answer.ok || found.error) return found.error ?? found.detail ?? "The value cannot be read.";
-  if (!found.values) return "outside";
-  const values = found.values.map((value) => (value === null ? "no data" : String(value)));
-  return `${values.join(", ")} (row ${found.row}, column ${found.column})`;
+  return found.values ? `${found.told} (row ${found.row}, column ${found.column})` : "outside";
 }
 
-function hover({ L, map }, address, out) {
-  const tip = L.tooltip({ className: "value-tip", offset: [12, 0], direction: "right" });
+/** Tell the value where the pointer rests. Gives {out}: where it is said, too. */
+function hover({ L, map }, view) {
+  const tip = L.tooltip({ className: "value-tip", offset: [12, 0], direction: "auto" });
+  const told = { out: null };
   let timer = 0, asked = 0;
   map.on("mousemove", ({ latlng }) => {
     clearTimeout(timer);
@@ -67,9 +106,9 @@ function hover({ L, map }, address, out) {
     const current = asked;
     timer = setTimeout(async () => {
       const lon = wrapped(latlng.lng).toFixed(7), lat = latlng.lat.toFixed(7);
-      const value = await valueAt(address, lon, lat).catch(() => "The server cannot be reached.");
+      const value = await valueAt(view.dataset.values, lon, lat).catch(() => "The server cannot be reached.");
       if (current !== asked) return; // the pointer has moved on
-      out.textContent = `${lon}, ${lat}: ${value}`;
+      told.out.textContent = `${lon}, ${lat}: ${value}`;
       tip.setLatLng(latlng).setContent(made("span", { textContent: value })).addTo(map);
     }, REST);
   });
@@ -78,78 +117,16 @@ function hover({ L, map }, address, out) {
     asked += 1;
     tip.remove();
   });
+  return told;
 }
 
-/** Fields for who has no pointer: the value at a longitude and latitude. */
-function asking(address, out) {
-  const form = made("form", { className: "row asking" });
-  const fields = ["Longitude", "Latitude"].map((name) => {
-    const field = made("input", { type: "number", step: "any", required: true, min: name === "Latitude" ? -90 : -360,
-      max: name === "Latitude" ? 90 : 360 });
-    form.append(made("label", {}, [name, field]));
-    return field;
-  });
-  form.append(made("button", { className: "small", textContent: "Read the value" }));
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const [lon, lat] = fields.map((field) => field.value);
-    const value = await valueAt(address, lon, lat).catch(() => "The server cannot be reached.");
-    out.textContent = `${lon}, ${lat}: ${value}`;
-  });
-  return form;
-}
-
-function opacity(overlay) {
-  const range = made("input", { type: "range", min: 0, max: 100, value: 100 });
+function opacity(label, overlay) {
+  const range = label.querySelector("input");
+  range.value = 100 * overlay.options.opacity;
   range.addEventListener("input", () => overlay.setOpacity(range.value / 100));
-  return made("label", { className: "opacity" }, ["Opacity", range]);
+  label.hidden = false;
 }
 
-/** What the colours mean. */
-function legend({ statistics, legend: { kind, entries, more, low, high, colours, bands } }) {
-  const box = made("div", { className: "legend" });
-  if (kind === "values") {
-    for (const { value, colour, share } of entries) {
-      const swatch = made("span", { className: "swatch" });
-      swatch.style.background = colour;
-      box.append(made("div", { className: "entry" }, [swatch, `${value}`, made("span", {
-        className: "quiet", textContent: ` ${share} %`,
-      })]));
-    }
-    if (more) box.append(made("div", { textContent: `and ${more} more, less frequent` }));
-    const read = statistics.whole ? "" : ", as read, in fewer pixels";
-    box.append(made("div", { className: "quiet", textContent: `Shares are of the valid pixels${read}` }));
-  } else if (kind === "ramp") {
-    const ramp = made("div", { className: "ramp" });
-    ramp.style.background = `linear-gradient(to right, ${colours.join(", ")})`;
-    box.append(ramp, made("div", { className: "row apart" }, [made("span", { textContent: low }), made("span", { textContent: high })]));
-  } else {
-    box.append(`Bands ${bands.join(", ")} as red, green and blue`);
-  }
-  return box;
-}
-
-function facts({ size, bands, type, nodata, crs, resolution, statistics, legend: { kind } }) {
-  const list = made("dl");
-  const rows = [
-    ["Size", `${size[0]} x ${size[1]} pixels of ${resolution.join(" x ")}`],
-    ["CRS", crs ?? "none"],
-    ["Bands", bands === 1 ? `1, ${type}` : `${bands}, ${type}${kind === "colours" ? "" : "; the first is shown"}`],
-    ["No data", nodata ?? "none"],
-    ["Valid", `${statistics.valid} %`],
-  ];
-  if ("min" in statistics && kind === "ramp") {
-    const mean = "mean" in statistics ? `, mean ${statistics.mean}` : ""; // its sum may be no number any more
-    const deviation = "std" in statistics ? `, deviation ${statistics.std}` : "";
-    rows.push(["Values", `${statistics.min} to ${statistics.max}${mean}${deviation}${
-      statistics.whole ? "" : "; as drawn, in fewer pixels"}`]);
-  }
-  for (const [name, text] of rows) list.append(made("dt", { textContent: name }), made("dd", { textContent: text }));
-  return list;
-}
-
-function made(name, properties = {}, content = []) {
-  const element = Object.assign(document.createElement(name), properties);
-  element.append(...content);
-  return element;
+function made(name, properties = {}) {
+  return Object.assign(document.createElement(name), properties);
 }

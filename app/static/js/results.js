@@ -3,7 +3,7 @@
 
 import { addFeatures, features, fit, makeMap, onEarth } from "./map.js";
 import { showRaster } from "./raster.js";
-import { addRows } from "./rows.js";
+import { rowsOf } from "./rows.js";
 
 const LARGEST = 20 * 2 ** 20; // bytes that are drawn; the page asks for no more
 
@@ -19,7 +19,7 @@ export function attach(root) {
       show(target).catch((error) => tell(target, `This cannot be shown on a map: ${error.message}`));
     }
   }, { rootMargin: "200px" });
-  for (const place of root.querySelectorAll("[data-features], [data-picture]")) {
+  for (const place of root.querySelectorAll("[data-features], [data-raster]")) {
     if (attached.has(place)) continue;
     attached.add(place);
     if (place.dataset.features) place.classList.add("map");
@@ -41,14 +41,14 @@ function said(text) {
 }
 
 async function showFeatures(place) {
-  const answer = await fetch(place.dataset.features, { headers: { Accept: "application/geo+json, application/json" } });
+  const answer = await fetch(place.dataset.features, { headers: { Accept: "application/geo+json, application/json, */*;q=0.1" } });
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   if (Number(answer.headers.get("Content-Length")) > LARGEST) throw new Error("it is too large");
   const found = features(unwrapped(await answer.json()));
   if (found === null) throw new Error("it is no GeoJSON");
   if (found.length && !found.some(onEarth)) throw new Error("its coordinates are no longitudes and latitudes");
   const view = await makeMap(place, `Map of ${place.dataset.label}; the table beside it says the same`);
-  const body = rowsOf(place, found);
+  const rows = rowsOf(place.closest(".mapped"), found, place.dataset.label, dress), body = rows?.body;
   const shown = addFeatures(view, found, (event, number) => {
     mark(event === "out" ? null : number, event === "click");
   });
@@ -57,6 +57,7 @@ async function showFeatures(place) {
 
   function mark(number, scroll = false) {
     shown.mark(number);
+    if (scroll && number !== null) rows?.turnTo(number);
     for (const row of body?.rows ?? []) row.classList.toggle("marked", Number(row.dataset.feature) === number);
     if (scroll) body?.querySelector(".marked")?.scrollIntoView({ block: "nearest" });
   }
@@ -81,19 +82,16 @@ function numberOf(event) {
   return row ? Number(row.dataset.feature) : null;
 }
 
-/** The body of the table of these features: the one that the page came with, or one that is made now. */
-function rowsOf(place, found) {
-  const box = place.closest(".mapped");
-  const body = box.querySelector("tbody") ?? addRows(box, found, place.dataset.label);
-  for (const row of body?.rows ?? []) {
+/** Let keys reach the rows, too: the first cell of each becomes a button. */
+function dress(body) {
+  for (const row of body.rows) {
     const first = row.cells[0];
     if (!first || first.querySelector("a, button")) continue;
-    const button = document.createElement("button"); // so that keys reach it, too
+    const button = document.createElement("button");
     Object.assign(button, { type: "button", className: "link", title: "Show on the map" });
     button.textContent = first.textContent || `feature ${Number(row.dataset.feature) + 1}`;
     first.replaceChildren(button);
   }
-  return body;
 }
 
 attach(document);

@@ -63,6 +63,33 @@ def no_raster(text: str = "hello") -> Annotated[Path, File("Raster", TIFF)]:
     return path
 
 
+class Classified(TypedDict):
+    """A raster, and the item that says what is in it."""
+
+    kinds: Annotated[Path, File("Kinds", TIFF)]
+    item: Annotated[dict, About("Item", format="stac-item")]
+
+
+@process
+def classified() -> Classified:
+    """Kinds of things, whose words stand in a STAC item beside the raster; and an amount."""
+    path, data = Path("kinds.tif"), np.ones((2, *SHAPE), "float32")
+    data[0, :, 30:], data[0, 1, 0], data[1] = 2, 99, np.arange(SHAPE[1]) / 8 + 0.125
+    options = {"driver": "GTiff", "height": SHAPE[0], "width": SHAPE[1], "count": 2, "dtype": "float32"}
+    crs, affine = GRIDS["degrees"]
+    with rasterio.open(path, "w", crs=crs, transform=affine, **options) as dataset:
+        dataset.write(data)
+    classes = [{"value": 1, "name": "forest", "color_hint": "1B7039"}, {"value": 2, "title": "meadow"},
+               {"value": 99, "name": "unseen", "nodata": True}]  # fmt: skip
+    bands = [{"name": "cover", "classification:classes": classes}, {"name": "certainty", "unit": "%"}]
+    assets = {"kinds": {"href": "./kinds.tif", "type": TIFF, "bands": bands, "roles": ["data"]},
+              "look": {"href": "https://example.org/a.png", "type": "image/png", "roles": ["thumbnail"]}}  # fmt: skip
+    item = {"type": "Feature", "stac_version": "1.1.0", "id": "a-scene", "geometry": square(11),
+            "bbox": [11, 0, 12, 1], "links": [], "assets": assets,
+            "properties": {"datetime": "2026-01-31T00:00:00Z"}}  # fmt: skip
+    return Classified(kinds=path, item=item)
+
+
 class Features(TypedDict):
     """Features, as a value and as a file; items."""
 
@@ -99,6 +126,21 @@ def odd() -> Annotated[dict, About("Places", format="geojson-feature-collection"
     shapes = [square(1), {"type": "Point", "coordinates": [1e308, 0]}, {"type": "Point", "coordinates": [1, 1e308]}]
     features = [{"type": "Feature", "properties": {"number": i}, "geometry": each} for i, each in enumerate(shapes)]
     return {"type": "FeatureCollection", "features": features}
+
+
+@process
+def squares(count: int = 10) -> Annotated[Path, File("Squares", "application/geo+json")]:
+    """Squares in rows of a hundred, each with its number and the third of it."""
+    found = []
+    for number in range(count):
+        x, y = 10 + number % 100 / 100, 40 + number // 100 / 100
+        ring = [[x, y], [x + 0.008, y], [x + 0.008, y + 0.008], [x, y + 0.008], [x, y]]
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        properties = {"number": number, "third": number / 3}
+        found.append({"type": "Feature", "id": number, "properties": properties, "geometry": geometry})
+    path = Path("squares.geojson")
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": found}))
+    return path
 
 
 def square(x: int) -> dict:

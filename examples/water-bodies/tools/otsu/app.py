@@ -21,6 +21,7 @@ STRIP = 256  # rows held in memory at a time
 CACHE = 64  # MB; without it, GDAL takes a share of the memory of the machine
 BINS = 256
 RESULT = "otsu.tif"
+KINDS = {0: ("not_above", (222, 222, 214, 255)), 1: ("above", (28, 110, 220, 255))}
 
 
 def main() -> None:
@@ -101,6 +102,11 @@ def write(dataset: Any, level: float) -> None:
             mask = values > level  # not a number is never above
             high += int(mask.sum())
             target.write(mask.astype("uint8"), 1, window=window)
+        target.set_band_description(1, "above the threshold")
+        target.write_colormap(1, {value: colour for value, (_, colour) in KINDS.items()})
+        # what the values are called, as the CF conventions have it
+        words = " ".join(word for word, _ in KINDS.values())
+        target.update_tags(1, flag_values=", ".join(map(str, KINDS)), flag_meanings=words)
     say(f"threshold {level:.6f}: {high} of {dataset.width * dataset.height} pixels are above")
     say(f"wrote {RESULT}")
 

@@ -25,6 +25,11 @@ Json = dict[str, Any]
 LONLAT = CRS.from_string("OGC:CRS84")
 VERSION = "1.0.0"
 PROJECTION = "https://stac-extensions.github.io/projection/v1.1.0/schema.json"
+CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
+KINDS = [
+    {"value": 0, "name": "land", "title": "land, or no data", "color_hint": "DEDED6"},
+    {"value": 1, "name": "water", "title": "water", "color_hint": "1C6EDC"},
+]
 TIMES = ("datetime", "start_datetime", "end_datetime")
 TIMEOUT = 60.0  # seconds without a byte
 LARGEST_ITEM = 16 * 1024 * 1024  # bytes
@@ -115,7 +120,7 @@ def describe(dataset: Any, source: Json, href: str) -> Json:
     return {
         "type": "Feature",
         "stac_version": VERSION,
-        "stac_extensions": [PROJECTION],
+        "stac_extensions": [PROJECTION, CLASSIFICATION],
         "id": source["id"],
         "geometry": geometry,
         "bbox": bounds(geometry),
@@ -137,6 +142,7 @@ def describe(dataset: Any, source: Json, href: str) -> Json:
                 "type": "image/tiff; application=geotiff",
                 "title": "Water mask: 1 is water",
                 "roles": ["data", "visual"],
+                "classification:classes": KINDS,
             }
         },
     }
