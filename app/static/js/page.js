@@ -26,7 +26,17 @@ export function setTimes(root = document) {
   }
 }
 
-/** Put a text into the clipboard, and say so on the button for a moment. */
+let saying = 0;
+
+/** Tell something to who does not see it, politely. The region is emptied before, so that the same is told again. */
+export function say(text) {
+  const line = document.getElementById("told");
+  line.textContent = "";
+  clearTimeout(saying);
+  saying = setTimeout(() => { line.textContent = text; }, 150);
+}
+
+/** Put a text into the clipboard, and say so, on the button for a moment. */
 export async function copy(text, button) {
   const label = button.textContent;
   try {
@@ -35,7 +45,18 @@ export async function copy(text, button) {
   } catch {
     button.textContent = "Select and copy it yourself";
   }
+  say(button.textContent);
   setTimeout(() => { button.textContent = label; }, 1500);
+}
+
+/** What a form did that led here is told once: an address that is kept, or loaded again, does not tell it again. */
+function tell() {
+  const text = document.querySelector("[data-told]")?.textContent;
+  if (!text) return;
+  say(text);
+  const address = new URL(location.href);
+  for (const name of ["said", "removed", "dismissed"]) address.searchParams.delete(name);
+  history.replaceState(null, "", address);
 }
 
 /** Make a page, or a copy of one, what it is with scripts. <button data-copy="id of an element"> is hidden without. */
@@ -50,4 +71,5 @@ document.addEventListener("click", (event) => {
 });
 
 dress();
+tell();
 setInterval(setTimes, 10000);
