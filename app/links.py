@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -97,6 +97,12 @@ def of_job(status: StatusInfo) -> list[Link]:
         retried = to("jobs.show", job_id=status.retry_of)
         links.append(link(retried, "predecessor-version", "The job that this one retries"))
     return [*links, up_to_jobs()]
+
+
+def of_logs(job_id: str) -> Callable[[str], str]:
+    """What gives the address of the log of a step, by its name; a job may have thousands, and `to` takes its time."""
+    folder = to("steps.log", job_id=job_id, name="")
+    return lambda name: folder + quote(name, safe="!$&'()*+,:;=@")
 
 
 def up_to_jobs() -> Link:

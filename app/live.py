@@ -28,7 +28,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -131,11 +131,19 @@ def steps(happened: Iterable[Mapping[str, Any]], job: Status) -> dict[str, Json]
     """How the steps of a job stand, by their ids and in the order that they began in. job: how that stands."""
     found: dict[str, Json] = {}
     for event in happened:
-        found[event["step"]] = found.get(event["step"], {"id": event["step"]}) | _member(event)
+        name = event["step"]
+        if name not in found:
+            found[name] = {"id": name}
+        _note(found[name], event)
     for step in found.values():
         if step["status"] == "running" and job.final:  # it was ended with its job, and nobody came to say so
             step["status"] = "dismissed" if job is Status.DISMISSED else "failed"
     return found
+
+
+def waiting(info: StatusInfo, place: int | None) -> StatusInfo:
+    """A job that waits, with its place in the queue, which is no part of its state."""
+    return info if place is None else replace(info, message=f"waiting, number {place} in the queue (an estimate)")
 
 
 def stream(events: Iterable[tuple[str, Json]], told: Told) -> bytes:
@@ -146,14 +154,18 @@ def stream(events: Iterable[tuple[str, Json]], told: Told) -> bytes:
     return "".join([*blocks, f"id: {told}\n\n"]).encode()
 
 
-def _member(event: Mapping[str, Any]) -> Json:
-    """What an event says of its step."""
-    said = {ours: event[theirs] for theirs, ours in _MEMBERS.items() if theirs in event}
+def _note(step: Json, event: Mapping[str, Any]) -> None:
+    """Add what an event says of its step."""
+    for name, value in event.items():
+        if name in _MEMBERS:
+            step[_MEMBERS[name]] = value
     if event["event"] == "started":
-        return {**said, "status": "running", "started": event.get("time")}
+        step["status"], step["started"] = "running", event.get("time")
+        return
     outcome = event.get("outcome", "")
-    reused = {"reused": True} if outcome == "reused" else {}
-    return {**said, "status": STATES.get(outcome, "failed"), "finished": event.get("time"), **reused}
+    step["status"], step["finished"] = STATES.get(outcome, "failed"), event.get("time")
+    if outcome == "reused":
+        step["reused"] = True
 
 
 def _written_since(logs: Sequence[LogFile], moment: int) -> Sequence[LogFile]:

@@ -16,11 +16,12 @@ Steps = list[dict[str, Any]]
 def steps_of(store: JobStore, job_id: str) -> tuple[Steps, Steps]:
     """(what happened to the steps of a job, the steps). Raises NoSuchJob, JobExpired."""
     info, folder = _kept(store, job_id), store.folder(job_id)
-    happened, known = events(folder), set(logs(folder))
+    happened = events(folder)
+    address, known = links.of_logs(job_id), set(logs(folder, happened))
     steps = live.steps(happened, info.status)
     for name, step in steps.items():
         if f"{name}.log" in known:
-            step["log"] = links.to("steps.log", job_id=job_id, name=f"{name}.log")
+            step["log"] = address(f"{name}.log")
     return happened, list(steps.values())
 
 
@@ -35,9 +36,10 @@ def seen_of(store: JobStore, engine: Engine, job_id: str, told: Told) -> live.Se
     if size_of_events(folder) == known and info.status.final == told.final:
         return live.Seen(info, place, [], frozenset(), known, all_logs(folder))
     content = read_events(folder)
-    new = content[known if known <= len(content) else 0 :]  # all of them where the job began anew
-    changed = frozenset(event["step"] for event in parse_events(new))
-    return live.Seen(info, place, parse_events(content), changed, len(content), all_logs(folder))
+    happened = parse_events(content)
+    known = known if known <= len(content) else 0  # all of them are new where the job began anew
+    changed = frozenset(event["step"] for event in (parse_events(content[known:]) if known else happened))
+    return live.Seen(info, place, happened, changed, len(content), all_logs(folder))
 
 
 def _kept(store: JobStore, job_id: str) -> StatusInfo:

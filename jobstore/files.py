@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 OWNER_ONLY = 0o600
+_PIECE = 64 * 1024  # bytes
 UMASK = 0o066  # of a server: whatever it makes is its own, and its folders can be passed where jobs are another user's
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises FileNotFoundError, or ValueError when it is torn."""
-    with open(path, "rb") as file:
-        content = file.read()
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a list reads hundreds, and open() takes four times as long
+    try:
+        content = b"".join(iter(lambda: os.read(descriptor, _PIECE), b""))
+    finally:
+        os.close(descriptor)
     try:
         return json.loads(content)
     except RecursionError:

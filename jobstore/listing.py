@@ -47,7 +47,7 @@ def page(store: JobStore, filters: Filters, limit: int, after: str | None) -> Pa
     jobs = []
     for _, job_id in rows[:limit]:
         try:
-            info = store.status(job_id)
+            info = store.recalled.status(store, job_id)
         except NoSuchJob:
             store.index.delete(job_id)
             continue

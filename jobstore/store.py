@@ -25,6 +25,7 @@ from .home import HomeGone
 from .index import Filters, Index, Unindexed
 from .listing import Page
 from .locks import Locks
+from .recalled import Recalled
 from .records import Job, Result, StatusInfo
 from .status import (
     IdempotencyConflict,
@@ -60,6 +61,7 @@ class JobStore:
         self.home, self.runtime = home, runtime
         self.admission = admission or Admission()
         self.locks = Locks(runtime)
+        self.recalled = Recalled()
         self._belong_to(tenant, Index)
         for folder in (self.jobs.parent, self.keys.folder, self.jobs) if make else ():
             folder.mkdir(parents=True, exist_ok=True, mode=folders.PASSABLE)

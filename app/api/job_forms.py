@@ -48,9 +48,12 @@ def choose() -> Response:
 
 
 @bp.post("/jobs/changes")
-@operation("changeJobs", {200: Answer("What was done.")}, **FORM)
+@operation("changeJobs", {200: Answer("What was done, and what was not."), **LEADS_ON}, **FORM)
 def change() -> Response:
-    """Dismiss or remove the jobs that are named, and tell of each what came of it; removal asks once more."""
+    """Dismiss or remove the jobs that are named; removal asks once more.
+
+    Where all is done the list says so, else a page tells of each what came of it.
+    """
     refuse_foreign(current_app.settings)
     what, job_ids = changes.asked(request.form)
     job_ids = job_ids[:MOST]
@@ -59,9 +62,11 @@ def change() -> Response:
         return changes.ask(job_ids, kept)
     passed = {job_id: _refusal(job_id) for job_id in job_ids}
     allowed = [job_id for job_id, refused in passed.items() if refused is None]
-    done = dict(zip(allowed, _changed(what, allowed), strict=True))
-    outcomes = [passed[job_id] or done[job_id] for job_id in job_ids]
+    came = dict(zip(allowed, _changed(what, allowed), strict=True))
+    outcomes = [passed[job_id] or came[job_id] for job_id in job_ids]
     g.job_ids = [outcome.job_id for outcome in outcomes if outcome.done]  # for the audit log
+    if outcomes and all(outcome.done and not outcome.pending for outcome in outcomes):
+        return _lead_to(changes.back(what, job_ids, kept))
     return changes.tell(what, outcomes, kept)
 
 
@@ -72,8 +77,9 @@ def dismiss(job_id: str) -> Response:
     refuse_foreign(current_app.settings)
     if current_app.jobs.status(job_id).status.final:
         return _lead_to_job(job_id, said="late")
-    info = current_app.engine.dismiss(job_id)
-    return _lead_to_job(job_id, said="late" if info.status in (Status.SUCCESSFUL, Status.FAILED) else None)
+    status = current_app.engine.dismiss(job_id).status
+    said = {Status.DISMISSED: "dismissed", Status.RUNNING: "dismissing"}
+    return _lead_to_job(job_id, said=said.get(status, "late"))
 
 
 @bp.post("/jobs/<job_id>/removal")
@@ -93,8 +99,8 @@ def remove(job_id: str) -> Response:
 def pin(job_id: str) -> Response:
     """Keep a job from expiring, or let it."""
     refuse_foreign(current_app.settings)
-    current_app.jobs.pin(job_id, request.form.get("keep") == "yes")
-    return _lead_to_job(job_id)
+    pinned = current_app.jobs.pin(job_id, request.form.get("keep") == "yes").pinned
+    return _lead_to_job(job_id, said="kept" if pinned else "released")
 
 
 @bp.post("/jobs/<job_id>/again")
@@ -171,4 +177,6 @@ def _dismissed(engine: Engine, job_id: str) -> Outcome:
     info = before if before.status.final else engine.dismiss(job_id)
     if before.status.final or info.status in (Status.SUCCESSFUL, Status.FAILED):
         return Outcome(job_id, done=False, text=f"It had ended before, {info.status.value}, and stays as it is.")
-    return Outcome(job_id, done=True, text="Dismissed." if info.status.final else "It is being dismissed.")
+    if not info.status.final:
+        return Outcome(job_id, done=True, text="It is being dismissed.", pending=True)
+    return Outcome(job_id, done=True, text="Dismissed.")

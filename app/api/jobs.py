@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import PreconditionFailed
 
-from geomill.app import links
+from geomill.app import links, live
 from geomill.app.api.steps import step_links
 from geomill.app.identity import owners
 from geomill.app.negotiation import HTML, JSON
@@ -48,10 +48,14 @@ def index() -> Any:
 
 
 @bp.get("/jobs/<job_id>")
-@operation("getStatus", {200: STATUS}, problems=(404, 503), page=job_page.page)
+@operation("getStatus", {200: STATUS}, problems=(404, 503), offers=(JSON, HTML))
 def show(job_id: str) -> Any:
     """Status of one job. /req/core/job-op"""
-    return status_answer(_with_place(current_app.jobs.status(job_id)))
+    if g.media_type == HTML:
+        return job_page.page(job_id)
+    status = current_app.jobs.status(job_id)
+    place = current_app.engine.place(job_id) if status.status is Status.ACCEPTED else None
+    return status_answer(live.waiting(status, place))
 
 
 @bp.delete("/jobs/<job_id>")
@@ -99,14 +103,6 @@ def status_answer(status: StatusInfo, code: int = 200) -> Response:
     response.status_code = code
     response.set_etag(status.etag)
     return response
-
-
-def _with_place(status: StatusInfo) -> StatusInfo:
-    """A waiting job with its place in the queue, which is no part of its state."""
-    place = current_app.engine.place(status.job_id) if status.status is Status.ACCEPTED else None
-    if place is None:
-        return status
-    return replace(status, message=f"waiting, number {place} in the queue (an estimate)")
 
 
 def _may_see(owner: str | None) -> bool:

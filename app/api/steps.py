@@ -9,10 +9,11 @@ from flask import Blueprint, Response, g, request
 
 from geomill.app import links, live, pages
 from geomill.app.api.logs import pieces
-from geomill.app.engine.steps import NoSuchLog, logs
+from geomill.app.engine.steps import NoSuchLog, log_names, logs
 from geomill.app.live import Told
-from geomill.app.negotiation import JSON, STREAM, TEXT
+from geomill.app.negotiation import HTML, JSON, STREAM, TEXT
 from geomill.app.operations import Answer, operation
+from geomill.app.pages import logs as log_pages
 from geomill.app.schemas import EventsQuery, EventsSchema, dump
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
@@ -49,7 +50,7 @@ def show(job_id: str) -> Any:
 @bp.get("/jobs/<job_id>/logs/<name>")
 @operation(
     "getStepLog",
-    {200: Answer("What the step printed until now."), **PARTS},
+    {200: Answer("What the step printed until now.", media_types=(TEXT, HTML)), **PARTS},
     problems=(404, 410, 416, 503),
     headers=("Range",),
     offers=(TEXT,),
@@ -59,13 +60,16 @@ def log(job_id: str, name: str) -> Any:
     """What one step printed until now, or all of it."""
     current_app.jobs.check_kept(job_id)
     folder = current_app.jobs.folder(job_id)
-    if name not in logs(folder):
+    if name not in log_names(folder):
         raise NoSuchLog(f"Job {job_id} has no log {name!r}; its status links those that there are.")
     path = folder / LOGS / name
     size = path.lstat().st_size  # as of now, whatever it grows to meanwhile
+    if size == 0 and log_pages.wanted():
+        return log_pages.empty(current_app.jobs.status(job_id), name.removesuffix(".log"))
     content = pieces(lambda: open(os.open(path, _READ), "rb"), 0, size)
     response = Response(content, headers=SANDBOX, content_type=f"{TEXT}; charset=utf-8")
     response.content_length = size
+    response.vary.add("Accept")
     return response.make_conditional(request, accept_ranges=True, complete_length=size)
 
 
@@ -76,22 +80,21 @@ def _new(job_id: str) -> Response:
     found = list(live.news(seen, told))
     if not found and seen.info.status.final:
         return Response(status=204)
-    names = {log.name for log in seen.logs}
+    address, names = links.of_logs(job_id), {log.name for log in seen.logs}
     for kind, content in found:
         if kind == "step" and (name := f"{content['id']}.log") in names:
-            content["log"] = links.to("steps.log", job_id=job_id, name=name)
+            content["log"] = address(name)
         elif kind == "log" and (name := content["name"]) == "log":
             content["href"] = links.to("logs.show", job_id=job_id)
         elif kind == "log":
-            content["href"] = links.to("steps.log", job_id=job_id, name=name)
+            content["href"] = address(name)
     return Response(live.stream(found, seen.told), content_type=STREAM, headers={"Cache-Control": "no-store"})
 
 
 def step_links(job_id: str) -> list[links.Link]:
     """Links to the steps of a job that has any, and to the log of each, as clients of other servers expect it."""
-    found = [
-        links.link(links.to("steps.log", job_id=job_id, name=name), "related", f"Tool log {name}", TEXT)
-        for name in logs(current_app.jobs.folder(job_id))
-    ]
+    address = links.of_logs(job_id)
+    names = logs(current_app.jobs.folder(job_id))
+    found = [links.link(address(name), "related", f"Tool log {name}", TEXT) for name in names]
     steps = links.link(links.to("steps.show", job_id=job_id), "events", "The steps of the job")
     return [steps, *found] if found else []

@@ -136,7 +136,7 @@ class Dispatcher:
         return None
 
     def _on_place(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
-        return {"place": self.queue.place(message["job"])}
+        return {"place": self.queue.place(message["job"], self.running.demands(), self.capacity)}
 
     def _on_dismiss(self, client: Client, message: dict[str, Any]) -> None:
         """A worker has asked a job to end and gives up waiting: end it by force."""

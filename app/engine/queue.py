@@ -6,7 +6,7 @@ An owner is somebody of one tenant: the same name in another tenant is somebody 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 Whose = tuple[str, str]  # tenant and owner
@@ -95,23 +95,29 @@ class FairQueue:
                 return demand
         return None
 
-    def place(self, job_id: str) -> int | None:
-        """How many starts until this job's, itself included, if nothing changes; None when it does not wait."""
+    def place(self, job_id: str, running: Iterable[Demand], capacity: Capacity) -> int | None:
+        """How many starts until this job's, itself included, if nothing changes; None when it does not wait.
+
+        Who has as many running as he may is passed over, but for the job's own owner, one of whose has to end before.
+        """
         if job_id not in self._whose:
             return None
-        tenant, owner = self._whose[job_id]
-        owners = self._tenants[tenant]
-        rank = list(owners[owner]).index(job_id)
-        rank = _ahead(rank, list(owners).index(owner), map(len, owners.values()))
-        waiting = (sum(map(len, each.values())) for each in self._tenants.values())
-        return 1 + _ahead(rank, list(self._tenants).index(tenant), waiting)
+        whose = tenant, owner = self._whose[job_id]
+        passed = _served(running, capacity) - {whose}
+        waiting = {
+            each: {name: 0 if (each, name) in passed else len(jobs) for name, jobs in owners.items()}
+            for each, owners in self._tenants.items()
+        }
+        rank = list(self._tenants[tenant][owner]).index(job_id)
+        rank = _ahead(rank, owner, waiting[tenant])
+        return 1 + _ahead(rank, tenant, {each: sum(owners.values()) for each, owners in waiting.items()})
 
     def _round(self, running: list[Demand], capacity: Capacity) -> Iterator[OrderedDict[str, Demand]]:
         """The waiting jobs of each owner who may have more of them running, in the order of the round."""
-        busy = Counter(demand.whose for demand in running)
+        passed = _served(running, capacity)
         for tenant, owners in self._tenants.items():
             for owner, waiting in owners.items():
-                if not capacity.of_one_owner or busy[tenant, owner] < capacity.of_one_owner:
+                if (tenant, owner) not in passed:
                     yield waiting
 
     def _serve(self, demand: Demand) -> None:
@@ -123,9 +129,18 @@ class FairQueue:
                 self._tenants[demand.tenant].move_to_end(demand.owner)
 
 
-def _ahead(rank: int, turn: int, waiting: Iterable[int]) -> int:
+def _served(running: Iterable[Demand], capacity: Capacity) -> set[Whose]:
+    """Who has as many jobs running as he may."""
+    if not capacity.of_one_owner:
+        return set()
+    busy = Counter(demand.whose for demand in running)
+    return {whose for whose, many in busy.items() if many >= capacity.of_one_owner}
+
+
+def _ahead(rank: int, turn: str, waiting: Mapping[str, int]) -> int:
     """How many starts come before one. rank: before it of the same turn; turn: whose, in a round of so many each."""
-    others = (min(many, rank + (number < turn)) for number, many in enumerate(waiting) if number != turn)
+    ahead = list(waiting).index(turn)
+    others = (min(many, rank + (number < ahead)) for number, many in enumerate(waiting.values()) if number != ahead)
     return rank + sum(others)
 
 

@@ -16,12 +16,13 @@ DISMISS, REMOVE = "dismiss", "remove"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one job. gone: it is not there any more."""
+    """What came of one job. gone: it is not there any more; pending: it goes on for a moment."""
 
     job_id: str
     done: bool
     text: str
     gone: bool = False
+    pending: bool = False
 
 
 def asked(form: MultiDict[str, str]) -> tuple[str, list[str]]:
@@ -34,6 +35,12 @@ def asked(form: MultiDict[str, str]) -> tuple[str, list[str]]:
 def ask(job_ids: Sequence[str], kept: Mapping[str, list[str]]) -> Response:
     """The question whether these are to be removed. kept: the query of the list that they were chosen from."""
     return render("removal.html", job_ids=job_ids, kept=kept, back=_list(kept))
+
+
+def back(what: str, job_ids: Sequence[str], kept: Mapping[str, list[str]]) -> str:
+    """The address of the list that says what was done with these. kept: as above."""
+    done = job_ids[0] if len(job_ids) == 1 else str(len(job_ids))
+    return links.of_query(links.to("jobs.index"), {**kept, "removed" if what == REMOVE else "dismissed": [done]})
 
 
 def tell(what: str, outcomes: Sequence[Outcome], kept: Mapping[str, list[str]]) -> Response:

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from flask import Response, request
 
-from geomill.app import links
-from geomill.app.engine.steps import logs
+from geomill.app import links, live
+from geomill.app.engine.steps import events, log_names
 from geomill.app.exchange import strictjson
 from geomill.app.identity import owners
 from geomill.app.live import Told
-from geomill.app.pages import causes, render, results, runs, timeline, words
+from geomill.app.pages import causes, estimate, render, results, runs, timeline
 from geomill.app.pages.form.snippets import Snippets
 from geomill.app.pages.logs import LAST, End, end_of, raised
+from geomill.app.schemas import StatusInfoSchema, dump
 from geomill.app.server import current_app
-from geomill.app.steps import seen_of, steps_of
+from geomill.app.steps import seen_of
 from geomill.jobstore import Job, JobCorrupt, JobExpired, Status, StatusInfo
 from geomill.jobstore.folders import LOGS
 from geomill.jobstore.records import now
 
 SAID = {  # by a form that led here
+    "dismissed": "The job is dismissed.",
+    "dismissing": "The job is being dismissed.",
     "late": "The job had ended before it could be dismissed: it stays as it is, with what came of it.",
     "unfinished": "The job has not ended: dismiss it first, then it can be removed.",
+    "kept": "The job is kept until somebody removes it.",
+    "released": "The job expires when it is time.",
 }
 LARGEST_REQUEST = 64 * 1024  # bytes that are shown
-MOST_STEPS = 200
 OWN_LOG = "log"
 Part = TypeVar("Part")
 
@@ -54,28 +58,27 @@ class Failure:
     log: Log | None
 
 
-def page(document: dict[str, Any]) -> Response:
-    """document: of its status."""
-    job_id, store, moment = document["jobID"], current_app.jobs, now()
-    info = store.status(job_id)
-    happened, steps = _if_there(lambda: steps_of(store, job_id)) or ([], [])
-    names = [] if info.expired else logs(store.folder(job_id))
+def page(job_id: str) -> Response:
+    """The job as it is. Raises NoSuchJob."""
+    store, moment = current_app.jobs, now()
+    info, mark, happened, names = _read(job_id)
+    steps = list(live.steps(happened, info.status).values())
     failure = _failure(info, steps, names) if info.status is Status.FAILED else None
-    job, axis = _if_there(lambda: store.job(job_id)), timeline.of(steps, info.started, info.finished or moment)
+    skipped = {event["step"] for event in happened if event.get("outcome") == "skipped"}
+    job, said = _if_there(lambda: store.job(job_id)), request.args.get("said", "")
     return render(
         "job.html",
-        job=document,
+        job=dump(StatusInfoSchema, info),
         info=info,
-        mark=None if info.status.final else _mark(job_id),
+        mark=mark,
         remaining=_remaining(info, moment),
         seconds=((info.finished or moment) - info.started).total_seconds() if info.started else None,
-        said=SAID.get(request.args.get("said", "")),
+        said=SAID.get(said),
+        turned=said in ("kept", "released"),
         expired=str(JobExpired(info)) if info.expired else None,
         asked=job,
         process=links.to("processes.show", process_id=info.process_id),
-        axis=replace(axis, bars=axis.bars[-MOST_STEPS:]) if steps else None,
-        left_out=max(0, len(steps) - MOST_STEPS),
-        skipped={event["step"] for event in happened if event.get("outcome") == "skipped"},
+        axis=timeline.of(steps, info.started, info.finished or moment, names, skipped) if steps else None,
         log=None if info.expired else _log(info, _chosen(names, steps)),
         failure=failure,
         snippets=_snippets(info, job),
@@ -85,9 +88,17 @@ def page(document: dict[str, Any]) -> Response:
     )
 
 
-def _mark(job_id: str) -> str:
-    """What the page shows, to those who tell what is new since."""
-    return str(seen_of(current_app.jobs, current_app.engine, job_id, Told()).told)
+def _read(job_id: str) -> tuple[StatusInfo, str | None, list[dict[str, Any]], set[str]]:
+    """(the status, what is shown to those who tell what is new, what happened to the steps, names of their logs)."""
+    store = current_app.jobs
+    info, folder = store.status(job_id), store.folder(job_id)
+    if info.expired:
+        return info, None, [], set()
+    if info.status.final:
+        return info, None, events(folder), log_names(folder)
+    seen = seen_of(store, current_app.engine, job_id, Told())
+    names = {log.name for log in seen.logs} - {OWN_LOG}
+    return live.waiting(seen.info, seen.place), str(seen.told), list(seen.happened), names
 
 
 def _if_there(part: Callable[[], Part]) -> Part | None:
@@ -113,9 +124,9 @@ def _can(info: StatusInfo, job: Job | None, has_steps: bool) -> set[str]:
     return {name for name, is_possible in possible.items() if is_possible and owners.may(name, info.owner)}
 
 
-def _chosen(names: list[str], steps: list[dict[str, Any]]) -> str:
+def _chosen(names: Collection[str], steps: list[dict[str, Any]]) -> str:
     """The log to show: the one asked for; else of the first step that failed, or the last that runs; else the job's."""
-    asked = request.args.get("log")
+    asked = request.args.get("log", "")
     if asked == OWN_LOG or asked in names:
         return asked
     running = [step for step in reversed(steps) if step["status"] == "running"]
@@ -138,7 +149,7 @@ def first_failed(steps: list[dict[str, Any]]) -> dict[str, Any] | None:
     return min(failed, key=lambda step: str(step.get("finished") or "~"), default=None)
 
 
-def _failure(info: StatusInfo, steps: list[dict[str, Any]], names: list[str]) -> Failure:
+def _failure(info: StatusInfo, steps: list[dict[str, Any]], names: Collection[str]) -> Failure:
     step = first_failed(steps)
     name = f"{step['id']}.log" if step else OWN_LOG
     log = None if info.expired else _log(info, name if name in names else OWN_LOG)
@@ -166,23 +177,11 @@ def _snippets(info: StatusInfo, job: Job | None) -> Snippets | None:
 
 
 def _remaining(info: StatusInfo, moment: datetime) -> str | None:
-    """How long the job may still take, in words; None where it has ended, or is the first that does not fail."""
+    """How long the job may still take, in words; None where it has ended, or nobody can tell."""
     if info.status.final:
         return None
-    known = runs.of(info.process_id)
-    running = (moment - info.started).total_seconds() if info.started else None
-    return None if known.median is None else remaining(known.median, len(known.durations), running)
-
-
-def remaining(median: float, count: int, running: float | None) -> str:
-    """How long a job may still take, in words, and what that is based on. Pure.
-
-    median: seconds that `count` jobs before took; running: seconds that this one has been, None before it begins.
-    """
-    basis = f"the median of {count} run{'' if count == 1 else 's'} is {words.duration(median)}"
-    if running is None:
-        return f"Once begun, it may take about {words.duration(median)}: {basis}."
-    if running >= median:
-        return f"It takes longer than usual: {basis}."
-    left = max(1, round(median - running))
-    return f"About {f'{left} s' if left < 60 else words.duration(left)} left, an estimate: {basis}."
+    run = None
+    if info.started:
+        reported = (info.updated or info.started) - info.started
+        run = estimate.Run((moment - info.started).total_seconds(), info.progress, reported.total_seconds())
+    return estimate.left(runs.of(info.process_id).durations, run)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Response, request
 from werkzeug.datastructures import MultiDict
@@ -20,44 +19,56 @@ from geomill.jobstore.records import now, timestamp
 
 ROWS = 50  # of a page, unless it is asked for more
 NAMES = ("processID", "status", "owner", "minDuration", "maxDuration", "limit")  # as the API's query has them
-_ID = re.compile("[0-9a-f-]{36}")
+DONE = {  # by a form that led here, with the one job that it names, or as many as it says
+    "dismissed": ("is dismissed", "are dismissed"),
+    "removed": ("is removed, with all of its files", "are removed, with all of their files"),
+}
+_ID, _COUNT = re.compile("[0-9a-f-]{36}"), re.compile("[0-9]{1,4}")
 LABELS = {"datetime": "created", "minDuration": "took at least", "maxDuration": "took at most", "status": "state"}
 _ANY, _DAY, _NUMBER = re.compile(".*", re.DOTALL), re.compile(r"\d{4}-\d\d-\d\d"), re.compile(r"-?\d+(\.\d+)?")
 _SHAPES = {"from": _DAY, "until": _DAY, "minDuration": _NUMBER, "maxDuration": _NUMBER}  # a field holds nothing else
 DAYS = {"from": "T00:00:00Z", "until": "T23:59:59Z"}
 
 
-@dataclass(frozen=True)
-class Row:
-    """One job, in words that are made once. process: address of its process; mine: the caller's to change."""
+class Row(NamedTuple):
+    """One job, in words that are made once. href: address of its process; mine: the caller's to change.
 
-    info: StatusInfo
+    A tuple, which a template unpacks: to look up twenty members of each of hundreds takes as long as to write them.
+    """
+
     id: str
     short: str
     status: str
     final: bool
     process: str
+    href: str
+    owner: str
     created: str
     exact: str
     ago: str
     took: str
+    progress: int | None
+    message: str | None
     mine: bool
 
 
-def _row(info: StatusInfo, moment: datetime, process: str, mine: bool) -> Row:
-    end = info.finished or moment
+def _row(info: StatusInfo, moment: datetime, href: str, mine: bool) -> Row:
+    created = timestamp(info.created)
     return Row(
-        info=info,
-        id=info.job_id,
-        short=words.short(info.job_id),
-        status=info.status.value,
-        final=info.status.final,
-        process=process,
-        created=timestamp(info.created),
-        exact=words.exact(info.created),
-        ago=words.ago(info.created, moment),
-        took=words.duration((end - info.started).total_seconds()) if info.started else "",
-        mine=mine,
+        info.job_id,
+        words.short(info.job_id),
+        info.status.value,
+        info.status.final,
+        info.process_id,
+        href,
+        info.owner,
+        created,
+        f"{created[:10]} {created[11:19]} UTC",  # words.exact of it
+        words.ago(info.created, moment),
+        words.duration(((info.finished or moment) - info.started).total_seconds()) if info.started else "",
+        info.progress if info.status is not Status.SUCCESSFUL else None,
+        info.message,
+        mine,
     )
 
 
@@ -71,7 +82,7 @@ def page(found: Page, asked: Mapping[str, Any]) -> Response:
         addresses[process_id] = links.to("processes.show", process_id=process_id)
     mine = {owner: owners.may("changeJobs", owner) for owner in {info.owner for info in found.jobs}}
     rows = [_row(info, moment, addresses[info.process_id], mine[info.owner]) for info in found.jobs]
-    given = {name: values for name, values in request.args.lists() if name != "removed"}
+    given = {name: values for name, values in request.args.lists() if name not in DONE}
     more = {**given, "cursor": [found.next]} if found.next else None
     here = links.to("jobs.index")
     return render(
@@ -87,8 +98,8 @@ def page(found: Page, asked: Mapping[str, Any]) -> Response:
         narrowed=any(request.args.get(name) for name in (*NAMES[:5], "datetime")),
         others=owners.sees_all(current_app) and current_app.identity.known,
         changes=any(mine.values()),
-        removed=_removed(),
         known_processes=sorted(addresses),
+        **_said(rows),
     )
 
 
@@ -144,10 +155,17 @@ def filters(asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _removed() -> str | None:
-    """The job that a form has just removed."""
-    job_id = request.args.get("removed", "")
-    return job_id if _ID.fullmatch(job_id) else None
+def _said(rows: list[Row]) -> dict[str, Any]:
+    """What a form has done that led here, and the id of the row to go on with: the job's own, else the one after it."""
+    for what, (one, several) in DONE.items():
+        done = request.args.get(what, "")
+        if _ID.fullmatch(done):
+            ids = [row.id for row in rows]
+            following = next((each for each in ids if each <= done), ids[-1] if ids else None)
+            return {"said": f"Job {words.short(done)} {one}.", "next": following}
+        if _COUNT.fullmatch(done):
+            return {"said": f"{done} jobs {several}."}
+    return {}
 
 
 def _day(moment: datetime | None) -> str:

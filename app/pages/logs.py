@@ -1,4 +1,4 @@
-"""The end of a log for people to read: a job wrote it, and may have written anything."""
+"""Logs for people to read: the end of one, which a job wrote, who may have written anything; and one that is empty."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from flask import Response, request
+
+from geomill.app.negotiation import HTML, TEXT, chosen
+from geomill.app.pages import render
+from geomill.jobstore import StatusInfo
 
 LINES, BYTES = 200, 32 * 1024  # of a log that a page shows at most
 WIDEST = 2000  # characters of a line
@@ -70,3 +76,15 @@ def raised(lines: Sequence[str]) -> str | None:
     if begin is None:
         return None
     return next((line for line in lines[begin + 1 :] if line and not line[0].isspace()), None)
+
+
+def wanted() -> bool:
+    """Whether a person asks, to whom an empty answer would look like a mistake; a log with lines is text for all."""
+    return chosen(request, (TEXT, HTML)) == HTML
+
+
+def empty(info: StatusInfo, step: str | None = None) -> Response:
+    """The page of a log that nothing was written to, or not yet. step: whose, None for that of the job."""
+    response = render("empty_log.html", info=info, step=step)
+    response.vary.add("Accept")
+    return response

@@ -16,7 +16,7 @@ from geomill.app.exchange import InvalidRequest, inputs, strictjson
 from geomill.app.exchange.references import resolved
 from geomill.app.exchange.request import ExecuteRequest
 from geomill.app.identity import owners
-from geomill.app.pages import runs, words
+from geomill.app.pages import runs, turns
 from geomill.app.pages import workflow as pictured
 from geomill.app.pages.form.entries import Entries
 from geomill.app.pages.form.form import MARK, Form, Reading, form_of
@@ -105,7 +105,8 @@ def refused(
     document: Description, entries: Entries, problem: Mapping[str, Any], retry_after: int | None = None
 ) -> Response:
     """The form as it was filled in, with the problem why the server did not take what is right with it."""
-    turn = words.turn(problem["status"], problem["type"].rpartition("/")[2], retry_after)
+    kind = problem["type"].rpartition("/")[2]
+    turn = turns.of(problem["status"], kind, retry_after, problem.get("detail", ""))
     response = show(document, form_of(document), entries, status=problem["status"], problem=problem, turn=turn)
     response.cache_control.no_store = True
     return response

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from typing import Any
+from urllib.parse import quote
 
 from geomill.app.pages import words
 
+MOST = 200  # bars
 _ROUND = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200)  # seconds
 _MOST_TICKS = 6
 DAY = 86400.0
 _SHORTEST = 0.4  # percent of the axis: a bar that can be seen
+Span = tuple[float, float, dict[str, Any]]  # when a step began and ended, in seconds since 1970, and the step
 
 
 @dataclass(frozen=True)
@@ -26,47 +29,88 @@ class Tick:
 
 @dataclass(frozen=True)
 class Bar:
-    """One step. step: as in the document of events; begin, width: percent of the axis; told: its times in words."""
+    """One step. note: what its state does not tell; log: the name of its log as a part of an address, if there is one.
 
-    step: dict[str, Any]
+    begin, width: percent of the axis; told: its times in words; took, memory: what it needed.
+    """
+
+    id: str
+    status: str
+    note: str
+    log: str
     begin: float
     width: float
     told: str
+    took: str
+    memory: str
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Steps in the order in which they began. seconds: of the whole axis."""
+    """Steps in the order in which they began. seconds: of the whole axis; left_out: steps that have no bar."""
 
     seconds: float
     ticks: list[Tick]
     bars: list[Bar]
+    left_out: int
 
 
-def of(steps: Sequence[dict[str, Any]], begin: datetime | None, end: datetime) -> Timeline:
-    """Steps as bars. begin: of the job, None where that is not known; end: of the job, or now."""
-    spans = sorted(((_span(step, end), step) for step in steps), key=lambda each: each[0][0])
-    first = min([each[0] for each, _ in spans] + ([begin] if begin else []), default=end)
-    last = max([each[1] for each, _ in spans] + [end])
-    whole = max((last - first).total_seconds(), 0.001)
+def of(
+    steps: Sequence[dict[str, Any]],
+    begin: datetime | None,
+    end: datetime,
+    logs: Collection[str] = (),
+    skipped: Collection[str] = (),
+) -> Timeline:
+    """Steps as bars. begin: of the job, None where that is not known; end: of the job, or now.
 
-    def percent(moment: datetime) -> float:
-        return (moment - first).total_seconds() / whole * 100
+    logs: names of those that there are; skipped: ids of the steps that were.
+    """
+    last = end.timestamp()
+    spans = sorted(((*_span(step, last), step) for step in steps), key=lambda each: each[0])
+    first = min([each[0] for each in spans[:1]] + ([begin.timestamp()] if begin else []), default=last)
+    whole = max(max([each[1] for each in spans] + [last]) - first, 0.001)
 
-    def bar(span: tuple[datetime, datetime], step: dict[str, Any]) -> Bar:
-        width = max(percent(span[1]) - percent(span[0]), _SHORTEST)
-        at = min(percent(span[0]), 100 - width)
-        after, length = ((moment - begun).total_seconds() for moment, begun in ((span[0], first), (span[1], span[0])))
-        return Bar(step, round(at, 2), round(width, 2), f"after {words.duration(after)}, for {words.duration(length)}")
+    def bar(span: Span) -> Bar:
+        began, ended, step = span
+        width = max((ended - began) / whole * 100, _SHORTEST)
+        name, note = step["id"], ""
+        if step.get("reused") or name in skipped:
+            note = "taken over" if step.get("reused") else "skipped"
+        return Bar(
+            id=name,
+            status=step["status"],
+            note=note,
+            log=quote(f"{name}.log") if f"{name}.log" in logs else "",
+            begin=round(min((began - first) / whole * 100, 100 - width), 2),
+            width=round(width, 2),
+            told=f"after {words.duration(began - first)}, for {words.duration(ended - began)}",
+            took=words.duration(step.get("seconds") or None),
+            memory=words.size(step.get("peakMemory") or None),
+        )
 
-    return Timeline(whole, _ticks(whole), [bar(span, step) for span, step in spans])
+    shown = _shown(spans)
+    return Timeline(whole, _ticks(whole), list(map(bar, shown)), len(spans) - len(shown))
 
 
-def _span(step: dict[str, Any], end: datetime) -> tuple[datetime, datetime]:
+def _shown(spans: list[Span]) -> list[Span]:
+    """The latest; before them what did not end well, or has not ended: somebody looks for that."""
+    if len(spans) <= MOST:
+        return spans
+    liked = sorted(spans, key=lambda each: each[2]["status"] != "successful")[-MOST:]
+    return sorted(liked, key=lambda each: each[0])
+
+
+def _span(step: dict[str, Any], end: float) -> tuple[float, float]:
     """When a step began and ended; one that goes on reaches to the end."""
-    finished = words.instant(step.get("finished"))
-    began = words.instant(step.get("started")) or finished or end
+    finished = _seconds(step.get("finished"))
+    began = _seconds(step.get("started")) or finished or end
     return began, max(began, finished or end)
+
+
+def _seconds(time: str | None) -> float | None:
+    moment = words.instant(time)
+    return moment.timestamp() if moment else None
 
 
 def _ticks(whole: float) -> list[Tick]:

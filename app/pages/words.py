@@ -12,6 +12,10 @@ from markupsafe import Markup, escape
 from geomill.app.exchange.wording import number as number
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_ROUGHLY = (  # the name of a unit and its seconds; below how many seconds it is used, and in steps of how many
+    ("second", 1, 55, 10), ("minute", 60, 570, 1), ("minute", 60, 3450, 5), ("minute", 60, 6300, 15),
+    ("hour", 3600, 129600, 1),
+)  # fmt: skip
 MEDIA = {
     "application/vnd.oai.openapi+json": "OpenAPI", "application/json": "JSON", "application/geo+json": "GeoJSON",
     "application/ld+json": "JSON-LD", "application/xml": "XML", "text/xml": "XML", "text/html": "page",
@@ -60,6 +64,17 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def roughly(seconds: float) -> str:
+    """A length of time that nobody knows well: "a few seconds", "20 seconds", "1 minute", "3 hours"."""
+    if seconds < 8:
+        return "a few seconds"
+    for name, length, limit, step in _ROUGHLY:
+        if seconds < limit:
+            count = max(1, round(seconds / length / step)) * step
+            return f"{count} {name}{'' if count == 1 else 's'}"
+    return f"{round(seconds / 86400)} days"
+
+
 def instant(time: datetime | str | None) -> datetime | None:
     """A time of a document, as a time."""
     moment = datetime.fromisoformat(time) if isinstance(time, str) else time
@@ -83,30 +98,6 @@ def ago(time: datetime | str | None, now: datetime | None = None) -> str:
     name, length = next(each for each in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)) if abs(seconds) >= each[1])
     count = int(abs(seconds) // length)
     return f"{count} {name} ago" if seconds > 0 else f"in {count} {name}"
-
-
-_TURNS: dict[
-    int | str, tuple[str, str]
-] = {  # whose, what to try: by the kind of an error, or its status
-    "immutable-process": ("Nobody's turn", "It is a part of the server. Deploy one of another name."),
-    "foreign-origin": ("Your turn", "Open the page anew from this server itself, and try again there."),
-    "changes-refused": ("The operator's turn", "A server on a network needs tokens: geomill token create makes them."),
-    "job-expired": ("Nobody's turn", "What is left of the job is its status. Run it again to have its results."),
-    401: ("Your turn", "Log in, or ask who runs the server for a token."),
-    403: ("Somebody else's turn", "Log in as somebody with the right to it, or ask who runs the server."),
-    404: ("It is not here", "The link may be old, or somebody has removed what it led to."),
-    500: ("The server's turn", "What you did is not wrong: who runs the server finds the reason in its log."),
-}
-_TURNS |= {410: _TURNS[404], 504: _TURNS[500]}
-
-
-def turn(status: int, kind: str = "", retry_after: int | None = None) -> tuple[str, str]:
-    """After an error: whose turn it is, and what to try. kind: the last part of its type; retry_after: in seconds."""
-    if status in (429, 503, 507):
-        when = f"in {duration(retry_after)}" if retry_after else "in a while"
-        return "The server's turn", f"What you did is not wrong. Try again {when}, or tell who runs the server."
-    known = _TURNS.get(kind) or _TURNS.get(status)
-    return known or ("Your turn", "Change what is named here, and send it again.")
 
 
 def short(job_id: str) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 from support.markup import anchors, check_page
-from support.stores import create
+from support.stores import bring_to, create
 from werkzeug.test import TestResponse
 
 from geomill.app import create_app
 from geomill.app.config import Settings
 from geomill.app.identity.roles import Role
 from geomill.app.identity.tokens import Tokens
-from geomill.jobstore import maintenance
+from geomill.app.pages import causes, turns
+from geomill.app.server import Geomill
+from geomill.jobstore import Status, maintenance
 
 HTML = {"Accept": "text/html"}
 ECHO = "/processes/echo/execution"
@@ -32,8 +35,8 @@ def shown(client: FlaskClient, path: str, method: str = "GET", **more: object) -
 @pytest.mark.parametrize(
     "method, path, status, words, link",
     [
-        ("GET", "/nowhere", 404, "It is not here", "/api"),
-        ("GET", "/jobs/none", 404, "It is not here", "/jobs"),
+        ("GET", "/nowhere", 404, "Nothing is served at this address", "/api"),
+        ("GET", "/jobs/none", 404, "There is no job", "/jobs"),
         ("GET", "/processes/ecco", 404, "Did you mean", "/processes"),
         ("PATCH", "/jobs", 405, "Your turn", "/api"),
         ("PUT", ECHO, 405, "Your turn", "/api"),
@@ -84,12 +87,37 @@ def test_what_comes_back_by_itself_says_when(settings: Settings, client: FlaskCl
     create(few.application.jobs, durable=False)  # type: ignore[attr-defined]
     answer = shown(few, ECHO, "POST", json=HELLO)
     seconds = int(answer.headers["Retry-After"])
-    assert answer.status_code == 429 and f"Try again in {seconds}.0 s" in answer.text
+    assert answer.status_code == 429 and f"try again in about {seconds} s" in answer.text
+    assert "What you did is not wrong." in answer.text and "Try again" not in answer.text
     assert shown(few, ECHO, "POST", data=b"x" * 101).status_code == 413
     maintenance.begin(settings.home, "A new disk; back at noon.")
     answer = shown(client, ECHO, "POST", json=HELLO)
     assert answer.status_code == 503 and "A new disk; back at noon." in answer.text
-    assert "The server&#39;s turn" in answer.text
+    assert "The server&#39;s turn" in answer.text and "Try again in 1 minute, or tell" in answer.text
+
+
+def test_a_page_says_nothing_twice(client: FlaskClient, app: Geomill) -> None:
+    """Not in other words either: those that a stutter was made of before are there once at most."""
+    failed, running, gone = (create(app.jobs, durable=False) for _ in range(3))
+    bring_to(app.jobs, failed, Status.FAILED)
+    bring_to(app.jobs, gone, Status.FAILED)
+    app.jobs.expire(gone, "age")
+    of_jobs = (f"{failed}/results", f"{running}/results", f"{gone}/results", f"{running}/logs/none.log", "none")
+    for path in ("/nowhere", "/processes/none", "/problems/none", "/jobs?limit=none", *map("/jobs/{}".format, of_jobs)):
+        text = shown(client, path).text
+        main = text[text.index("<main") : text.index("</main>")]
+        said = [each.strip() for each in re.split(r"[.;:]\s|<[^>]*>", main) if len(each.split()) > 2]
+        assert len(set(said)) == len(said), (path, said)
+        for word in ("removed", "not found", "no such", "try again", "its status", "wait", "the log"):
+            assert main.lower().count(word) <= 1, (path, word, main)
+
+
+def test_a_turn_is_about_its_error() -> None:
+    """What failed of a limit needs less of it, what is not ready needs time: nobody is to change what he sent."""
+    assert turns.of(500, "out-of-memory").what == causes.CAUSES["out-of-memory"].turn
+    assert turns.of(404, "result-not-ready") == ("Nobody's turn", "The page of the job shows how far it is.")
+    assert "Try again in a few seconds, or tell" in turns.of(503, "busy", 5).what
+    assert turns.of(400, "bad-input").what == turns.of(422).what == "Change what is named here, and send it again."
 
 
 def test_who_may_not_is_told_who_he_is_and_how_to_be_another(settings: Settings) -> None:

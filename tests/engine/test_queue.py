@@ -127,7 +127,15 @@ def test_a_place_says_how_many_starts_there_are_until_it(seed: int) -> None:
         waiting.add(demand(job, tenant=numbers.choice(["default", "acme", "zeta"])))
     for _ in range(numbers.randrange(4)):
         waiting.next([], LARGE)
-    places = {job: waiting.place(job) for job in jobs}
+    places = {job: waiting.place(job, [], LARGE) for job in jobs}
     for number, job in enumerate(order(waiting), 1):
         assert places[job] == number
-    assert waiting.place("never") is None
+    assert waiting.place("never", [], LARGE) is None
+
+
+def test_a_place_does_not_count_who_is_passed_over() -> None:
+    """Ann has as many running as she may: bob and cid do not wait for her, and she waits for herself."""
+    waiting, capacity = queue("a1", "a2", "a3", "b1", "c1", "b2"), replace(LARGE, of_one_owner=2)
+    running = [demand("a8"), demand("a9"), demand("b9")]
+    assert [waiting.place(job, running, capacity) for job in ("b1", "c1", "b2", "a1")] == [1, 2, 3, 1]
+    assert [waiting.place(job, [], capacity) for job in ("a1", "b1", "c1")] == [1, 2, 3]

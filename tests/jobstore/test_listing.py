@@ -14,7 +14,7 @@ import pytest
 from support.forks import Child, race
 from support.stores import begin, bring_to, create, new_job, open_store, succeed
 
-from geomill.jobstore import Filters, JobStore, NoSuchJob, Status
+from geomill.jobstore import Filters, JobStore, NoSuchJob, Status, StatusInfo, recalled
 from geomill.jobstore.folders import LOCK
 from geomill.jobstore.fsck import check
 from geomill.jobstore.listing import repair_index, said_by_folders
@@ -33,6 +33,27 @@ def test_an_empty_store_lists_nothing(store: JobStore) -> None:
 def test_jobs_are_listed_newest_first(store: JobStore) -> None:
     ids = [create(store, age=age) for age in (30, 10, 20)]
     assert listed(store) == [ids[1], ids[2], ids[0]]
+
+
+def test_what_has_ended_is_read_once_and_again_when_it_changes(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, waiting = create(store), create(store)
+    succeed(store, ended)
+
+    def seen() -> dict[str, StatusInfo]:
+        return {info.job_id: info for info in store.list(Filters(), 9).jobs}
+
+    assert seen()[ended] is not seen()[ended]  # it is so young that its file may be replaced without a trace
+    monkeypatch.setattr(recalled, "_YOUNG", 0)
+    before = seen()
+    assert seen()[ended] is before[ended] and seen()[waiting] is not before[waiting]
+    store.pin(ended, True)
+    assert seen()[ended].pinned
+    (store.folder(ended) / "status.json").write_text("torn")
+    assert [seen()[ended].cause for _ in range(2)] == ["corrupt"] * 2
+    store.remove(ended)
+    assert ended not in seen()
 
 
 def test_pages_show_each_job_once(store: JobStore) -> None:

@@ -18,6 +18,7 @@ from geomill.app import create_app
 from geomill.app.config import Settings
 from geomill.app.server import Geomill
 from geomill.jobstore import Status
+from geomill.jobstore.recalled import Recalled
 
 SHOWN, FEW, MANY = 20, 80, 200  # a third of the jobs failed
 BROWSER = {"Accept": "text/html"}
@@ -77,8 +78,9 @@ def fill(app: Geomill, count: int) -> str:
 
 
 def cost(costs: Costs, client: FlaskClient, home: Path, path: str) -> tuple[int, int]:
-    """Files and statements of the second visit."""
+    """Files and statements of the second visit, to a server that recalls no job."""
     for _ in range(2):
+        client.application.tenants.default.jobs.recalled = Recalled()  # type: ignore[attr-defined]
         with costs.counted(home):
             answer = client.get(path, headers=BROWSER)
         assert (answer.status_code, answer.mimetype) == (200, "text/html"), answer.text

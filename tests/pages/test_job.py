@@ -39,7 +39,10 @@ def workflows(site: Mill) -> str:
 
 
 def test_a_workflow_is_watched_until_it_is_dismissed(page: Page, site: Mill, workflows: str) -> None:
-    """Its steps arrive, the log of the one that runs grows, and after Dismiss no process of it is left."""
+    """Its steps arrive, the log of the one that runs grows, and after Dismiss no process of it is left.
+
+    What was done is told, and who did it goes on from the heading.
+    """
     job_id = site.submit(workflows, breaks=False)
     page.goto(f"/jobs/{job_id}")
     expect(page.locator("#step-1")).to_contain_text("successful")
@@ -59,12 +62,15 @@ def test_a_workflow_is_watched_until_it_is_dismissed(page: Page, site: Mill, wor
     expect(page.locator("#standing")).to_contain_text("dismissed")
     assert not at_work(job_id)
     assert site.store.status(job_id).status is Status.DISMISSED
+    expect(page.locator("#told")).to_have_text("The job is dismissed.")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    assert page.url.endswith(job_id)  # an address that is kept, or loaded again, tells it no more
     expect(page.get_by_role("button", name="Retry, and keep finished steps")).to_be_visible()
     expect(page.locator("#step-2")).to_contain_text("dismissed")
 
 
 def test_a_page_is_told_of_the_end_where_nobody_looks(page: Page, site: Mill) -> None:
-    """Title and icon say it, and a sentence for who sees neither; nothing that is used is taken away."""
+    """Title and icon say it, and a sentence for who sees neither, which no step on the way did; what is used stays."""
     job_id = site.submit("talk")
     page.goto(f"/jobs/{job_id}")
     expect(page.locator("pre.tail")).to_contain_text("line 5 <script>alert(1)</script>\n")
@@ -72,16 +78,78 @@ def test_a_page_is_told_of_the_end_where_nobody_looks(page: Page, site: Mill) ->
     expect(page).to_have_title(re.compile("^▸ running: talk"))
     page.get_by_text("curl", exact=True).click()
     page.locator("#request-curl").focus()
+    expect(page.locator("#told")).to_be_empty()
     site.engine.dismiss(job_id)
     expect(page.locator("#standing")).to_contain_text("dismissed")
     expect(page).to_have_title(re.compile("^− dismissed: talk"))
     assert "dismissed" in page.locator("link[rel=icon]").get_attribute("href")
-    expect(page.locator("#said-live")).to_have_text("The job is dismissed now.")
+    expect(page.locator("#told")).to_have_text("dismissed: the job was ended by somebody.")
     assert page.evaluate("document.activeElement.id") == "request-curl"
     page.wait_for_load_state("networkidle")
     asked = len(watch_of(page).requests)
     page.wait_for_timeout(2500)
     assert len(watch_of(page).requests) == asked  # there is nothing more to come
+
+
+def test_what_is_used_and_goes_leads_on_to_the_heading(page: Page, site: Mill) -> None:
+    job_id = site.submit("talk")
+    page.goto(f"/jobs/{job_id}")
+    page.get_by_role("button", name="Dismiss").focus()
+    site.engine.dismiss(job_id)
+    expect(page.get_by_role("button", name="Run again", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
+def test_a_page_that_slept_through_the_end_catches_up(page: Page, site: Mill) -> None:
+    """A lid was closed, or the server was away: that is said for as long as it is so, and heals by itself."""
+    jobs = [site.submit("talk") for _ in range(2)]
+    page.goto(f"/jobs/{jobs[0]}")
+    expect(page.locator("pre.tail")).to_contain_text("line 5")
+    session = page.context.new_cdp_session(page)
+    session.send("Page.setWebLifecycleState", {"state": "frozen"})
+    site.engine.dismiss(jobs[0])
+    session.send("Page.setWebLifecycleState", {"state": "active"})
+    expect(page.locator("#standing")).to_contain_text("dismissed")
+    page.goto(f"/jobs/{jobs[1]}")
+    expect(page.locator("pre.tail")).to_contain_text("line 5")
+    watch_of(page).expected.append("ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    site.engine.dismiss(jobs[1])
+    expect(page.get_by_role("alert")).to_contain_text("Not connected, trying again.")
+    expect(page.locator("#standing")).to_contain_text("running")
+    page.context.set_offline(False)
+    expect(page.locator("#standing")).to_contain_text("dismissed")
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_job_that_waits_shows_its_place_as_it_changes(page: Page, site: Mill) -> None:
+    runs, first, second = (site.submit("alone") for _ in range(3))
+    site.message(runs, "waiting")
+    page.goto(f"/jobs/{second}")
+    expect(page.locator("#standing")).to_contain_text("number 2 in the queue")
+    site.engine.dismiss(first)
+    expect(page.locator("#standing")).to_contain_text("number 1 in the queue")
+    site.engine.dismiss(runs)
+    expect(page.locator("#standing")).to_contain_text("waiting for the end")
+    expect(page.locator("#told")).to_have_text("running: the job is being worked on.")
+    site.engine.dismiss(second)
+
+
+def test_a_log_that_nothing_was_written_to_is_no_blank_page(quiet_page: Page, site: Mill) -> None:
+    """Programs get what there is, which is nothing."""
+    job_id, running = site.submit("write"), site.submit("go-on")
+    site.ended(job_id)
+    site.message(running, "waiting")
+    quiet_page.goto(f"/jobs/{job_id}")
+    expect(quiet_page.get_by_text("Nothing was written to this log.")).to_be_visible()
+    quiet_page.get_by_role("link", name="raw log").click()
+    expect(quiet_page.get_by_text("Nothing was written to this log.")).to_be_visible()
+    answer = site.call("GET", f"/jobs/{job_id}/logs")
+    assert (answer.status, answer.data, answer.headers["Content-Type"]) == (200, b"", "text/plain; charset=utf-8")
+    quiet_page.goto(f"/jobs/{running}/logs")
+    expect(quiet_page.get_by_text("Nothing was written to this log yet.")).to_be_visible()
+    site.engine.dismiss(running)
+    expect(quiet_page.get_by_role("link", name="Back to the job")).to_be_visible()
 
 
 def test_a_failure_is_explained(quiet_page: Page, site: Mill) -> None:
@@ -125,7 +193,8 @@ def test_a_job_is_kept_and_removed(quiet_page: Page, site: Mill) -> None:
     quiet_page.goto(f"/jobs/{job_id}")
     quiet_page.get_by_role("button", name="Keep it").click()
     assert site.store.status(job_id).pinned
-    expect(quiet_page.get_by_text("until somebody removes it")).to_be_visible()
+    expect(quiet_page.get_by_text("The job is kept until somebody removes it.")).to_be_visible()
+    expect(quiet_page.get_by_role("button", name="Let it expire")).to_be_focused()
     quiet_page.get_by_role("button", name="Let it expire").click()
     assert not site.store.status(job_id).pinned
     quiet_page.get_by_text("Remove it").click()
@@ -144,8 +213,7 @@ def test_who_dismisses_too_late_keeps_the_results(page: Page, site: Mill) -> Non
       const form = document.createElement("form");
       form.method = "post"; form.action = path; document.body.append(form); form.submit();
     }""", f"/jobs/{job_id}/dismissal")  # fmt: skip
-    page.wait_for_url("**?said=late")
-    expect(page.get_by_text("had ended before it could be dismissed")).to_be_visible()
+    expect(page.locator(".box").first).to_contain_text("had ended before it could be dismissed")
     assert site.store.results(job_id)
 
 

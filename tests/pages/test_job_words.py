@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from werkzeug.datastructures import MultiDict
 
 from geomill.app.engine import child
 from geomill.app.pages import causes, logs, timeline, words
-from geomill.app.pages.job import first_failed, remaining
+from geomill.app.pages.estimate import Run, left
+from geomill.app.pages.job import first_failed
 from geomill.app.pages.jobs import query
 
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -30,7 +32,7 @@ def step(id: str, began: float, ended: float | None = None) -> dict[str, Any]:
 
 def test_steps_are_bars_in_the_order_in_which_they_began() -> None:
     axis = timeline.of([step("b", 5), step("a", 0, 5)], BEGIN, at(10))
-    assert [(bar.step["id"], bar.begin, bar.width) for bar in axis.bars] == [("a", 0, 50), ("b", 50, 50)]
+    assert [(bar.id, bar.begin, bar.width) for bar in axis.bars] == [("a", 0, 50), ("b", 50, 50)]
     assert axis.bars[1].told == "after 5.0 s, for 5.0 s"
     assert [(tick.at, tick.text) for tick in axis.ticks] == [
         (0, "0"), (20, "2 s"), (40, "4 s"), (60, "6 s"), (80, "8 s"), (100, "10 s"),
@@ -109,17 +111,54 @@ def test_a_form_asks_for_what_was_filled_in(form: dict[str, str], asked: dict[st
     assert query(MultiDict(form)) == asked
 
 
+USUAL = (100.0, 110, 120, 130, 140, 150, 160)  # seconds of runs before
+FROM_7, OWN = "an estimate, from 7 runs.", "an estimate, from its own progress."
+BOTH = "an estimate, from its own progress and 7 runs."
+
+
 @pytest.mark.parametrize(
-    "median, count, running, told",
+    "durations, run, told",
     [
-        (25.0, 12, 14.0, "About 11 s left, an estimate: the median of 12 runs is 25.0 s."),
-        (2.0, 1, None, "Once begun, it may take about 2.0 s: the median of 1 run is 2.0 s."),
-        (2.0, 3, 2.5, "It takes longer than usual: the median of 3 runs is 2.0 s."),
-        (200.0, 3, 1.0, "About 3 min 19 s left, an estimate: the median of 3 runs is 3 min 20 s."),
+        (USUAL, None, f"Once begun, it takes about 2 minutes: {FROM_7}"),
+        (USUAL, Run(10), f"About 2 minutes left: {FROM_7}"),
+        (USUAL, Run(125), f"10 to 30 seconds left: {FROM_7}"),
+        (USUAL, Run(200), "It takes longer than usual: the median of 7 runs is 2 min 10 s."),
+        (USUAL, Run(50, 50, 49), f"About 1 minute left: {BOTH}"),
+        (USUAL, Run(300, 90, 290), f"About 30 seconds left: {OWN}"),  # the others were not like this one
+        (USUAL, Run(10, 5, 9), f"About 2 minutes left: {FROM_7}"),  # it has hardly begun
+        (USUAL, Run(50, 50, 1), f"1 to 2 minutes left: {FROM_7}"),  # it stands still
+        ((), Run(50, 50, 49), f"About 50 seconds left: {OWN}"),
+        ((), Run(3600, 25, 3500), f"About 3 hours left: {OWN}"),
+        ((10, 20, 300, 400, 500), None, "Once begun, it takes up to 7 minutes: an estimate, from 5 runs."),
+        ((10, 20, 300, 400, 500), Run(30), "5 to 7 minutes left: an estimate, from 5 runs."),
+        ((100, 200), None, None),  # two runs are not enough
+        ((100, 200), Run(10), None),
+        ((2, 2, 2), Run(1), None),  # it is over before that is read
+        ((), None, None),
+        ((), Run(100), None),
+        ((), Run(100, 100, 99), None),  # all is done, but for what it does not tell
     ],
 )
-def test_an_estimate_says_what_it_is_based_on(median: float, count: int, running: float | None, told: str) -> None:
-    assert remaining(median, count, running) == told
+def test_an_estimate_says_what_it_is_based_on(durations: Sequence[float], run: Run | None, told: str | None) -> None:
+    assert left(durations, run) == told
+
+
+@pytest.mark.parametrize(
+    "seconds, told",
+    [(3, "a few seconds"), (9, "10 seconds"), (54, "50 seconds"), (60, "1 minute"), (150, "2 minutes"),
+     (800, "15 minutes"), (5400, "90 minutes"), (7300, "2 hours"), (400_000, "5 days")],
+)  # fmt: skip
+def test_what_nobody_knows_well_is_told_in_round_numbers(seconds: float, told: str) -> None:
+    assert words.roughly(seconds) == told
+
+
+def test_of_many_steps_the_latest_are_shown_and_all_that_did_not_go_well() -> None:
+    steps = [step(f"s{number}", number, number + 1) for number in range(500)]
+    steps[3]["status"], steps[499] = "failed", step("s499", 499)
+    axis = timeline.of(steps, BEGIN, at(500), logs={"s3.log"}, skipped={"s498"})
+    shown = [bar.id for bar in axis.bars]
+    assert shown == ["s3", *(f"s{number}" for number in range(500 - timeline.MOST + 1, 500))]
+    assert (axis.left_out, axis.bars[0].log, axis.bars[1].log, axis.bars[-2].note) == (300, "s3.log", "", "skipped")
 
 
 def test_every_cause_is_explained() -> None:

@@ -89,7 +89,7 @@ def test_a_list_is_live_and_keeps_what_its_reader_does(page: Page, site: Mill, j
     site.engine.dismiss(job_id)
     watch_of(page).expected.append("ERR_FAILED")
     page.route("**/jobs", lambda route: route.abort())
-    expect(page.locator("#lost")).to_contain_text("The server does not answer")
+    expect(page.locator("#lost")).to_contain_text("Not connected, trying again.")
     new = site.submit("add", a=3)
     page.unroute("**/jobs")
     expect(running).to_contain_text("dismissed")
@@ -119,10 +119,30 @@ def test_jobs_are_changed_together_and_each_outcome_is_told(quiet_page: Page, si
     quiet_page.go_back()
     quiet_page.go_back()
     quiet_page.locator(f"#job-{running}").get_by_role("button", name=f"Dismiss job {running[-8:]}").click()
-    expect(quiet_page.get_by_role("heading", level=1)).to_have_text("1 of 1 job dismissed")
+    expect(quiet_page.get_by_text(f"Job {running[-8:]} is dismissed.")).to_be_visible()
+    expect(quiet_page.locator(f"#job-{running} .job a")).to_be_focused()
     assert site.store.status(running).status is Status.DISMISSED
-    quiet_page.get_by_role("link", name="Back to the jobs").click()
-    assert quiet_page.url.endswith("/jobs?processID=add%2Cgo-on")
+    assert quiet_page.url.endswith(f"/jobs?processID=add%2Cgo-on&dismissed={running}")
+
+
+def test_what_was_done_is_told_and_who_did_it_goes_on_from_the_next_row(page: Page, site: Mill) -> None:
+    jobs = [site.submit("add", a=number) for number in range(4)]
+    for job_id in jobs:
+        site.ended(job_id)
+    page.goto("/jobs?processID=add")
+    page.get_by_role("button", name=f"Remove job {jobs[2][-8:]}").click()
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    page.get_by_role("button", name="Remove 1 job and all its files").click()
+    expect(page.locator("#told")).to_have_text(f"Job {jobs[2][-8:]} is removed, with all of its files.")
+    expect(page.locator(f"#job-{jobs[1]} .job a")).to_be_focused()
+    assert page.url.endswith("/jobs?processID=add")
+    for job_id in jobs[:2]:
+        page.get_by_role("checkbox", name=f"Choose job {job_id[-8:]}").check()
+    page.get_by_role("button", name="Remove those that have ended").click()
+    page.get_by_role("button", name="Remove 2 jobs and all their files").click()
+    expect(page.locator("#told")).to_have_text("2 jobs are removed, with all of their files.")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    expect(page.locator(f"#job-{jobs[3]}")).to_be_visible()
 
 
 def test_a_row_offers_what_its_reader_may(open_page: OpenPage, guarded: Mill, tokens: dict[str, str]) -> None:

@@ -60,7 +60,7 @@ def check_page(answer: Any) -> None:
             assert urlsplit(attributes.get(led, "")).scheme.lower() in ("", "http", "https"), attributes
         if name in LOADED:
             loaded = attributes[LOADED[name]]
-            ours = loaded.startswith(f"{origin}/") and "/static/" in loaded
+            ours = (loaded.startswith(f"{origin}/") and "/static/" in loaded) or loaded.startswith("#")
             assert ours or (name == "link" and attributes["rel"] == "alternate"), attributes
         for sent in ("action", "formaction"):
             assert urljoin(answer.request.url, attributes.get(sent, "")).startswith(f"{origin}/"), attributes

@@ -3,6 +3,7 @@
 import { begun } from "./kept.js";
 import { copy, head, morph, repeat } from "./live.js";
 import { Tail } from "./log.js";
+import { say } from "./page.js";
 import { attach } from "./results.js";
 
 const EVERY = 5000, HIDDEN = 15000; // ms
@@ -21,24 +22,16 @@ function dressLog() {
   if (pre && tail?.pre !== pre) tail = new Tail(pre);
 }
 
-/** A change of state is told to who does not see it. */
-function announce(fresh) {
-  const line = document.getElementById("said-live");
-  const status = fresh.getElementById("said-live").dataset.status;
-  if (status !== line.dataset.status) {
-    line.dataset.status = status;
-    line.textContent = `The job is ${status} now.`;
-  }
-}
-
-/** Make the page what it is now. Whether there will be more. */
+/** Make the page what it is now. Whether there will be more. A change of state is told; who used what is gone is led on. */
 async function turn() {
   const fresh = await copy();
   const log = document.getElementById("log");
   if (log) log.toggleAttribute("data-still", !following()); // who reads in a log is not shown another
+  const state = job.dataset.toldState, used = job.contains(document.activeElement);
   morph(job, fresh.getElementById("job"));
   head(fresh);
-  announce(fresh);
+  if (used && !job.contains(document.activeElement)) job.querySelector("h1").focus();
+  if (state !== job.dataset.toldState) say(job.dataset.toldState);
   dressLog();
   await follow();
   if (!running()) attach(job);

@@ -1,5 +1,6 @@
 // The list of jobs: rows are renewed in place; new jobs are announced, and do not push the rows away.
 import { copy, morph, repeat } from "./live.js";
+import { say } from "./page.js";
 
 const EVERY = 3000, HIDDEN = 30000; // ms
 const first = !new URLSearchParams(location.search).has("cursor");
@@ -32,7 +33,9 @@ function announce(count) {
   const link = document.createElement("a");
   link.href = location.href;
   link.textContent = count === 1 ? "Show it" : "Show them";
-  line.append(`${count} new job${count === 1 ? "" : "s"}. `, link);
+  const text = `${count} new job${count === 1 ? "" : "s"}.`;
+  line.append(`${text} `, link);
+  say(text);
 }
 
 /** The buttons for the chosen jobs are of use once there are some. */

@@ -1,12 +1,17 @@
 // Renews parts of this page in place from a fetched copy of it: no script knows how they are made.
 // Elements keep their identity, so focus, selection, scroll and ticked boxes stay.
-import { dress } from "./page.js";
+import { dress, say } from "./page.js";
 
+const PATIENCE = 10000; // ms: after a sleep, an answer may be waited for on a connection that is no more
+const GONE = [401, 403, 404, 410]; // statuses after which nothing more comes
 const OWN = new Set(["open", "style"]); // set by the reader, or by a script
 
-/** Make an element like another one. What is [data-still], with the same id, stays as it is. */
+/**
+ * Make an element like another one. What is [data-still], with the same id, stays as it is. A form that does something
+ * else is another one: who is about to press its button must not press that of the new one.
+ */
 export function morph(old, fresh) {
-  if (old.nodeName !== fresh.nodeName || old.id !== fresh.id) {
+  if (old.nodeName !== fresh.nodeName || old.id !== fresh.id || actionOf(old) !== actionOf(fresh)) {
     old.replaceWith(fresh);
     return;
   }
@@ -23,6 +28,8 @@ export function morph(old, fresh) {
   }
   morphChildren(old, fresh);
 }
+
+const actionOf = (element) => element.getAttribute?.("action");
 
 function morphChildren(old, fresh) {
   let at = old.firstChild;
@@ -46,8 +53,8 @@ function morphChildren(old, fresh) {
 
 /** A copy of this page as it is now. Throws a Gone for a page that is not there any more, an Error for no answer. */
 export async function copy() {
-  const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-  if (response.status >= 400 && response.status < 500) throw new Gone(response.status);
+  const response = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE) });
+  if (GONE.includes(response.status)) throw new Gone(response.status);
   if (!response.ok) throw new Error(response.statusText);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   dress(fresh);
@@ -64,8 +71,8 @@ export function head(fresh) {
 }
 
 /**
- * Do something again and again: every so many ms, less often while nobody looks. `turn` says whether to go on.
- * What is given does it now.
+ * Do something again and again: every so many ms, less often while nobody looks, at once when somebody comes back or
+ * the network does. `turn` says whether to go on. What is given does it now.
  */
 export function repeat(turn, every, hidden) {
   let timer, busy = false, asked = false, over = false;
@@ -82,13 +89,13 @@ export function repeat(turn, every, hidden) {
       over = error instanceof Gone;
     }
     busy = false;
-    if (over) document.removeEventListener("visibilitychange", look);
+    if (over) wakes.abort();
     else timer = setTimeout(now, asked ? 500 : document.hidden ? hidden : every);
   }
-  function look() {
-    if (!document.hidden) now();
-  }
-  document.addEventListener("visibilitychange", look);
+  const wakes = new AbortController(), { signal } = wakes;
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) now(); }, { signal });
+  addEventListener("online", now, { signal });
+  addEventListener("pageshow", (event) => { if (event.persisted) now(); }, { signal });
   timer = setTimeout(now, every);
   return now;
 }
@@ -97,9 +104,11 @@ export function repeat(turn, every, hidden) {
 function lost(error) {
   const line = document.getElementById("lost") ?? made();
   const text = error === null ? "" : error instanceof Gone ? gone(error.message)
-    : "The server does not answer. This page tries again, and shows what it knew until now.";
-  if (line.textContent !== text) line.textContent = text;
+    : "Not connected, trying again. This page shows what it knew until now.";
+  if (line.textContent === text) return;
+  line.textContent = text;
   line.hidden = !text;
+  if (!text) say("Connected again.");
 }
 
 function gone(status) {
@@ -112,6 +121,7 @@ function made() {
   line.id = "lost";
   line.className = "box failed";
   line.setAttribute("role", "alert");
+  line.hidden = true;
   document.getElementById("content").prepend(line);
   return line;
 }

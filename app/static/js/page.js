@@ -26,14 +26,35 @@ export function setTimes(root = document) {
   }
 }
 
-/** Put a text into the clipboard, and say so on the button for a moment. */
+let saying = 0;
+
+/** Tell something to who does not see it, politely. The region is emptied before, so that the same is told again. */
+export function say(text) {
+  const line = document.getElementById("told");
+  line.textContent = "";
+  clearTimeout(saying);
+  saying = setTimeout(() => { line.textContent = text; }, 150);
+}
+
+/** Put a text into the clipboard, and say so, on the button for a moment. */
 export async function copy(text, button) {
   const said = await navigator.clipboard.writeText(text).then(() => "Copied", () => "Select and copy it yourself");
   if (!labels.has(button)) labels.set(button, [...button.childNodes]); // which it may not have at the moment
   button.textContent = said;
+  say(said);
   setTimeout(() => button.replaceChildren(...labels.get(button)), 1500);
 }
 const labels = new WeakMap();
+
+/** What a form did that led here is told once: an address that is kept, or loaded again, does not tell it again. */
+function tell() {
+  const text = document.querySelector("[data-told]")?.textContent;
+  if (!text) return;
+  say(text);
+  const address = new URL(location.href);
+  for (const name of ["said", "removed", "dismissed"]) address.searchParams.delete(name);
+  history.replaceState(null, "", address);
+}
 
 /** Make a page, or a copy of one, what it is with scripts. <button data-copy="id of an element"> is hidden without. */
 export function dress(root = document) {
@@ -47,4 +68,5 @@ document.addEventListener("click", (event) => {
 });
 
 dress();
+tell();
 setInterval(setTimes, 10000);
