@@ -33,8 +33,10 @@ Box = tuple[float, float, float, float]  # min x, min y, max x, max y
 STRIP = 256  # rows held in memory at a time
 TIMEOUT = 60.0  # seconds without a byte
 LARGEST_ITEM = 16 * 1024 * 1024  # bytes
+LONGEST_WORDS = 500  # bytes of an answer that is no file
 LARGEST_FILE = 2 * 1024 * 1024 * 1024  # bytes, from a server that gives no part of it
 PIECE = 1024 * 1024  # bytes
+BUSY = (429, 503)  # GDAL tries again then
 PICTURES = {"visual", "thumbnail", "overview"}  # roles of assets whose colours are stretched: no measurement
 GDAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no question for files beside the one that is asked for
@@ -126,14 +128,21 @@ def read_json(place: str) -> tuple[dict[str, Any], str]:
             found = json.loads(content) if len(content) <= LARGEST_ITEM else None
             place = answer.url
     except HTTPError as error:
-        error.close()
-        raise SystemExit(f"crop: --input-item: {place} cannot be read: HTTP {error.code} {error.reason}") from error
+        raise SystemExit(f"crop: --input-item: {place} cannot be read: {told(error)}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise SystemExit(f"crop: --input-item: {place} cannot be read: {reason}") from error
     if not isinstance(found, dict):
         raise SystemExit(f"crop: --input-item: {place} is no JSON object of at most {LARGEST_ITEM} bytes")
     return found, place
+
+
+def told(error: HTTPError) -> str:
+    """What a server answers instead of a file, in its own words where those are plain: a proxy says there why."""
+    with error:
+        plain = error.headers.get_content_type() == "text/plain"
+        words = " ".join(error.read(LONGEST_WORDS).decode(errors="replace").split()) if plain else ""
+        return f"HTTP {error.code} {error.reason}" + (f": {words}" if words else "")
 
 
 def bands(item: dict[str, Any], place: str) -> Iterator[Band]:
@@ -183,7 +192,9 @@ def readable(href: str) -> Iterator[str]:
     """
     try:
         answer = urlopen(Request(href, headers={"Range": "bytes=0-0"}), timeout=TIMEOUT)
-    except HTTPError as error:  # GDAL tries again where that may help, and says what it is
+    except HTTPError as error:
+        if error.code not in BUSY:
+            raise SystemExit(f"crop: {href} cannot be read: {told(error)}") from error
         error.close()
         yield f"/vsicurl/{href}"
         return
