@@ -49,7 +49,8 @@ from geomill.jobstore import (
 from geomill.jobstore.home import HomeGone
 from geomill.processes import BadInput
 from geomill.processes.deployed import DuplicatedProcess, NoSuchVersion
-from geomill.processes.records import CorruptProcess, NoSuchProcess
+from geomill.processes.describe import is_scarce
+from geomill.processes.records import CorruptProcess, NoSuchProcess, NotKnownYet
 
 if TYPE_CHECKING:
     from geomill.app.server import Geomill
@@ -191,6 +192,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     TooManyJobs: Problem(
         429, "too-many-jobs", "Too many jobs", "As many jobs of one caller wait as may; it says when to try again."
     ),
+    NotKnownYet: BUSY,
     QueueFull: BUSY,
     ServerBusy: BUSY,
     StoreBusy: BUSY,
@@ -269,11 +271,8 @@ def problem_of(error: Exception) -> Problem:
 
 def _exhausted(error: Exception) -> bool:
     """Whether the host has no more of something that comes back: descriptors, processes, threads, memory."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN) or isinstance(error, MemoryError):
-        return True
     no_file = isinstance(error, sqlite3.OperationalError) and "unable to open" in str(error)
-    return no_file or str(error) == "can't start new thread"
+    return no_file or is_scarce(error)
 
 
 def init_app(app: Flask) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
 import importlib
 import importlib.util
 import json
@@ -27,6 +28,7 @@ GEO = {"geopandas", "numpy", "pandas", "pyproj", "rasterio", "scipy", "shapely",
 NEWPID, NEWNS, NEWUSER = 0x20000000, 0x20000, 0x10000000
 MS_REC_PRIVATE, MS_NOSUID_NODEV_NOEXEC = 0x4000 | 0x40000, 2 | 4 | 8
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+SCARCE = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 ENDINGS = {signal.SIGCHLD, signal.SIGTERM}
 PATIENCE = 5.0  # seconds to kill what a file left behind
 
@@ -120,6 +122,12 @@ def reason(error: BaseException, path: Path) -> str:
     return f"{type(error).__name__}{': ' if text else ''}{text}{f' (line {line})' if line else ''}"
 
 
+def is_scarce(error: BaseException) -> bool:
+    """Whether the host has no more of something that comes back: processes, threads, memory, descriptors."""
+    number = error.errno if isinstance(error, OSError) else None
+    return number in SCARCE or isinstance(error, MemoryError) or str(error) == "can't start new thread"
+
+
 def main(package: Path, path: Path) -> NoReturn:
     """Print the description of a file as one line of JSON, and nothing of what the file prints."""
     process, out = os.getpid(), os.dup(1)
@@ -133,7 +141,8 @@ def main(package: Path, path: Path) -> NoReturn:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
         line = json.dumps({"error": f"ended with exit code {code} while being loaded"})
     except BaseException as error:
-        line = json.dumps({"error": reason(error, path), "missing": isinstance(error, ImportError)})
+        why = {"missing": isinstance(error, ImportError), "scarce": int(is_scarce(error))}
+        line = json.dumps({"error": reason(error, path), **why})
     if os.getpid() == process:  # a file may fork, and both come back
         _print(out, line)
     os._exit(0)
@@ -186,7 +195,11 @@ def _first(libc: Any, run: Callable[[], NoReturn]) -> NoReturn:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None)
     libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID_NODEV_NOEXEC, None)
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        _print(1, json.dumps({"error": f"cannot be loaded: {error.strerror}", "scarce": 1}))
+        os._exit(0)
     if child == 0:
         _run(run)
     ended = status = 0
@@ -206,7 +219,8 @@ def execute(command: list[str]) -> NoReturn:
     try:
         os.execv(command[0], command)
     except OSError as error:
-        _print(1, json.dumps({"error": f"{command[0]} cannot be started: {error.strerror}", "missing": True}))
+        why = {"missing": True, "scarce": int(is_scarce(error))}
+        _print(1, json.dumps({"error": f"{command[0]} cannot be started: {error.strerror}", **why}))
     os._exit(0)
 
 

@@ -25,10 +25,16 @@ class Folder:
 
 @dataclass(frozen=True)
 class Broken:
-    """A file that is no process, though it should be one, and why."""
+    """A file that is no process, though it should be one, and why. again: it is tried again soon, as nobody knows."""
 
     path: Path
     reason: str
+    again: bool = False
+
+    def __str__(self) -> str:
+        """A sentence."""
+        means = "is not known yet, and is tried again" if self.again else "is no process"
+        return f"{self.path} {means}: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from geomill.processes.describe import is_scarce
 from geomill.processes.records import CorruptProcess
 
 HERE = Path(__file__).parent
@@ -29,6 +30,7 @@ MOST = 16 * 2**20  # bytes of a description that are read
 UNWRITABLE = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 KEPT_VARIABLES = {"HOME", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER"}
 KEPT_PREFIXES = ("GDAL_", "LC_", "PROJ_")
+FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # what is only described computes nothing
 
 
 class Record(TypedDict, total=False):
@@ -38,6 +40,7 @@ class Record(TypedDict, total=False):
     error: str
     missing: bool  # a library or an interpreter was: it may be there later
     late: bool  # time or memory ran out, which may be the host's fault
+    scarce: int  # the host had too little of something, which is no fault of the file: how often in a row
     when: float
     siblings: int  # of the newest file in the folder, its time: a neighbour that was at fault may be mended
 
@@ -96,13 +99,13 @@ class Packages:
                     return known
                 record = self._describe(digest, interpreter, path)
                 record["when"], record["siblings"] = time.time(), siblings
-                replace(self._record(digest, interpreter, path), json.dumps(record).encode(), durable=False)
+                if not record.get("scarce"):  # nothing that was learnt
+                    replace(self._record(digest, interpreter, path), json.dumps(record).encode(), durable=False)
                 return record
         except (OSError, ValueError, Timeout) as error:  # the middle one: a null in a path
             if is_unwritable(error):
                 return self._describe_aside(digest, interpreter, path, siblings)
-            problem = f"could not be described: {getattr(error, 'strerror', None) or error}"
-            return Record(error=problem, missing=True, when=time.time(), siblings=siblings)
+            return undescribed(error, siblings)
 
     def _describe_aside(self, digest: str, interpreter: str | None, path: Path, siblings: int) -> Record:
         """The same, where nothing can be written beside the contents."""
@@ -113,7 +116,7 @@ class Packages:
                     raise OSError("it has changed meanwhile")
                 record = elsewhere._describe(digest, interpreter, path)
         except OSError as error:
-            record = Record(error=f"could not be described: {error.strerror or error}", missing=True)
+            record = undescribed(error, siblings)
         record["when"], record["siblings"] = time.time(), siblings
         self._aside[self._record(digest, interpreter, path)] = record
         return record
@@ -145,13 +148,19 @@ class Packages:
 
     def _describe(self, digest: str, interpreter: str | None, path: Path) -> Record:
         """Run describe.py in a child of its own, and read the last line it prints."""
-        environment = kept_environment()
+        environment = kept_environment() | FEW_THREADS
         script = HERE / "describe.py"
         if interpreter:
             environment["PYTHONPATH"] = str(self.library())
             script = self.library() / "geomill" / "processes" / "describe.py"
         command = [interpreter or sys.executable, str(script), str(self.path(digest)), str(path)]
-        return _last(isolated(command, self.limit, environment, self.root))
+        return _last(*isolated(command, self.limit, environment, self.root))
+
+
+def undescribed(error: Exception, siblings: int) -> Record:
+    """The record of a file that nobody came to describe."""
+    problem = f"could not be described: {getattr(error, 'strerror', None) or error}"
+    return Record(error=problem, missing=True, scarce=int(is_scarce(error)), when=time.time(), siblings=siblings)
 
 
 def is_unwritable(error: Exception) -> bool:
@@ -164,10 +173,10 @@ def kept_environment() -> dict[str, str]:
     return {n: v for n, v in os.environ.items() if n in KEPT_VARIABLES or n.startswith(KEPT_PREFIXES)}
 
 
-def isolated(command: list[str], limit: float, environment: Mapping[str, str], root: Path) -> bytes:
+def isolated(command: list[str], limit: float, environment: Mapping[str, str], root: Path) -> tuple[bytes, bool]:
     """What a command prints, in a child of which nothing is left; in a last line of JSON, how it ended badly.
 
-    limit: seconds; root: a folder where it may be written down.
+    And whether that child was able to look after it. limit: seconds; root: a folder where it may be written down.
     """
     command = [sys.executable, "-I", "-S", str(HERE / "describe.py"), "--isolated", str(limit), *command]
     with tempfile.TemporaryFile(dir=root) as answer:  # a file: what a pipe holds open may never end
@@ -186,7 +195,7 @@ def isolated(command: list[str], limit: float, environment: Mapping[str, str], r
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         answer.seek(0)
-        return answer.read(MOST)
+        return answer.read(MOST), child.returncode == 0
 
 
 def described(root: Path, package: str, record: str, entry: str) -> dict[str, Any]:
@@ -211,12 +220,14 @@ def recorded(root: Path, package: str, record: str, entry: str) -> dict[str, Any
         raise CorruptProcess(entry, f"{record} of its package {package} is torn") from error
 
 
-def _last(printed: bytes) -> Record:
-    """The record in the last line that a describer printed."""
+def _last(printed: bytes, sound: bool) -> Record:
+    """The record in the last line that a describer printed. sound: it was looked after, however it ended."""
     with contextlib.suppress(ValueError, IndexError):
         record = json.loads(printed.splitlines()[-1])
         if isinstance(record, dict) and ("processes" in record or "error" in record):
             return cast(Record, record)
+    if not sound:  # it could not begin what it was begun for
+        return Record(error="could not be described: the host has too few processes or too little memory", scarce=1)
     return Record(error="ended with exit code 0 while being loaded")
 
 

@@ -22,6 +22,16 @@ class NoSuchProcess(LookupError):
         return f"There is no process {self.process_id!r}.{meant}"
 
 
+class NotKnownYet(Exception):
+    """Nobody knows whether a process has this id: a file could not be described, for want of something of the host."""
+
+    retry_after = 5
+
+    def __str__(self) -> str:
+        why = "a process file could not be described, as this host had too few processes or too little memory"
+        return f"Whether there is a process {self.args[0]!r} is not known yet: {why}. It is tried again soon."
+
+
 class CorruptProcess(Exception):
     """What was kept of a process cannot be read: CorruptProcess(id, what is wrong)."""
 

@@ -23,16 +23,17 @@ from typing import Any
 
 from geomill.processes.deployed import Deployed
 from geomill.processes.folders import Broken, Folder, Folders, Found
-from geomill.processes.packages import SPARE, Packages, Record, is_unwritable
-from geomill.processes.records import LIMITS, CorruptProcess, Limits, NoSuchProcess, Process
+from geomill.processes.packages import SPARE, Packages, Record, is_unwritable, undescribed
+from geomill.processes.records import LIMITS, CorruptProcess, Limits, NoSuchProcess, NotKnownYet, Process
 
-__all__ = ["Broken", "CorruptProcess", "Folder", "Limits", "NoSuchProcess", "Process", "Registry"]
+__all__ = ["Broken", "CorruptProcess", "Folder", "Limits", "NoSuchProcess", "NotKnownYet", "Process", "Registry"]
 
 log = logging.getLogger(__name__)
 
 NAMED = re.compile(rb"\A(?:[^\n]*\n){0,4}?#\s*geomill:\s*python\s*=\s*([^\n]+?)\s*(?:\n|\Z)")
 PATIENCE = 3.0  # seconds that a listing waits for new files
 AGAIN = {"missing": 10.0, "late": 300.0}  # seconds after which an error that may pass is looked at again
+SCARCE_AGAIN = 30.0  # seconds, at most, when the host had too little of something; twice as many after each time
 SETTLED = 50_000_000  # ns: a file changed this lately may change again within the same tick of the file system's clock
 SLOTS = 4  # files described at a time
 
@@ -96,29 +97,31 @@ class Registry:
     def get(self, process_id: str) -> Process:
         """The process with an id; new files are waited for only if it is not among the others.
 
-        Raises NoSuchProcess, and CorruptProcess for one that was deployed and harmed.
+        Raises NoSuchProcess, NotKnownYet, and CorruptProcess for one that was deployed and harmed.
         """
         with contextlib.suppress(NoSuchProcess):
             return self.deployed.get(process_id)
         return self._in_folders(process_id)
 
     def _in_folders(self, process_id: str) -> Process:
-        """The process that a file gives, which nobody can deploy or undeploy. Raises NoSuchProcess."""
+        """The process that a file gives, which nobody can deploy or undeploy. Raises NoSuchProcess, NotKnownYet."""
         found, _ = self._folders.scan()
         deadline = time.monotonic() + self._packages.limit + SPARE
-        processes, _ = self._collect(found)
+        processes, broken = self._collect(found)
         waiting = set() if any(process.id == process_id for process in processes) else self._describe_new(found)
         while True:
             for process in processes:
                 if process.id == process_id:
                     return process
             if not waiting or time.monotonic() > deadline:
+                if any(each.again for each in broken):
+                    raise NotKnownYet(process_id)
                 known = [process.id for process in (*self.deployed.list(), *processes)]
                 raise NoSuchProcess(process_id, known)
             _, waiting = concurrent.futures.wait(
                 waiting, deadline - time.monotonic(), return_when=concurrent.futures.FIRST_COMPLETED
             )
-            processes, _ = self._collect(found, remembered=True)  # what was there when we were asked
+            processes, broken = self._collect(found, remembered=True)  # what was there when we were asked
 
     def _survey(self) -> tuple[builtins.list[Process], builtins.list[Broken]]:
         found, misconfigured = self._folders.scan()
@@ -137,7 +140,7 @@ class Registry:
             if known is None or known.record is None:
                 continue
             if "error" in known.record:
-                broken.append(Broken(file.path, known.record["error"]))
+                broken.append(_broken(file, known.record))
             for described in known.record.get("processes", ()):
                 process = self._process(file, known, described)
                 first = processes.setdefault(process.id, process)
@@ -197,13 +200,17 @@ class Registry:
             return hashlib.sha256(content).hexdigest(), False
 
     def _describe_new(self, found: Sequence[Found]) -> set[concurrent.futures.Future[None]]:
-        """Begin to describe what is due, and give what is worth waiting for: not an error looked at once more."""
+        """Begin to describe what is due, and give what is worth waiting for: not an error looked at once more.
+
+        Where the host had too little of something there was no look before.
+        """
         waiting = set()
         for file in found:
             known = self._known(file)
             if known and known.digest and _due(known.record, file):
                 future = self._begin(file, known)
-                if known.record is None or known.record.get("siblings") != file.siblings:
+                record = known.record
+                if record is None or record.get("scarce") or record.get("siblings") != file.siblings:
                     waiting.add(future)
         return waiting
 
@@ -217,19 +224,34 @@ class Registry:
         def work() -> None:
             try:
                 with pending.slots:
-                    record = self._packages.describe(*key, file.siblings, older)
-                if "error" in record and record["error"] != (known.record or {}).get("error"):
-                    log.warning("%s is no process: %s", file.path, record["error"])
-                self._memo[file.path] = dataclasses.replace(known, record=record)
+                    self._learn(file, known, self._packages.describe(*key, file.siblings, older))
             finally:
                 with pending.lock:
                     pending.futures.pop(key).set_result(None)
 
         with pending.lock:
-            if key not in pending.futures:
-                pending.futures[key] = concurrent.futures.Future()
+            if key in pending.futures:
+                return pending.futures[key]
+            future = pending.futures[key] = concurrent.futures.Future()
+            try:
                 threading.Thread(target=work, name=f"describe {file.path.name}", daemon=True).start()
-            return pending.futures[key]
+            except RuntimeError as error:  # there is none to be had
+                self._learn(file, known, undescribed(error, file.siblings))
+                pending.futures.pop(key).set_result(None)
+            return future
+
+    def _learn(self, file: Found, known: _Known, record: Record) -> None:
+        """Remember what describing a file gave, and say what is new about it."""
+        before: Record = known.record or {}
+        if record.get("scarce"):
+            record["scarce"] = before.get("scarce", 0) + 1
+        if "error" in record and record["error"] != before.get("error"):
+            log.warning("%s", _broken(file, record))
+        self._memo[file.path] = dataclasses.replace(known, record=record)
+
+
+def _broken(file: Found, record: Record) -> Broken:
+    return Broken(file.path, record["error"], bool(record.get("scarce")))
 
 
 def _due(record: Record | None, file: Found) -> bool:
@@ -237,4 +259,6 @@ def _due(record: Record | None, file: Found) -> bool:
     if record is None or "error" not in record:
         return record is None
     age = time.time() - record.get("when", 0)
+    if times := record.get("scarce"):
+        return age > min(2.0**times, SCARCE_AGAIN)
     return record.get("siblings") != file.siblings or any(record.get(kind) and age > AGAIN[kind] for kind in AGAIN)

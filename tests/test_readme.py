@@ -9,171 +9,40 @@ import json
 import os
 import pty
 import re
-import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import pytest
-from support import leaks, mills
-from support.waiting import until
+from support.documented import (
+    ADDRESS,
+    HOME,
+    JOB,
+    README,
+    ROOT,
+    Mill,
+    Place,
+    blocks,
+    check,
+    commands,
+    first,
+    kind,
+    pattern,
+    place,
+    run,
+    started,
+)
 
-from geomill.app.config import Settings
-from geomill.app.engine.client import Engine, open_store
 from geomill.app.sandbox import bubblewrap
 
-ROOT = Path(__file__).parents[1]
-README, API, WRITING, OPERATING, DEPLOYING = (
-    (ROOT / name).read_text()
-    for name in (
-        "README.md",
-        "docs/api.md",
-        "docs/writing-processes.md",
-        "docs/operating.md",
-        "docs/deploying-packages.md",
-    )
+API, WRITING, OPERATING, DEPLOYING = (
+    (ROOT / "docs" / name).read_text()
+    for name in ("api.md", "writing-processes.md", "operating.md", "deploying-packages.md")
 )
-ADDRESS, HOME = "127.0.0.1:8080", "/home/ada"  # as the README has them
-SECONDS = 30.0  # for a job to come as far as a page shows it
-JOB = r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
-WILD = {
-    JOB: r"([0-9a-f-]{36})",
-    r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
-    r"\.\.\.": r".*",
-}
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-
-
-class Command(NamedTuple):
-    """A line after "$ ", with what the README shows below it."""
-
-    line: str
-    shown: str
-
-
-def blocks(language: str, page: str = README) -> list[str]:
-    """The contents of a page's blocks in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-
-
-def commands(block: str) -> list[Command]:
-    """The commands of a console block; one goes on over lines while a quote is open."""
-    found: list[Command] = []
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        lines = part.splitlines()
-        count = next(n for n in range(1, len(lines) + 1) if _is_whole("\n".join(lines[:n])))
-        found.append(Command("\n".join(lines[:count]), "\n".join(lines[count:])))
-    return found
-
-
-def _is_whole(line: str) -> bool:
-    try:
-        shlex.split(line)
-    except ValueError:  # no closing quotation
-        return False
-    return True
-
-
-def kind(command: Command) -> str:
-    """Who runs a command here: "make" is left to people and .ci/run, "serve" and "gunicorn" go on in the background."""
-    for word in ("make", "serve", "gunicorn"):
-        if re.search(rf"(^|[ /]){word} ", command.line):
-            return word
-    return "client"
-
-
-def pattern(shown: str) -> str:
-    """What an output has to match: ids, times and "..." are open, a line of "..." alone is any number of lines."""
-    lines = [r"(?:.*\n)*?" if line == "..." else _line(line) + r"\n" for line in shown.splitlines()]
-    return "".join(lines)
-
-
-def _line(line: str) -> str:
-    parts = re.split("(" + "|".join(WILD) + ")", line)
-    return "".join(
-        next((regex for wild, regex in WILD.items() if re.fullmatch(wild, part)), re.escape(part)) for part in parts
-    )
-
-
-def first(word: str) -> Command:
-    """The README's first command of a kind."""
-    return next(command for block in blocks("console") for command in commands(block) if kind(command) == word)
-
-
-class Place(NamedTuple):
-    """A copy of the folder a page speaks of: what is needed of it, and the files that the page tells to write."""
-
-    folder: Path
-    environ: Mapping[str, str]
-
-    @property
-    def settings(self) -> Settings:
-        """Those of a server that is started there."""
-        return Settings.load(self.environ)
-
-
-@contextmanager
-def place(*languages: str, page: str = README) -> Iterator[Place]:
-    """Such a copy with the files that a page shows in these languages, and names in their first line."""
-    root = Path(tempfile.mkdtemp(prefix="readme-", dir="/tmp")).resolve()  # sockets need a short path
-    folder = root / "geomill"
-    folder.mkdir()
-    (folder / ".venv").symlink_to(sys.prefix)  # whatever these tests run in
-    for name in ("wsgi.py", "gunicorn.conf.py"):
-        shutil.copyfile(ROOT / name, folder / name)
-    for name in ("virginia", "water-bodies"):
-        shutil.copytree(ROOT / "examples" / name, folder / "examples" / name)
-    for content in (content for language in languages for content in blocks(language, page)):
-        if name := re.match(r"# ([\w/-]+\.\w+)\n", content):
-            (folder / name[1]).parent.mkdir(exist_ok=True)
-            (folder / name[1]).write_text(content)
-    unwanted = {"XDG_DATA_HOME", "PYTHONPATH"}
-    environ = {name: value for name, value in mills.environ({}).items() if name not in unwanted}
-    here = Place(folder, environ | {"HOME": str(root), "GEOMILL_RUNTIME_DIR": str(root / "run")})
-    mills.furnish(here.settings.home)
-    try:
-        yield here
-    finally:
-        shutil.rmtree(root)
-
-
-@contextmanager
-def started(line: str, place: Place) -> Iterator[tuple[str, str]]:
-    """A server, started by a command on a terminal: its first line with an address in it, and that as host:port."""
-    ours, theirs = pty.openpty()
-    server = subprocess.Popen(
-        ["bash", "-c", f"exec env {line}"], cwd=place.folder, env=place.environ, stdout=theirs, stderr=theirs, text=True
-    )
-    os.close(theirs)
-    screen = open(ours)
-    try:
-        said = next((line for line in screen if "http://" in line), "")
-        address = re.search(r"http://([\w.:]+)", said)
-        assert address, f"{line} did not start"
-        engine = Engine(place.settings, open_store(place.settings))
-        leaks.share(server.pid)
-        leaks.share(until(lambda: engine.ask({"op": "hello"}, 2.0))["pid"])
-        yield said, address[1]
-    finally:
-        mills.stop(server, place.settings)
-        screen.close()
-
-
-class Mill(NamedTuple):
-    """The README's server, on a free port. said: its first line; address: host:port."""
-
-    page: str
-    place: Place
-    said: str
-    address: str
 
 
 @pytest.fixture(scope="module")
@@ -185,32 +54,10 @@ def mill(request: pytest.FixtureRequest) -> Iterator[Mill]:
             yield Mill(request.param, here, said, address)
 
 
-def run(lines: Sequence[str], mill: Mill) -> str:
-    """What commands print, one after the other in one shell."""
-    done = subprocess.run(
-        ["bash", "-c", "\n".join(["exec 2>&1", *lines]).replace(ADDRESS, mill.address)],
-        cwd=mill.place.folder, env=mill.place.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-        timeout=60,
-    )  # fmt: skip
-    printed = done.stdout.replace("\r\n", "\n").strip("\n")
-    return f"{printed}\n" if printed else ""
-
-
-def only_reads(command: Command) -> bool:
-    """Whether a command may be given again, until a job has come as far as the page shows it."""
-    return command.line.startswith("curl ") and not re.search(r" -(d|X) ", command.line)
-
-
 @pytest.mark.parametrize("mill", [README], indirect=True, ids=["readme"])
 def test_the_server_says_what_the_readme_shows(mill: Mill) -> None:
     shown = first("serve").shown.replace(ADDRESS, mill.address).replace(HOME, mill.place.environ["HOME"])
     assert re.fullmatch(pattern(shown), mill.said)
-
-
-def clients(page: str) -> list[list[Command]]:
-    """The console blocks of a page in which a server is asked something."""
-    found = map(commands, blocks("console", page))
-    return [block for block in found if {kind(command) for command in block} == {"client"}]
 
 
 runs_packages = pytest.mark.skipif(
@@ -226,20 +73,7 @@ RUN = [
 
 @pytest.mark.parametrize("mill", RUN, indirect=True)
 def test_a_command_prints_what_the_page_shows(mill: Mill) -> None:
-    ids: dict[str, str] = {}  # of the page's jobs: what they are here
-    for block in clients(mill.page):
-        exports: list[str] = []
-        for command in block:
-            if command.line.startswith("export "):
-                exports.append(command.line)
-            line = re.sub(JOB, lambda found: ids.get(found[0], found[0]), command.line)
-            expected = re.compile(pattern(command.shown.replace(ADDRESS, mill.address)))
-            deadline = time.monotonic() + (SECONDS if only_reads(command) else 0)
-            while not (found := expected.fullmatch(printed := run([*exports, line], mill))):
-                assert time.monotonic() < deadline, f"{line}:\n{printed}"
-                time.sleep(0.1)
-            for theirs, ours in zip(re.findall(JOB, command.shown), found.groups(), strict=True):
-                assert ids.setdefault(theirs, ours) == ours, f"{line}: another job than before"
+    check(mill)
 
 
 def test_the_line_for_cron_removes_the_jobs_that_failed() -> None:

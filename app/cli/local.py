@@ -59,9 +59,9 @@ class Local(Service):
         sent = {name.lower(): value for name, value in reply.headers.items()}
         return Reply(reply.status_code, sent, reply.iter_encoded(), url)
 
-    def broken(self) -> list[tuple[str, str]]:
+    def broken(self) -> list[str]:
         """Files that should be processes and are not, and why."""
-        return [(str(each.path), each.reason) for each in self._tenant.processes.broken()]
+        return [str(each) for each in self._tenant.processes.broken()]
 
     def execute(self, process_id: str, request: Json, *, wait: bool) -> Job | list[Output]:
         """Submit a job, and see that somebody starts it."""

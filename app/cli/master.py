@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 
 from gunicorn.arbiter import Arbiter
 
+from geomill.app import loglines
 from geomill.app.cli.worker import Named, relieve
 from geomill.app.engine import reaper
 
@@ -68,6 +69,7 @@ class Master(Arbiter):  # type: ignore[misc]  # without types
         """before: workers of the server's earlier life."""
         self.before = before
         self.ending = False
+        self._seldom = loglines.Seldom(10)
         super().__init__(app)
 
     def handle_hup(self) -> None:
@@ -116,6 +118,13 @@ class Master(Arbiter):  # type: ignore[misc]  # without types
         for pid, _ in left:
             os.kill(pid, signal.SIGKILL)  # a child that nobody has waited for is no other process
         log.info("Stopped.")
+
+    def spawn_workers(self) -> None:
+        """Called by gunicorn every second, while there are too few: where none can be forked now, one may be soon."""
+        try:
+            super().spawn_workers()
+        except OSError as error:
+            self._seldom.say(self.log.error_log, "no worker can be started, it is tried again: %s", error)
 
     def reap_workers(self) -> None:
         """Called by gunicorn, at the end again and again: a worker that was only forked then has heard nothing."""

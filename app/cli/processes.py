@@ -33,8 +33,8 @@ def ls(service: Service, as_json: bool) -> None:
         click.echo(show.pretty(found))
     elif found:
         click.echo(show.table([process.get(name) for name in ("id", "version", "title")] for process in found))
-    for path, reason in service.broken():
-        click.echo(show.clean(f"{path} is no process: {reason}"), err=True)
+    for sentence in service.broken():
+        click.echo(show.clean(sentence), err=True)
 
 
 @processes.command("describe")

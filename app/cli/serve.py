@@ -90,7 +90,7 @@ def look(settings: Settings, *, knows: bool) -> None:
     from geomill.processes import registry
 
     logging.getLogger(registry.__name__).setLevel(logging.ERROR)  # what is broken is said here
-    wrong = [f"{each.path} is no process: {show.clean(each.reason)}" for each in open_registry(settings).broken()]
+    wrong = [show.clean(str(each)) for each in open_registry(settings).broken()]
     if shortage := short_of_room(settings, *free(settings.home)):
         wrong.append(f"{settings.home}: {shortage}")
     for text in wrong:

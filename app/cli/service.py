@@ -81,7 +81,7 @@ class Service(ABC):
         """Summaries of all processes."""
         return self._pages(f"{self.url}/processes", "processes")
 
-    def broken(self) -> list[tuple[str, str]]:
+    def broken(self) -> list[str]:
         """Files that should be processes and are not, and why; no service tells, only a home."""
         return []
 

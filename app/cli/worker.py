@@ -9,6 +9,7 @@ import selectors
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -17,7 +18,7 @@ from typing import Any
 from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
-from geomill.app.engine import departure, reaper
+from geomill.app.engine import departure, reaper, threads
 from geomill.jobstore import files
 
 Named = tuple[int, int | None]  # pid and start time: a process beyond doubt
@@ -25,6 +26,19 @@ MOST = 4096  # connections that may wait to be accepted
 LINGER = 2.0  # seconds for a client to close a connection that was answered, or to send more
 LONGEST = 30.0  # seconds, however much it sends
 PIECE = 65536  # bytes
+
+
+class Pool(ThreadPoolExecutor):
+    """The threads that answer requests: as many as there are to be had, for what waits; one at least."""
+
+    def begin(self) -> None:
+        """Have one thread. Raises NoThreads."""
+        threads.insist(super()._adjust_thread_count)
+
+    def _adjust_thread_count(self) -> None:
+        """Called by submit, which has put the work into the queue; without a further thread it waits there."""
+        with suppress(RuntimeError):
+            super()._adjust_thread_count()
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # without types
@@ -44,6 +58,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # without types
         """Called by gunicorn, before the application is made."""
         os.umask(files.UMASK)
         super().init_process()
+
+    def get_thread_pool(self) -> Pool:
+        """Called by gunicorn, before anything is accepted."""
+        pool = Pool(self.cfg.threads)
+        pool.begin()
+        return pool
 
     def init_signals(self) -> None:
         """Called by gunicorn. Ctrl-C reaches every process of a terminal; the master decides what comes of it."""

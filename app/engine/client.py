@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from geomill.app.config import Settings, SettingsError
-from geomill.app.engine import departure, reaper
+from geomill.app.engine import departure, reaper, threads
 from geomill.app.engine.bond import Bond
 from geomill.app.engine.runtime import ELECTION, LOG, SOCKET, identity
 from geomill.app.engine.stores import read_job
@@ -69,12 +69,11 @@ class Engine:
     def serve(self, *, insist: bool = True) -> None:
         """Stand for this server from now on: keep a dispatcher alive as long as this process lives.
 
-        insist: one with other settings has to make way for ours.
+        insist: one with other settings has to make way for ours. Raises NoThreads.
         """
         self._stand()
-        threading.Thread(target=self._succeed, name="election", daemon=True).start()
-        if insist:
-            threading.Thread(target=self._greet, name="hello", daemon=True).start()
+        for name, work in (("election", self._succeed), *((("hello", self._greet),) if insist else ())):
+            threads.insist(threading.Thread(target=work, name=name, daemon=True).start)
 
     def start(self, job_id: str) -> None:
         """Wake the dispatcher for an accepted job. Never fails: a dispatcher to come finds the job in the store."""
@@ -239,7 +238,7 @@ class Engine:
                         start_dispatcher(self.settings, lock)
                 finally:
                     os.close(lock)
-            except (OSError, SettingsError) as error:
+            except (OSError, RuntimeError, SettingsError) as error:  # the middle one: no thread
                 log.error("no dispatcher can be started: %s", error)
                 time.sleep(1)
             time.sleep(_RETRY)

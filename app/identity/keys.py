@@ -63,7 +63,11 @@ class KeyStore:
                 return
             self._begun = now
             self._over.clear()
-        threading.Thread(target=self._run, name="issuer", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="issuer", daemon=True).start()
+        except RuntimeError:  # there is none to be had, and nobody fetches
+            self._over.set()
+            raise
 
     def _wait(self) -> None:
         if self._seats.acquire(blocking=False):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from geomill.app import links, pages
 from geomill.app.pages import runs
+from geomill.app.server import current_app
 
 MOST_KEYWORDS = 16
 
@@ -25,6 +26,7 @@ def page(document: dict[str, Any]) -> Response:
         keywords=[word for word, _ in words.most_common(MOST_KEYWORDS) if word not in kept],
         address=_address,
         last=runs.last(),
+        unknown=sum(each.again for each in current_app.processes.broken()),
         has=current_app.view_functions,
     )
 

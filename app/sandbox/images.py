@@ -86,7 +86,7 @@ def _installation(folder: Path) -> tuple[Path, ...]:
         lines = (root / "pyvenv.cfg").read_text().splitlines()
         told = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
         base = Path(told.get("home", folder))
-        return root, base.parent, base.resolve().parent
+        return root, root.resolve(), base.parent, base.resolve().parent
     return (root,) if folder.name == "bin" and (root / "lib").is_dir() else (folder,)
 
 

@@ -24,7 +24,9 @@ $graph:
       stac_items:
         type: string[]
         label: STAC items
-        doc: URLs of STAC items, one for each image. Their assets are read over HTTP, only the pixels that are needed.
+        doc: |
+          URLs of STAC items, one for each image. Their assets are read over HTTP: only the pixels that are needed, from a
+          server that answers Range requests.
       aoi:
         type: string
         label: Area of interest

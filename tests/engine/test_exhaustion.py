@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,18 +13,20 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from chaos.server import fresh
+from chaos.server import ended, fresh
 from support.mills import Mill, serving
 from support.waiting import until
 from urllib3.exceptions import HTTPError
 
 from geomill.app.config import Settings
+from geomill.app.engine import threads
 from geomill.app.engine.runtime import SOCKET
 from geomill.jobstore import JobStore, Status, StatusInfo
 from geomill.jobstore.fsck import check
 
 ROOT = os.geteuid() == 0
 USER = 1001  # somebody whom limits on the number of processes bind
+LONELY = 3_000_018  # and who is nobody else
 
 PROCESSES = '''
 import os, time
@@ -209,6 +212,61 @@ def test_a_host_without_processes_lets_jobs_wait() -> None:
         found = server.engine.ask({"op": "hello"}, 5.0)
         assert dispatcher and found and dispatcher["pid"] == found["pid"]
         server.retire()
+
+
+def processes_of(user: int) -> int:
+    """How many processes and threads this user has; what his limit counts."""
+    found = 0
+    for task in Path("/proc").glob("[0-9]*/task/[0-9]*"):
+        with suppress(OSError):
+            found += task.stat().st_uid == user
+    return found
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can become an ordinary user")
+def test_a_server_without_processes_or_threads_for_a_new_worker_waits_for_some() -> None:
+    with fresh(user=LONELY, workers="1", threads="4") as server, ended(server):
+        assert server.process
+        mill, log = Mill(server.url, server.process.pid, server.settings), server.root / "server.log"
+        until(lambda: reached(mill), 60)
+        (worker,) = mill.workers()
+        limit_processes(worker, 0)
+        with ThreadPoolExecutor(8) as pool:  # the threads that there are answer all
+            assert all(pool.map(lambda _: reached(mill), range(16)))
+        assert mill.workers() == [worker]
+
+        limit_processes(mill.pid, 0)
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: b"no worker can be started" in log.read_bytes(), 30)
+
+        def waits_for_threads() -> bool:  # how many processes there are changes, so that may not do at once
+            limit_processes(mill.pid, processes_of(LONELY) + 1)
+            return b"no thread can be started" in log.read_bytes()
+
+        until(waits_for_threads, 60)
+        for pid in (mill.pid, *mill.workers()):
+            limit_processes(pid, 10_000)
+        until(lambda: reached(mill), 60)
+        assert server.process.poll() is None and b"Traceback" not in log.read_bytes()
+        server.retire()
+
+
+def test_who_waits_for_a_thread_does_not_wait_for_ever() -> None:
+    tries: list[int] = []
+
+    def start() -> None:
+        tries.append(1)
+        raise RuntimeError("can't start new thread")
+
+    with pytest.raises(threads.NoThreads, match=r"no thread could be started for 0.3 s: .*ulimit -u, TasksMax"):
+        threads.insist(start, 0.3)
+    assert len(tries) == 3  # at once, after 0.1 s, and when it is time
+
+
+def limit_processes(pid: int, most: int) -> None:
+    """Change how many processes the lonely user may have, as a process of his is concerned; it may have ended."""
+    as_him = ("setpriv", f"--reuid={LONELY}", f"--regid={LONELY}", "--clear-groups")
+    subprocess.run([*as_him, "prlimit", f"--pid={pid}", f"--nproc={most}:"], stderr=subprocess.DEVNULL)
 
 
 def reached(mill: Mill, path: str = "/") -> bool:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -151,6 +156,51 @@ def test_an_item_over_http_gives_the_same_bytes_as_from_disk(work):
     with serving(VIRGINIA) as url:
         works("crop", *crop(f"{url}/item.json"))
     assert Path("crop_green.tif").read_bytes() == from_disk
+
+
+@contextmanager
+def bare(folder: Path, length: str = "") -> Iterator[str]:
+    """Python's own server of files, which gives no part of one: its host and port. length: that it pretends."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def send_header(self, keyword: str, value: str) -> None:
+            super().send_header(keyword, length if length and keyword == "Content-Length" else value)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Called for each request."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_server_that_gives_no_parts_is_asked_once_for_the_whole_file(work):
+    works("crop", *crop(VIRGINIA / "item.json"))
+    from_disk = Path("crop_green.tif").read_bytes()
+    with bare(VIRGINIA) as host:
+        log = works("crop", *crop(f"http://{host}/item.json"))
+    assert f"crop: {host} does not answer Range requests: the whole file is fetched, 1290805 bytes\n" in log
+    assert [(path.name, path.read_bytes()) for path in work.iterdir()] == [("crop_green.tif", from_disk)]
+
+
+@pytest.mark.parametrize(
+    "length, says",
+    [
+        (2**31 + 1, "{} does not answer Range requests, and the file has more than 2147483648 bytes: put it on a "),
+        (1_300_000, "{} broke off after 1290805 of 1300000 bytes"),
+    ],
+)
+def test_a_whole_file_that_cannot_be_had_is_not_the_fault_of_the_inputs(length, says, work):
+    assets = {"green": {"href": "green.tif", "eo:common_name": "green"}}
+    item = changed(work, **assets).read_bytes()
+    with bare(work) as items, bare(VIRGINIA, str(length)) as host:
+        (work / "item.json").write_bytes(item.replace(b'"green.tif"', f'"http://{host}/green.tif"'.encode()))
+        assert says.format(host) in fails("crop", *crop(f"http://{items}/item.json"))
 
 
 def test_an_item_from_elsewhere_is_not_let_at_the_files_here(work):

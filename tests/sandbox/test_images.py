@@ -76,6 +76,14 @@ def test_the_python_of_an_environment_brings_its_base(file: Path) -> None:
     assert {Path(sys.prefix), Path(sys.base_prefix)} <= set(image.readable())
 
 
+def test_an_environment_that_a_link_leads_to_is_read_where_it_is(file: Path) -> None:
+    (file.parent / ".venv").symlink_to(sys.prefix)
+    file.write_text('[x]\npython = ".venv/bin/python"\n')
+    image = ImageMap.load(file).find("x")
+    assert image is not None
+    assert {file.parent / ".venv", Path(sys.prefix).resolve()} <= set(image.readable())
+
+
 def test_no_file_is_an_empty_map() -> None:
     assert ImageMap.load(None).find("x") is None
 

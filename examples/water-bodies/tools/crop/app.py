@@ -1,6 +1,7 @@
 """Cut one band of a STAC item to an area of interest: crop_BAND.tif in the working directory.
 
-The pixels come straight from where the item says they are, over HTTP only those that are needed.
+The pixels come straight from where the item says they are; over HTTP only those that are needed, from a server that
+gives parts of a file, and the whole file from one that does not.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import json
 import math
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import numpy as np
 import rasterio
@@ -30,6 +33,10 @@ Box = tuple[float, float, float, float]  # min x, min y, max x, max y
 STRIP = 256  # rows held in memory at a time
 TIMEOUT = 60.0  # seconds without a byte
 LARGEST_ITEM = 16 * 1024 * 1024  # bytes
+LONGEST_WORDS = 500  # bytes of an answer that is no file
+LARGEST_FILE = 2 * 1024 * 1024 * 1024  # bytes, from a server that gives no part of it
+PIECE = 1024 * 1024  # bytes
+BUSY = (429, 503)  # GDAL tries again then
 PICTURES = {"visual", "thumbnail", "overview"}  # roles of assets whose colours are stretched: no measurement
 GDAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no question for files beside the one that is asked for
@@ -121,14 +128,21 @@ def read_json(place: str) -> tuple[dict[str, Any], str]:
             found = json.loads(content) if len(content) <= LARGEST_ITEM else None
             place = answer.url
     except HTTPError as error:
-        error.close()
-        raise SystemExit(f"crop: --input-item: {place} cannot be read: HTTP {error.code} {error.reason}") from error
+        raise SystemExit(f"crop: --input-item: {place} cannot be read: {told(error)}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise SystemExit(f"crop: --input-item: {place} cannot be read: {reason}") from error
     if not isinstance(found, dict):
         raise SystemExit(f"crop: --input-item: {place} is no JSON object of at most {LARGEST_ITEM} bytes")
     return found, place
+
+
+def told(error: HTTPError) -> str:
+    """What a server answers instead of a file, in its own words where those are plain: a proxy says there why."""
+    with error:
+        plain = error.headers.get_content_type() == "text/plain"
+        words = " ".join(error.read(LONGEST_WORDS).decode(errors="replace").split()) if plain else ""
+        return f"HTTP {error.code} {error.reason}" + (f": {words}" if words else "")
 
 
 def bands(item: dict[str, Any], place: str) -> Iterator[Band]:
@@ -152,18 +166,60 @@ def find_band(item: dict[str, Any], place: str, name: str) -> Band:
     return next(band for band in found if band.name == name)
 
 
-def opened(href: str, place: str) -> Any:
+@contextmanager
+def opened(href: str, place: str) -> Iterator[Any]:
     """The dataset of an asset of the item at this place. An item from elsewhere is not let at the files here."""
     parts = urlsplit(href)
     driver = "JP2OpenJPEG" if parts.path.lower().endswith(".jp2") else "GTiff"  # no other: they refer to other files
     if parts.scheme in ("http", "https"):
-        return rasterio.open(f"/vsicurl/{href}", driver=driver)
+        with readable(href) as path, rasterio.open(path, driver=driver) as dataset:
+            yield dataset
+        return
     if parts.scheme != "file" or not place.startswith("file:"):
         raise SystemExit(f"crop: {href} in item {place} cannot be read: only http and https are")
     path = Path(unquote(parts.path))
     if not path.is_file():
         raise SystemExit(f"crop: {href} is no file")
-    return rasterio.open(path, driver=driver)
+    with rasterio.open(path, driver=driver) as dataset:
+        yield dataset
+
+
+@contextmanager
+def readable(href: str) -> Iterator[str]:
+    """What GDAL opens for a file on the web: its address, or a copy where the server gives no part of it.
+
+    GDAL asks for parts alone. RFC 9110, 14.2: a server may answer with the whole instead.
+    """
+    try:
+        answer = urlopen(Request(href, headers={"Range": "bytes=0-0"}), timeout=TIMEOUT)
+    except HTTPError as error:
+        if error.code not in BUSY:
+            raise SystemExit(f"crop: {href} cannot be read: {told(error)}") from error
+        error.close()
+        yield f"/vsicurl/{href}"
+        return
+    with answer, tempfile.NamedTemporaryFile() as copy:
+        if answer.status == 200:
+            fetch(answer, copy, urlsplit(href).netloc, href)
+        yield copy.name if answer.status == 200 else f"/vsicurl/{href}"
+
+
+def fetch(answer: Any, copy: Any, host: str, href: str) -> None:
+    """Put the whole of a file into a copy of it."""
+    copied, size = 0, int(answer.headers.get("Content-Length") or 0)
+    said = f"{host} does not answer Range requests"
+    say(f"{said}: the whole file is fetched, {size or 'who knows how many'} bytes")
+    while size <= LARGEST_FILE and (piece := answer.read(PIECE)):
+        copied += copy.write(piece)
+        size = max(size, copied)
+    copy.flush()
+    if size > LARGEST_FILE:
+        raise SystemExit(
+            f"crop: {href} cannot be read: {said}, and the file has more than {LARGEST_FILE} bytes: "
+            "put it on a server that answers them, as nginx and object stores do"
+        )
+    if copied < size:
+        raise SystemExit(f"crop: {href} cannot be read: {host} broke off after {copied} of {size} bytes")
 
 
 def cut(dataset: Any, band: Band, area: Box, crs: CRS, path: str) -> None:

@@ -33,6 +33,7 @@ KINDS = [
 TIMES = ("datetime", "start_datetime", "end_datetime")
 TIMEOUT = 60.0  # seconds without a byte
 LARGEST_ITEM = 16 * 1024 * 1024  # bytes
+LONGEST_WORDS = 500  # bytes of an answer that is no file
 
 
 def main() -> None:
@@ -87,14 +88,21 @@ def read_json(place: str) -> Json:
             content = answer.read(LARGEST_ITEM + 1)
             found = json.loads(content) if len(content) <= LARGEST_ITEM else None
     except HTTPError as error:
-        error.close()
-        raise SystemExit(f"stac: --input-item: {place} cannot be read: HTTP {error.code} {error.reason}") from error
+        raise SystemExit(f"stac: --input-item: {place} cannot be read: {told(error)}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise SystemExit(f"stac: --input-item: {place} cannot be read: {reason}") from error
     if not isinstance(found, dict):
         raise SystemExit(f"stac: --input-item: {place} is no JSON object of at most {LARGEST_ITEM} bytes")
     return found
+
+
+def told(error: HTTPError) -> str:
+    """What a server answers instead of a file, in its own words where those are plain: a proxy says there why."""
+    with error:
+        plain = error.headers.get_content_type() == "text/plain"
+        words = " ".join(error.read(LONGEST_WORDS).decode(errors="replace").split()) if plain else ""
+        return f"HTTP {error.code} {error.reason}" + (f": {words}" if words else "")
 
 
 def add(source: Json, mask: Path) -> None:
