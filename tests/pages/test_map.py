@@ -179,7 +179,8 @@ OVERLAPS = """() => {
     const hit = taken.find(([each, other]) =>
       each !== label && left < other.right && right > other.left && top < other.bottom && bottom > other.top);
     if (hit) texts.push(`${label.textContent} lies on ${hit[0].textContent || hit[0].className}`);
-    if (left < map.left || right > map.right || top < map.top || bottom > map.bottom) texts.push(`${label.textContent} is cut`);
+    const inside = left >= map.left && right <= map.right && top >= map.top && bottom <= map.bottom;
+    if (!inside) texts.push(`${label.textContent} is cut`);
   }
   return { count: labels.length, texts };
 }"""
@@ -236,7 +237,8 @@ def test_tiles_come_from_the_host_of_the_settings_and_from_no_other(open_page: O
     asked: list[str] = []
     forbidden: list[str] = []
     with tile_server(asked) as tiles, tile_server(forbidden) as other:
-        settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", tiles=f"{tiles}/{{z}}/{{x}}/{{y}}.png")
+        template = f"{tiles}/{{z}}/{{x}}/{{y}}.png"
+        settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", tiles=template)
         settings.home.mkdir()
         app = create_app(settings)
         job = create(app.jobs, durable=False)
