@@ -113,6 +113,7 @@ class _Looking:
 
     def __post_init__(self) -> None:
         self.files = {str(file.file): file for result in self.results.values() for file in result.files()}
+        self.alone = {result.file for result in self.results.values()}  # files that are outputs, and shown as such
         self.where = stac.where({path: file.size for path, file in self.files.items()}, self._at)
 
     def output(self, name: str, result: Result) -> Piece | None:
@@ -162,7 +163,7 @@ class _Looking:
     def _of_item(self, item: stac.Item) -> Piece:
         """An item of a STAC document, and the raster in it to look at first."""
         parts: tuple[Piece, ...] = ()
-        if (asset := item.raster) and asset.place.path:
+        if (asset := item.raster) and asset.place.path and asset.place.path not in self.alone:
             label = f"{item.id}: {asset.title or asset.key}"
             parts = (replace(self._file(label, self.files[asset.place.path], asset.place.href), title=label),)
         return Piece(item.id, Shown(ITEM, item), item.place.href, parts=parts)

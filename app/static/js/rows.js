@@ -74,9 +74,9 @@ function paged(box, features, label, dress) {
   }
 
   show(0);
-  const parts = cells.length > ROWS ? [scroll, made("p", [...turns, said], { className: "row" })] : [scroll];
-  const before = box.querySelector(".cells");
-  const after = made("div", [...parts, ...(before?.querySelectorAll(".left-out") ?? [])], { className: "cells" });
+  const before = box.querySelector(".cells"), links = before?.querySelectorAll(".left-out a") ?? []; // to the file
+  const parts = cells.length > ROWS ? [scroll, made("p", [...turns, said, ...links], { className: "row quiet" })] : [scroll];
+  const after = made("div", parts, { className: "cells" });
   if (before) before.replaceWith(after);
   else box.append(after);
   return { body, turnTo: (number) => { if (Math.floor(number / ROWS) !== page) show(Math.floor(number / ROWS)); } };
