@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,27 +19,16 @@ from geomill.app.engine.runtime import LOG
 from geomill.app.server import Geomill
 from geomill.app.tenancy import Tenant
 from geomill.app.tenant_names import DEFAULT
-from geomill.jobstore import Status, StatusInfo, overview
+from geomill.jobstore import Status, overview
 from geomill.jobstore.records import timestamp
 
 RECENT = 86400.0  # seconds in which a failure is a recent one
-MOST_FAILURES = 100  # jobs that are read for them
+MOST_FAILURES = 1000  # jobs that are counted
 MOST_TENANTS = 50
 KEPT = 60  # seconds for which is believed what a host allows
 PATIENCE = 2.0  # seconds to hear of it
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Failures:
-    """Jobs that failed for the same cause. latest: the newest of them."""
-
-    tenant: str
-    cause: str
-    process_id: str
-    count: int
-    latest: StatusInfo
 
 
 def document(app: Geomill, names: list[str], *, whole: bool) -> Json:
@@ -56,7 +44,7 @@ def document(app: Geomill, names: list[str], *, whole: bool) -> Json:
         "dispatcher": _dispatcher(found),
         "running": [_group(each) for each in queue if each.status is Status.RUNNING],
         "accepted": [_group(each) for each in queue if each.status is Status.ACCEPTED],
-        "failures": [_failures(each) for name, tenant in tenants.items() for each in failures(name, tenant)],
+        "failures": [_failures(each) for tenant in tenants.values() for each in failures(tenant)],
         "tenants": names,
     }
     if whole:
@@ -64,7 +52,7 @@ def document(app: Geomill, names: list[str], *, whole: bool) -> Json:
         shown |= {
             "limits": limits(settings, queue, found.said),
             "disk": disk(settings, found),
-            "isolation": isolation(default.engine) if found.state == "answers" else None,
+            **(isolation(default.engine) if found.state == "answers" else {}),
             "versions": _versions(),
             "broken": [{"name": str(each.path), "note": each.reason} for each in default.processes.broken()],
         }
@@ -79,16 +67,12 @@ def names_of(app: Geomill, tenants: frozenset[str] | None, here: str) -> list[st
     return [DEFAULT, *sorted({*at_work, *app.settings.tenants} - {DEFAULT})]
 
 
-def failures(name: str, tenant: Tenant) -> list[Failures]:
+def failures(tenant: Tenant) -> list[overview.Failures]:
     """The recent failures of a tenant by cause and process, most first."""
-    by_cause: dict[tuple[str, str], list[StatusInfo]] = {}
     try:
-        for info in overview.failed(tenant.jobs, RECENT, MOST_FAILURES):
-            by_cause.setdefault((info.cause or "", info.process_id), []).append(info)
+        return overview.failed(tenant.jobs, RECENT, MOST_FAILURES)
     except sqlite3.Error:  # the next look makes it anew
         return []
-    groups = [Failures(name, cause, process, len(infos), infos[0]) for (cause, process), infos in by_cause.items()]
-    return sorted(groups, key=lambda each: -each.count)
 
 
 def limits(settings: Settings, queue: Sequence[overview.Group], said: Json) -> list[Json]:
@@ -128,20 +112,24 @@ def disk(settings: Settings, found: health.Health) -> Json:
     }
 
 
-def isolation(engine: Engine) -> list[Json] | None:
-    """What keeps jobs and packages apart; None where the dispatcher, which tries it, does not say."""
+def isolation(engine: Engine) -> Json:
+    """What keeps jobs and tools of packages apart; nothing where the dispatcher, which tries it, does not say."""
     with suppress(LookupError):
         return _isolation(engine, int(time.monotonic() / KEPT))
-    return None
+    return {}
 
 
 @functools.lru_cache(maxsize=2)
-def _isolation(engine: Engine, period: int) -> list[Json]:
+def _isolation(engine: Engine, period: int) -> Json:
     """Raises LookupError, which is not kept."""
     allowed = engine.ask({"op": "host"}, PATIENCE)
     if allowed is None:
         raise LookupError
-    return _rows((*host.isolation(allowed), *host.sandboxes(engine.settings, allowed)))
+    settings = engine.settings
+    return {
+        "isolation": _rows(host.isolation(settings, allowed)),
+        "isolationOfTools": _rows(host.sandboxes(settings, allowed)),
+    }
 
 
 @functools.cache
@@ -172,7 +160,7 @@ def _group(each: overview.Group) -> Json:
     }
 
 
-def _failures(each: Failures) -> Json:
+def _failures(each: overview.Failures) -> Json:
     about = {"status": Status.FAILED.value, "processID": each.process_id}
     return {
         "tenant": each.tenant,
@@ -187,4 +175,4 @@ def _failures(each: Failures) -> Json:
 
 
 def _rows(rows: Iterable[tuple[str, ...]]) -> list[Json]:
-    return [dict(zip(("name", "value", "note"), row, strict=False)) for row in rows]
+    return [dict(zip(("name", "value", "note", "help"), row, strict=False)) for row in rows]

@@ -29,7 +29,7 @@ PRAGMA journal_mode=WAL;
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, created REAL NOT NULL, process TEXT NOT NULL, owner TEXT NOT NULL, status TEXT NOT NULL,
-    started REAL, finished REAL, updated REAL NOT NULL, expired REAL) WITHOUT ROWID;
+    started REAL, finished REAL, updated REAL NOT NULL, expired REAL, cause TEXT) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS newest ON jobs (created, id);
 CREATE INDEX IF NOT EXISTS by_status ON jobs (status, created, id, owner);
 CREATE INDEX IF NOT EXISTS by_process ON jobs (process, created, id);
@@ -40,10 +40,10 @@ COMMIT;
 """
 # an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time
 _PUT = """
-INSERT INTO jobs (id, created, process, owner, status, started, finished, updated, expired)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO jobs (id, created, process, owner, status, started, finished, updated, expired, cause)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET status=excluded.status, started=excluded.started, finished=excluded.finished,
-    updated=excluded.updated, expired=excluded.expired WHERE excluded.updated >= jobs.updated
+    updated=excluded.updated, expired=excluded.expired, cause=excluded.cause WHERE excluded.updated >= jobs.updated
 """
 # {} are conditions of ours: what somebody asks for comes in as parameters, always
 _NEWEST = "SELECT * FROM (SELECT created, id FROM jobs WHERE {} ORDER BY created DESC, id DESC LIMIT ?)"
@@ -318,7 +318,8 @@ def _conditions(filters: Filters, after: tuple[float, str] | None, now: float) -
 def _row(info: StatusInfo) -> tuple[object, ...]:
     updated = info.updated or info.created
     begun = (info.job_id, info.created.timestamp(), info.process_id, info.owner, info.status.value)
-    return (*begun, _seconds(info.started), _seconds(info.finished), updated.timestamp(), _seconds(info.expired))
+    times = (_seconds(info.started), _seconds(info.finished), updated.timestamp(), _seconds(info.expired))
+    return (*begun, *times, info.cause)
 
 
 def _seconds(time: datetime | None) -> float | None:

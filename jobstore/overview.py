@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +22,13 @@ _UNFINISHED = (
     " GROUP BY status, process, owner ORDER BY count(*) DESC, process, owner"
 )
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE status = ? {} LIMIT ?)"
-_FAILED = "SELECT id FROM jobs WHERE status = 'failed' AND created >= ? ORDER BY created DESC, id DESC LIMIT ?"
+_FAILED = (  # the id is that of the row with the maximum: SQLite
+    "SELECT process, coalesce(cause, ''), count(*), max(created), id FROM"
+    " (SELECT process, cause, created, id FROM jobs WHERE status = 'failed' AND created >= ?"
+    " ORDER BY created DESC, id DESC LIMIT ?)"
+    " GROUP BY process, cause ORDER BY count(*) DESC, process, cause LIMIT ?"
+)
+MOST_KINDS = 50  # of failures
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,17 @@ class Group:
     owner: str
     count: int
     since: datetime
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Jobs of one process that failed for the same cause. latest: the newest of them."""
+
+    tenant: str
+    cause: str
+    process_id: str
+    count: int
+    latest: StatusInfo
 
 
 def unfinished(store: JobStore, status: Status) -> list[Group]:
@@ -56,10 +72,14 @@ def count(store: JobStore, status: Status, owner: str | None = None, most: int =
     return int(found)
 
 
-def failed(store: JobStore, seconds: float, most: int) -> Iterator[StatusInfo]:
-    """The newest jobs that failed, of those created in this time. Raises sqlite3.Error."""
-    for (job_id,) in store.index.read(_FAILED, [time.time() - seconds, most]):
-        with suppress(NoSuchJob, OSError):
-            info = store.read_status(job_id)
-            if info.status is Status.FAILED:
-                yield info
+def failed(store: JobStore, seconds: float, most: int) -> list[Failures]:
+    """The jobs that failed, of those created in this time, by process and cause, most first. Raises sqlite3.Error.
+
+    most: jobs that are counted, the newest.
+    """
+    found = []
+    values = [time.time() - seconds, most, MOST_KINDS]
+    for process_id, cause, number, _, job_id in store.index.read(_FAILED, values):
+        with suppress(NoSuchJob, OSError):  # it was removed a moment ago
+            found.append(Failures(store.tenant, cause, process_id, number, store.read_status(job_id)))
+    return found

@@ -36,7 +36,8 @@ for _ in range(int(sys.argv[2])):
 print((time.perf_counter() - begin) / int(sys.argv[2]))
 """
 
-CELLS = ("name", "value", "note", "help")  # what those of a row are called in JSON; the note of a setting: its origin
+# what those of a row are called in JSON; the note of a setting: its origin; help: also what to do about a finding
+CELLS = ("name", "value", "note", "help")
 
 
 @click.command()
@@ -48,7 +49,7 @@ def doctor(as_json: bool, **given: Any) -> None:
     options.need_linux()
     settings = Settings.load(overrides=given)
     sections: list[tuple[str, Rows]] = [
-        ("Isolation of jobs", host.isolation(host.allows())),
+        ("Isolation of jobs", host.isolation(settings, host.allows())),
         ("Isolation of deployed packages", host.sandboxes(settings, host.allows())),
         ("Callers", callers(settings)),
         ("Cost of a job", costs(settings)),

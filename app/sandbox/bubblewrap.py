@@ -13,10 +13,11 @@ from geomill.app.egress.environment import certificates
 from geomill.app.sandbox.images import Image
 
 USER = 65534  # nobody, in all distributions
-REMEDY = (
+NAMESPACES = (
     "allow unprivileged user namespaces (on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0, in a"
-    ' container: its seccomp profile), or set isolation = "none" if you trust everybody who may deploy'
+    " container: its seccomp profile)"
 )
+REMEDY = f'{NAMESPACES}, or set isolation = "none" if you trust everybody who may deploy'
 # what programs look up there and what is no secret
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime", "mime.types", "magic",
         "ssl/certs", "ssl/openssl.cnf", "pki/tls/certs", "pki/tls/openssl.cnf", "pki/ca-trust/extracted",

@@ -54,11 +54,22 @@ class LimitSchema(core.Document):
 
 
 class RowSchema(core.Document):
-    """Something found, and what to know of it."""
+    """Something found, what to know of it, and what to do about it."""
 
     name = fields.String(required=True)
     value = fields.String()
     note = fields.String()
+    help = fields.String()
+
+
+class _Rows(fields.List[Any]):
+    """Rows that are as they are shown, and the same ones for minutes: nobody looks at each of them again."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(fields.Nested(RowSchema), **options)
+
+    def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        return value
 
 
 class DiskSchema(core.Document):
@@ -93,7 +104,8 @@ class ServerStateSchema(core.Document):
     tenants = fields.List(fields.String(), required=True)
     limits = _list(LimitSchema)
     disk = fields.Nested(DiskSchema)
-    isolation = _list(RowSchema)
-    versions = _list(RowSchema)
+    isolation = _Rows()
+    isolation_of_tools = _Rows(attribute="isolationOfTools", data_key="isolationOfTools")
+    versions = _Rows()
     broken = _list(RowSchema)
     links = core.links()

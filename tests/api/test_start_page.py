@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from flask.testing import FlaskClient
 from support.markup import anchors, check_page
 from support.stores import bring_to, create
 
-from geomill.app import create_app
+from geomill.app import create_app, host
 from geomill.app.config import Settings
 from geomill.app.engine.runtime import ELECTION, SOCKET
 from geomill.app.identity.roles import Role
@@ -109,7 +110,15 @@ def test_what_a_server_does_is_said_by_itself(worker: FlaskClient, working: Geom
     finished("fail", {"inputs": {"how": "exit"}})
     found = worker.get("/admin").json
     assert found["troubles"] == [] and found["dispatcher"]["state"] == "answers" and found["dispatcher"]["pid"]
-    assert {each["name"] for each in found["isolation"]} >= {"PID namespace", "bubblewrap"}
+    assert [each["name"] for each in found["isolation"]] == ["user", "own processes", "own network", "own file system"]
+    user = found["isolation"][0]
+    assert (user["value"], "`job_user`" in user.get("help", "")) == (getpass.getuser(), user["value"] == "root")
+    assert found["isolationOfTools"][0]["name"] == "sandbox"
+    rows = [*host.isolation(working.settings, host.allows()), *host.sandboxes(working.settings, host.allows())]
+    told = [*found["isolation"], *found["isolationOfTools"]]
+    assert [tuple(each.values()) for each in told] == rows, "the doctor says something else"
+    shown = page(worker, "/admin")
+    assert "`" not in shown.partition("<h2 id=\"isolation\">")[2].partition("</section>")[0]
     assert {each["name"] for each in found["versions"]} >= {"geomill", "python", "cwltool"}
     (failed,) = (each for each in found["failures"] if (each["processID"], each["cause"]) == ("fail", "exit"))
     assert failed["count"] >= 1 and failed["href"] == "http://localhost/jobs?status=failed&processID=fail"

@@ -201,7 +201,13 @@ def forget(path: Path) -> None:
         connection.execute("DROP TABLE jobs")
 
 
-HARM = [delete, tear, cut, empty, reboot, forget]
+def age(path: Path) -> None:
+    """As an earlier version made it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("ALTER TABLE jobs DROP COLUMN cause")
+
+
+HARM = [delete, tear, cut, empty, reboot, forget, age]
 
 
 @pytest.mark.parametrize("again", [True, False], ids=["reopened", "held open"])

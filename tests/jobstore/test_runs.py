@@ -33,7 +33,7 @@ def test_jobs_of_others_do_not_count(tmp_path: Path) -> None:
 def test_the_newest_count(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     create(store)
-    row = "INSERT INTO jobs VALUES (?, ?, 'echo', '', 'successful', ?, ?, ?, NULL)"
+    row = "INSERT INTO jobs VALUES (?, ?, 'echo', '', 'successful', ?, ?, ?, NULL, NULL)"
     connection = store.index._connection()
     for number in range(MOST_COUNTED + 5):
         took = 1.0 if number < MOST_COUNTED - 100 else 3.0

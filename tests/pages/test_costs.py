@@ -94,6 +94,7 @@ def cost(costs: Costs, client: FlaskClient, home: Path, path: str) -> tuple[int,
         (f"/jobs?limit={SHOWN}", SHOWN + 5, 5),
         (f"/jobs?limit={SHOWN}&status=failed", SHOWN + 5, 5),
         ("/jobs/{job}", 20, 5),
+        ("/admin", 4, 5),
     ],
 )
 def test_a_page_costs_the_same_however_many_jobs_there_are(

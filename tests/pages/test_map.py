@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,6 +110,53 @@ def test_a_box_is_clicked_and_typed(drawing: Any) -> None:
     expect(shape).to_have_count(0)  # that is no box
 
 
+def test_an_open_map_goes_where_the_fields_and_the_wheel_say(drawing: Any) -> None:
+    page = drawing(BBOX)
+    page.locator(".map").scroll_into_view_if_needed()
+    scale = page.locator(".leaflet-control-scale-line")
+    before = scale.inner_text()
+    page.mouse.move(*at(page, 0.5, 0.5))
+    page.mouse.wheel(0, -500)
+    expect(scale).not_to_have_text(before)
+    for number, value in enumerate((10.1, 50.2, 10.2, 50.3)):
+        page.locator("fieldset input").nth(number).fill(str(value))
+    expect(scale).to_have_text("3 km")
+    shape, box = page.locator(".map .feature").bounding_box(), page.locator(".map").bounding_box()
+    assert shape and box and shape["height"] > box["height"] / 2
+    page.get_by_role("button", name="Draw a rectangle").click()
+    page.mouse.click(*at(page, 0.5, 0.5))
+    page.mouse.click(*at(page, 0.51, 0.51))
+    expect(page.locator(".map .feature.marked")).to_have_count(0)
+    expect(scale).to_have_text("3 km")  # what was drawn there is in sight
+
+
+def test_a_box_is_drawn_by_keys(drawing: Any) -> None:
+    page = drawing(BBOX)
+    page.get_by_role("button", name="Draw a rectangle").press("Enter")
+    page.get_by_role("button", name="Draw a rectangle").press("Enter")  # it was in hand, as there is no other
+    place = page.get_by_role("group", name="A map to draw on")
+    expect(place).to_be_focused()
+    expect(place).to_have_accessible_description(re.compile("Space sets a point where the cross is"))
+    page.keyboard.press("Space")
+    for key in ("ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    west, south, east, north = numbers(page)
+    assert None not in (west, south, east, north) and west < east and south < north
+    page.get_by_role("button", name="Draw a rectangle").press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Draw a rectangle")).to_be_focused()
+
+
+def test_a_map_begins_where_another_input_lies(page: Page) -> None:
+    page.goto("/processes/write")
+    page.get_by_label("Shape, as JSON").fill(json.dumps({"type": "LineString", "coordinates": [[7, 46], [7.2, 46.1]]}))
+    page.get_by_role("button", name="Draw on a map for Area").click()
+    outline, box = page.locator(".map .around").bounding_box(), page.locator(".map").bounding_box()
+    assert outline and box and outline["width"] > box["width"] / 4
+    expect(page.get_by_text("The dashed box is where the input Shape lies.")).to_be_visible()
+
+
 def test_a_box_across_the_antimeridian_has_its_west_in_the_east(drawing: Any) -> None:
     page = drawing(BBOX)
     for number, value in enumerate((170, -20, -170, -10)):
@@ -179,8 +227,8 @@ OVERLAPS = """() => {
     const hit = taken.find(([each, other]) =>
       each !== label && left < other.right && right > other.left && top < other.bottom && bottom > other.top);
     if (hit) texts.push(`${label.textContent} lies on ${hit[0].textContent || hit[0].className}`);
-    const inside = left >= map.left && right <= map.right && top >= map.top && bottom <= map.bottom;
-    if (!inside) texts.push(`${label.textContent} is cut`);
+    const cut = left < map.left || right > map.right || top < map.top || bottom > map.bottom;
+    if (cut) texts.push(`${label.textContent} is cut`);
   }
   return { count: labels.length, texts };
 }"""
@@ -237,8 +285,8 @@ def test_tiles_come_from_the_host_of_the_settings_and_from_no_other(open_page: O
     asked: list[str] = []
     forbidden: list[str] = []
     with tile_server(asked) as tiles, tile_server(forbidden) as other:
-        template = f"{tiles}/{{z}}/{{x}}/{{y}}.png"
-        settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", tiles=template)
+        address = f"{tiles}/{{z}}/{{x}}/{{y}}.png"
+        settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", tiles=address)
         settings.home.mkdir()
         app = create_app(settings)
         job = create(app.jobs, durable=False)
