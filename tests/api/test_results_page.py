@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from support.validity import mistakes
+from support.markup import mistakes
 
 from geomill.app import create_app
 from geomill.app.config import Settings
