@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
-from support.validity import mistakes
+from support.markup import mistakes
 
 from geomill.app import create_app
 from geomill.app.config import Settings

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from support.mills import furnish
 from support.stores import bring_to, create
 
 from geomill.app import create_app
@@ -65,6 +66,7 @@ def costs() -> Costs:
 @pytest.fixture
 def app(tmp_path: Path, costs: Costs) -> Geomill:
     """Before it opens anything, somebody listens."""
+    furnish(tmp_path / "home")
     return create_app(Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run"))
 
 

@@ -6,17 +6,19 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from pages.seeing import Seen, look
+from pages.seeing import Seen, look, ready
 from pages.shown import showing
 from support.browsers import Browser, Page, window
+from support.checker import check, needs_checker
+from support.markup import mistakes
 from support.mills import Mill
 from support.packages import tool
-from support.validity import mistakes
 
 from geomill.app import create_app, operations
 from geomill.app.negotiation import HTML
@@ -98,6 +100,7 @@ def visit(browser: Browser, site: Mill, request: pytest.FixtureRequest) -> Itera
     seen: dict[str, Seen] = {}
     tried: set[str] = set()
     with showing(site) as shown, window(browser, site.url) as page:
+        ready(page)
 
         def visit(name: str) -> Seen:
             assert name not in tried or name in seen, "it could not be looked at"
@@ -110,64 +113,39 @@ def visit(browser: Browser, site: Mill, request: pytest.FixtureRequest) -> Itera
         yield visit
 
 
-@pytest.fixture(params=PAGES)
-def seen(request: pytest.FixtureRequest, visit: Visit) -> Seen:
-    """Each page."""
-    return visit(request.param)
-
-
 STATUSES = {"not-found": 404, "job-gone": 404, "results-failed": 500, "wrong-inputs": 400, "deploy-wrong": 400}
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_there(visit: Visit, name: str) -> None:
-    assert visit(name).status == STATUSES.get(name, 200)
-
-
-def test_a_page_is_one(seen: Seen) -> None:
+def test_a_page_is_for_everybody(visit: Visit, name: str) -> None:
+    """On every screen, with every colour and size of text, by keyboard, without scripts, within its policy."""
+    seen = visit(name)
+    assert seen.status == STATUSES.get(name, 200)
+    assert not seen.wrong
     assert seen.title and len(re.findall("<h1[ >]", seen.html)) == 1
-
-
-def test_a_page_does_what_its_policy_allows_and_without_errors(seen: Seen) -> None:
-    assert not seen.complaints
-
-
-def test_a_page_validates(seen: Seen) -> None:
-    assert not mistakes(seen.html)
-
-
-def test_everybody_can_read_a_page(seen: Seen) -> None:
-    assert not seen.axe
-
-
-def test_everybody_can_read_a_dark_page(seen: Seen) -> None:
-    assert not seen.axe_dark
-
-
-def test_a_thumb_hits_what_it_aims_at(seen: Seen) -> None:
-    assert not seen.axe_narrow
-
-
-def test_no_page_scrolls_sideways(seen: Seen) -> None:
-    assert not seen.too_wide
-
-
-def test_a_keyboard_is_enough(seen: Seen) -> None:
-    assert not seen.keyboard
-
-
-def test_what_a_page_is_about_is_there_without_scripts(seen: Seen) -> None:
-    text = "".join(unescape(re.sub("<[^>]*>", "", seen.html)).split())
-    assert not [each for each in seen.headings if "".join(each.split()) not in text]
-
-
-def test_a_page_is_small_and_loads_nothing_from_elsewhere(seen: Seen) -> None:
+    without_scripts = "".join(unescape(re.sub("<[^>]*>", "", seen.html)).split())
+    assert not [each for each in seen.headings if "".join(each.split()) not in without_scripts]
     assert {urlsplit(each).netloc for each in seen.loaded} == {urlsplit(seen.url).netloc}
     assert sum(size for address, size in seen.loaded.items() if "/vendor/" not in address) < SMALL
 
 
+def test_pages_validate(visit: Visit, tmp_path: Path) -> None:
+    """As they are sent, and as scripts have made them; so do styles and icons. One run of the checker does all."""
+    needs_checker()
+    for name in PAGES:
+        seen = visit(name)
+        (tmp_path / f"{name}.html").write_text(seen.html)
+        (tmp_path / f"{name}-scripted.html").write_text(seen.dom)
+    static = Path(str(files("geomill.app") / "static"))
+    assert not check([*tmp_path.iterdir(), static / "style.css", *(static / "icons").iterdir()])
+
+
+def test_nothing_in_a_page_is_left_open(visit: Visit) -> None:
+    assert not {name: found for name in PAGES if (found := mistakes(visit(name).html))}
+
+
 def test_no_two_pages_have_the_same_title(visit: Visit) -> None:
-    titles = [visit(name).title for name, (endpoint, _) in PAGES.items() if endpoint]
+    titles = [visit(name).title for name in PAGES]
     assert len(set(titles)) == len(titles), titles
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from pages.conftest import LIMITS, OpenPage
 from pages.hostile.texts import START, name, text
-from support.browsers import Page, expect
+from support.browsers import Browser, Page, expect, watch_of, window
 from support.hostile import deploy, expression, workflow
 from support.mills import Mill, serving
 from support.packages import tool
@@ -47,6 +47,13 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
         yield mill
 
 
+@pytest.fixture(scope="module")
+def reader(browser: Browser, hostile: Mill) -> Iterator[Page]:
+    """One window for all that is only read: a new one costs as much as three pages in it."""
+    with window(browser, hostile.url) as page:
+        yield page
+
+
 def check(page: Page, *fields: str) -> None:
     """Nothing but texts came of these fields, and each is there to be read."""
     assert not page.evaluate(FOUND)
@@ -73,8 +80,10 @@ def check(page: Page, *fields: str) -> None:
         (f"/login?next={quote(text('next'))}", []),
     ],
 )
-def test_a_text_is_a_text(open_page: OpenPage, hostile: Mill, path: str, fields: list[str]) -> None:
-    check(open_page(path, at=hostile), *fields)
+def test_a_text_is_a_text(reader: Page, path: str, fields: list[str]) -> None:
+    reader.goto(path)
+    check(reader, *fields)
+    watch_of(reader).check()
 
 
 def test_what_was_written_into_a_form_is_there_again(open_page: OpenPage, hostile: Mill) -> None:

@@ -14,6 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from support.fields import PAIRS, submitted
+from support.mills import furnish
 from support.stores import create
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse, encode_multipart
@@ -37,7 +38,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Geomill]:
     root = tmp_path_factory.mktemp("forms")
-    (root / "home").mkdir()
+    furnish(root / "home")
     yield create_app(Settings(home=root / "home", runtime_dir=root / "run", processes=(HERE / "processes",)))
 
 
@@ -144,7 +145,7 @@ def test_an_error_stands_at_its_field_and_nothing_is_lost(client: FlaskClient) -
 
 
 def test_a_server_that_takes_no_more_gives_the_form_back(tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir()
+    furnish(tmp_path / "home")
     settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", max_queued_per_caller=1)
     client = create_app(settings).test_client()
     entries = opened(client, "/processes/echo")
@@ -196,7 +197,7 @@ def test_a_file_in_a_request_is_shown_and_sent_again(app: Geomill, client: Flask
 
 @pytest.mark.parametrize("visible, refused", [("own", 404), ("all", 403)])
 def test_the_request_of_a_job_is_for_who_may_see_it(tmp_path: Path, visible: str, refused: int) -> None:
-    (tmp_path / "home").mkdir()
+    furnish(tmp_path / "home")
     guarded = create_app(Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", jobs_visibility=visible))
     tokens = {name: Tokens(tmp_path / "home").create(name, Role.EXECUTOR, None, None) for name in ("ann", "bob")}
     job = create(guarded.jobs, b'{"inputs": {"echoInput": "a secret"}}', owner="ann")
@@ -209,7 +210,7 @@ def test_the_request_of_a_job_is_for_who_may_see_it(tmp_path: Path, visible: str
 
 
 def test_who_may_not_run_it_is_told_so(tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir()
+    furnish(tmp_path / "home")
     guarded = create_app(Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run"))
     token = Tokens(tmp_path / "home").create("ann", Role.READER, None, None)
     page = guarded.test_client().get("/processes/echo", headers={**HTML, "Authorization": f"Bearer {token}"})

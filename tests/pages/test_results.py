@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from pages.conftest import OpenPage
-from pages.seeing import AXE
+from pages.seeing import axe, ready
 from rasterio.warp import transform
 from support.browsers import Page, expect, watch_of
 from support.mills import Mill
@@ -41,6 +40,7 @@ def rest(page: Page, box: dict[str, float], x: float, y: float) -> str:
 
 def test_the_pointer_reads_what_rasterio_reads(page: Page, site: Mill) -> None:
     job = finished(site, "rasters")
+    ready(page)
     page.goto(f"/jobs/{job}/results")
     for name in ("UTM", "degrees", "web", "rotated"):
         part = page.locator(f".raster[data-label='{name[0].upper()}{name[1:]}']")
@@ -69,8 +69,7 @@ def test_the_pointer_reads_what_rasterio_reads(page: Page, site: Mill) -> None:
     part.get_by_role("button", name="Read the value").press("Enter")
     expect(part.locator("output")).to_have_text("0, 0: outside")
 
-    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
-    assert page.evaluate(AXE, {}) == []
+    assert axe(page) == []
 
 
 def test_kinds_have_their_words_and_any_band_is_shown(page: Page, site: Mill) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from pages.conftest import OpenPage
-from pages.seeing import look
+from pages.seeing import look, ready
 from support.browsers import Browser, Page, expect, tabs, watch_of, window
+from support.checker import check, needs_checker
 from support.hostile import site as web
+from support.markup import mistakes
 from support.mills import Mill
-from support.validity import mistakes
 
 POLICY = {
     "Content_Security_Policy": "default-src 'none'; script-src 'self' 'unsafe-inline'",
@@ -64,47 +66,73 @@ def test_a_person_logs_in(open_page: OpenPage, guarded: Mill, tokens: dict[str, 
 POOR = """<!doctype html><html><head><title></title><link rel=icon href='data:,'><style>
 .pale { color: #999; background: #aaa } :focus { outline: none } .wide { width: 900px }
 @media (prefers-color-scheme: dark) { .dark { color: #222; background: #000 } }
-.small { font-size: 5px; display: block }
-</style></head><body><h1>Poor</h1><p class=pale>pale</p><p class=dark>dark</p><p class=wide>wide</p>
-<button tabindex=-1>no</button><a class=small href='/'>a</a><a class=small href='/'>b</a>
-<button tabindex=2>2</button></body></html>"""
+.small { font-size: 5px; display: block } .tight { height: 20px; line-height: 1; overflow: hidden }
+.first { position: absolute; top: 0 } .upon { position: absolute; inset: 2000px 0 0 0; height: 200px; background: #fff }
+@keyframes move { to { opacity: .5 } } .moving { animation: move 1s infinite }
+</style></head><body><h1>Poor</h1><h3>skipped one</h3><p class=pale>pale</p><p class=dark>dark</p><p class=wide>wide</p>
+<button tabindex=-1>no</button><a class=small href='/'>a</a><a class=small href='/'>b</a><p class=moving>moving</p>
+<button tabindex=2>2</button><p class=tight>tight</p><button class=first>first</button>
+<p style="margin-top: 1800px"><a href="/covered">covered</a></p><div class=upon></div></body></html>"""
+WRONG = {
+    "at rest": ["<p class=\"moving"],
+    "by keyboard": ["out of reach: <button", "out of order: <button", "shows the focus: <a", "the first stop",
+                    "above what comes before it: <button class=\"first", "on the focus: <a href=\"/covered"],
+    "with large text": ["cut off: <p class=\"tight"],
+    "wide, light": ["color-contrast: .pale", "document-title", "html-has-lang", "heading-order", "target-size"],
+    "narrow": ["908 of 320", "<p class=\"wide"],
+    "narrow, spaced": ["cut off: <p class=\"tight"],
+    "narrow, dark": ["color-contrast: .dark", "target-size: .small"],
+}  # fmt: skip
 
 
 def test_what_is_wrong_with_a_page_is_seen(browser: Browser) -> None:
     with web() as server:
         server.page("/", POOR.encode(), Content_Type="text/html")
         with window(browser, server.url) as page:
-            seen = look(page, "/")
-    assert {each.partition(":")[0] for each in seen.axe} >= {"color-contrast", "document-title", "html-has-lang"}
-    assert "color-contrast: .dark" in str(seen.axe_dark) and "color-contrast: .dark" not in str(seen.axe)
-    assert seen.axe_narrow and seen.too_wide[0] == "908 of 320" and "wide" in seen.too_wide[1]
-    said = "\n".join(seen.keyboard)
-    for words in ("out of reach: <button", "out of order: <button", "nothing shows the focus: <a", "the first stop"):
-        assert words in said, words
+            ready(page)
+            wrong = look(page, "/").wrong
+    assert wrong.keys() == WRONG.keys()
+    for where, said in WRONG.items():
+        assert not [words for words in said if words not in "\n".join(wrong[where])], wrong[where]
+    assert "color-contrast: .dark" not in "\n".join(wrong["wide, light"])
 
 
-@pytest.mark.parametrize(
-    "html, said",
-    [
-        ("<p><div></div></p>", "Unexpected end tag (p)"),
-        ("<table><tr><td></table>", ""),
-        ("<p id=a></p><p id=a></p>", "id 'a': 2 times"),
-        ("<label for=b>B</label>", "for='b': there is no such id"),
-        ("<input aria-describedby='c d' id=c>", "aria-describedby='d'"),
-        ("<a href='#e'>E</a>", "a href='#e'"),
-        ("<center>x</center>", "center is no element"),
-        ("<p align=left>x</p>", "p has no attribute align"),
-        ("<a href=/><button>x</button></a>", "button inside a"),
-        ("<ul><p>x</p></ul>", "ul holds {'p'}"),
-        ("<dl><dt>x</dt></dl>", "dl ends with a dt"),
-        ("<button></button>", "button is empty"),
-        ("<img src=/a.png>", "img without alt"),
-        ("<time datetime=yesterday>x</time>", "time 'yesterday'"),
-        ("<progress value=2>x</progress>", "progress 2 of None"),
-        ("<p>{{ x }}</p>", "'{{'"),
-        ("<p>&nosuch;</p>", "entity"),
-    ],
-)
-def test_what_does_not_validate_is_said(html: str, said: str) -> None:
-    found = mistakes(f"<!doctype html><html lang=en><head><title>x</title></head><body>{html}</body></html>")
-    assert said in "\n".join(found) if said else not found
+LACKING = {
+    "<p><div></div></p>": "Unexpected end tag (p)",
+    "<p id=a></p><p id=a></p>": "id 'a': 2 times",
+    "<label for=b>B</label>": "no id 'b'",
+    "<input aria-describedby='c d' id=c>": "no id 'd'",
+    "<a href='#e'>E</a>": "no id 'e'",
+    "<p>{{ x }}</p>": "'{{'",
+    "<p>&nosuch;</p>": "entity",
+}
+CHECKED = {
+    "<center>x</center>": "obsolete",
+    "<a href=/><button>x</button></a>": "must not appear",
+    "<section>x</section>": "lacks heading",
+    "<pre aria-label=x>x</pre>": "aria-label",
+    "<input type=checkbox aria-expanded=maybe aria-label=x>": "Bad value",
+    "<input inputmode=url aria-label=x>": "",
+}
+
+
+def page_of(html: str) -> str:
+    return f"<!doctype html><html lang=en><head><title>x</title></head><body>{html}</body></html>"
+
+
+def test_what_is_wrong_by_itself_is_said() -> None:
+    assert not mistakes(page_of("<table><tr><td></table>"))
+    for html, said in LACKING.items():
+        assert said in "\n".join(mistakes(page_of(html))), html
+
+
+def test_what_does_not_validate_is_said(tmp_path: Path) -> None:
+    needs_checker()
+    for number, html in enumerate(CHECKED):
+        (tmp_path / f"{number}.html").write_text(page_of(html))
+    (tmp_path / "a.css").write_text("p { colour: red }")
+    found = check(tmp_path.iterdir())
+    for number, said in enumerate(CHECKED.values()):
+        lines = [line for line in found if line.startswith(f"{number}.html:")]
+        assert said in "\n".join(lines) if said else not lines, lines
+    assert [line for line in found if line.startswith("a.css:") and "colour" in line]

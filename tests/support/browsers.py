@@ -20,7 +20,7 @@ try:
 except ImportError:  # what needs a browser is skipped, the rest of the tests is not
     Browser = BrowserContext = ConsoleMessage = Locator = Page = Request = expect = play = None
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 PATIENCE = 20_000  # ms; three times what a slow machine takes
 WIDE, NARROW = 1280, 360  # CSS pixels
 HEIGHT = 900

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import html5lib
+from html5lib.constants import E as SENTENCES
 
 POLICY = {
     "default-src": "'none'",
@@ -20,6 +23,8 @@ POLICY = {
 }
 LOADED = {"script": "src", "img": "src", "link": "href", "source": "src", "video": "src", "audio": "src", "use": "href"}
 FORBIDDEN = {"style", "iframe", "frame", "object", "embed", "base", "portal", "template"}
+WITH_IDS = ("for", "list", "headers", "aria-controls", "aria-describedby", "aria-labelledby")  # of the same page
+LEFT_OPEN = re.compile(r"\{\{|\{%|%\}|\bUndefined\b|<a[^>]*\shref=\"None\"")  # of a template
 LEADING = ("href", "src", "action", "formaction", "data", "poster", "srcset")
 
 
@@ -64,3 +69,18 @@ def check_page(answer: Any) -> None:
             assert ours or (name == "link" and attributes["rel"] == "alternate"), attributes
         for sent in ("action", "formaction"):
             assert urljoin(answer.request.url, attributes.get(sent, "")).startswith(f"{origin}/"), attributes
+
+
+def mistakes(text: str) -> list[str]:
+    """What is wrong with a page by itself, a sentence each; support/checker.py knows more, and costs more."""
+    parser = html5lib.HTMLParser(namespaceHTMLElements=False)
+    root = parser.parse(text)
+    found = [f"line {line}: {SENTENCES[code] % values}" for (line, _), code, values in parser.errors]
+    found += [f"line {text[: each.start()].count(chr(10)) + 1}: {each[0]!r}" for each in LEFT_OPEN.finditer(text)]
+    ids = Counter(each.get("id") for each in root.iter() if each.get("id") is not None)
+    found += [f"id {name!r}: {count} times" for name, count in ids.items() if count > 1]
+    for each in root.iter():
+        led = (each.get("href") or "").rpartition("#") if str(each.get("href")).startswith("#") else ("", "", "")
+        named = [name for attribute in WITH_IDS for name in (each.get(attribute) or "").split()] + [led[2]]
+        found += [f"there is no id {name!r}: {each.tag}" for name in named if name and name not in ids]
+    return found

@@ -167,7 +167,7 @@ function showKept(field) {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[name=do]");
-  const place = button?.closest("section.input");
+  const place = button?.closest("div.input");
   if (!place || !form.contains(place)) return;
   event.preventDefault();
   if (button.dataset.remove) fetch(button.dataset.remove, { method: "DELETE" }).catch(() => {}); // it expires anyway
@@ -181,7 +181,7 @@ document.addEventListener("change", (event) => {
   }
   touch(event.target);
   const said = event.target.dataset.do;
-  if (said) change(event.target.closest("section.input"), null, said).catch(() => say("The server does not answer; try it again."));
+  if (said) change(event.target.closest("div.input"), null, said).catch(() => say("The server does not answer; try it again."));
   else later();
 });
 document.addEventListener("input", (event) => {
