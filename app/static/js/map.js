@@ -33,7 +33,7 @@ export async function makeMap(element, label) {
   element.classList.add("map");
   const map = L.map(element, {
     zoomSnap: tiles ? 1 : 0.25, maxZoom: 24, minZoom: 0, scrollWheelZoom: false, worldCopyJump: false,
-    maxBounds: [[-90, -540], [90, 540]], maxBoundsViscosity: 1,
+    zoomControl: false, maxBounds: [[-90, -540], [90, 540]], maxBoundsViscosity: 1,
     zoomAnimation: moves, fadeAnimation: moves, markerZoomAnimation: moves, inertia: moves,
   });
   element.setAttribute("role", "group"); // it is operated by keys: arrows, plus and minus
@@ -42,6 +42,8 @@ export async function makeMap(element, label) {
   map.on("focus", () => map.scrollWheelZoom.enable());
   map.on("blur", () => map.scrollWheelZoom.disable());
   map.attributionControl.setPrefix(false);
+  const [what] = label.split(";"); // a page may have several maps
+  L.control.zoom({ zoomInTitle: `Zoom in: ${what}`, zoomOutTitle: `Zoom out: ${what}` }).addTo(map);
   L.control.scale({ imperial: false }).addTo(map);
   map.fitBounds(WORLD);
   addWorld(L, map);
