@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import urllib3
 from support.mills import Mill, serving
+from support.waiting import until
 from support.water import CHECKOUT, EXAMPLE, INLET, VIRGINIA
 
 from geomill.app.config import Settings
@@ -117,6 +119,25 @@ def test_an_item_of_stac_1_1_gives_the_same(scenes: Scenes) -> None:
 def test_one_item_without_brackets_is_enough_for_the_rest_has_its_default(scenes: Scenes) -> None:
     (mask,) = scenes.masks(scenes.item())
     assert (mask.shape, mask.sum()) == ((443, 357), 129_534)
+
+
+def test_the_mask_is_on_the_page_at_once_and_in_words(scenes: Scenes) -> None:
+    job = f"/jobs/{scenes.run()['jobID']}"
+    page = scenes.mill.call("GET", f"{job}/results", Accept="text/html").data.decode()
+    assert re.search(r"<details open>\s*<summary>virginia\b(?:(?!</?details).)*data-raster=", page, re.DOTALL)
+    assert "1 output, 4 files in the zip" in page and "<summary>The catalog</summary>" in page
+    (path,) = re.findall(r'data-raster="([^"]*otsu.tif)"', page)
+
+    def drawn() -> Any:
+        answer = scenes.mill.call("GET", path)
+        return answer.json() if answer.status == 200 else None
+
+    legend = until(drawn, 60)["legend"]["entries"]
+    assert [(each["value"], each["word"], each["share"]) for each in legend] == [
+        (0, "land, or no data", 18.09), (1, "water", 81.91)
+    ]  # fmt: skip
+    told = scenes.mill.call("GET", f"{path.replace('/pictures/', '/values/')}?lon=-75.62&lat=37.66").json()["told"]
+    assert told == "water (1)"
 
 
 def test_bands_the_other_way_round_find_land(scenes: Scenes) -> None:

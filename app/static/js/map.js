@@ -37,7 +37,7 @@ export async function makeMap(element, label, { wheel = false } = {}) {
   element.classList.add("map");
   const map = L.map(element, {
     zoomSnap: tiles ? 1 : 0.25, maxZoom: 24, minZoom: 0, scrollWheelZoom: wheel, worldCopyJump: false,
-    maxBounds: [[-90, -540], [90, 540]], maxBoundsViscosity: 1,
+    zoomControl: false, maxBounds: [[-90, -540], [90, 540]], maxBoundsViscosity: 1,
     zoomAnimation: moves, fadeAnimation: moves, markerZoomAnimation: moves, inertia: moves,
   });
   if (!moves) map.panBy = (offset, options) => L.Map.prototype.panBy.call(map, offset, { ...options, animate: false });
@@ -48,6 +48,8 @@ export async function makeMap(element, label, { wheel = false } = {}) {
     map.on("blur", () => map.scrollWheelZoom.disable());
   }
   map.attributionControl.setPrefix(false);
+  const [what] = label.split(";"); // a page may have several maps
+  L.control.zoom({ zoomInTitle: `Zoom in: ${what}`, zoomOutTitle: `Zoom out: ${what}` }).addTo(map);
   L.control.scale({ imperial: false }).addTo(map);
   map.fitBounds(WORLD);
   addWorld(L, map);
