@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, request
 
 from geomill.app import links, live, pages
 from geomill.app.api.logs import pieces
+from geomill.app.api.results import read_range
 from geomill.app.engine.steps import NoSuchLog, logs
 from geomill.app.live import Told
 from geomill.app.negotiation import JSON, STREAM, TEXT
@@ -66,6 +67,7 @@ def log(job_id: str, name: str) -> Any:
     content = pieces(lambda: open(os.open(path, _READ), "rb"), 0, size)
     response = Response(content, headers=SANDBOX, content_type=f"{TEXT}; charset=utf-8")
     response.content_length = size
+    read_range(size)
     return response.make_conditional(request, accept_ranges=True, complete_length=size)
 
 
