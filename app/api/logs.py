@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from flask import Blueprint, Response
 
+from geomill.app.api.sending import as_it_comes
 from geomill.app.negotiation import TEXT
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import LogsQuery
@@ -34,7 +35,7 @@ def show(job_id: str) -> Any:
     end = log.stat().st_size if log.exists() else 0
     begin = min(read(LogsQuery)["offset"], end)
     headers = {**SANDBOX, "Next-Offset": str(end), "Content-Length": str(end - begin)}
-    content = pieces(lambda: log.open("rb"), begin, end)
+    content = as_it_comes(pieces(lambda: log.open("rb"), begin, end), f"the log of job {job_id}")
     return Response(content, headers=headers, content_type=f"{TEXT}; charset=utf-8")
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, request, send_file
 
 from geomill.app import links
+from geomill.app.api.sending import as_it_comes
 from geomill.app.exchange import nested, outputs, prefer
 from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.representations import representations
@@ -185,6 +186,7 @@ def _archive(job_id: str, result: Result) -> Response:
 def _zipped(job_id: str, entries: list[Entry], name: str) -> Response:
     body = archive.stream(entries, current_app.jobs.job(job_id).created, str(current_app.settings.home))
     disposition = {"Content-Disposition": f"attachment; filename={quote(name)}.zip"}
+    body = as_it_comes(body, f"the zip of job {job_id}")
     return Response(body, content_type=ZIP, headers={**SANDBOX, **disposition})
 
 

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, g, request
 from geomill.app import links, live, pages
 from geomill.app.api.logs import pieces
 from geomill.app.api.results import read_range
+from geomill.app.api.sending import as_it_comes
 from geomill.app.engine.steps import NoSuchLog, logs
 from geomill.app.live import Told
 from geomill.app.negotiation import JSON, STREAM, TEXT
@@ -64,7 +65,7 @@ def log(job_id: str, name: str) -> Any:
         raise NoSuchLog(f"Job {job_id} has no log {name!r}; its status links those that there are.")
     path = folder / LOGS / name
     size = path.lstat().st_size  # as of now, whatever it grows to meanwhile
-    content = pieces(lambda: open(os.open(path, _READ), "rb"), 0, size)
+    content = as_it_comes(pieces(lambda: open(os.open(path, _READ), "rb"), 0, size), f"log {name} of job {job_id}")
     response = Response(content, headers=SANDBOX, content_type=f"{TEXT}; charset=utf-8")
     response.content_length = size
     read_range(size)
