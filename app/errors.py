@@ -22,7 +22,7 @@ from geomill.app.exchange.package import UnsupportedMediaType
 from geomill.app.guard import Refused
 from geomill.app.identity.callers import ChangesRefused, Forbidden, Unauthenticated
 from geomill.app.inlining import TooMuchAtOnce
-from geomill.app.negotiation import HTML, JSON, PROBLEM, accepted, chosen
+from geomill.app.negotiation import JSON, PROBLEM, UnknownFormat, accepted, wants_page
 from geomill.app.pages import above
 from geomill.app.pages.form.entries import TooMuch
 from geomill.app.sandbox import NoIsolation
@@ -179,6 +179,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     ),
     InvalidQuery: INVALID_QUERY,
     BadCursor: INVALID_QUERY,
+    UnknownFormat: INVALID_QUERY,
     EncodedBody: Problem(
         415, "encoded-body", "Encoded body", "A body is sent as it is: what is packed small may be large, or endless."
     ),
@@ -293,10 +294,10 @@ def answer(error: Exception) -> Response:
         current_app.logger.error("the home cannot be used at %s %s: %s", request.method, request.path, error)
     said = document(problem, error)
     retry_after = getattr(error, "retry_after", AGAIN.get(problem.type))
-    wants_page = chosen(request, (JSON, HTML)) == HTML
-    if wants_page and problem.status in (404, 405) and request.method in security.READS and above.only_posted():
+    as_page = wants_page(request)
+    if as_page and problem.status in (404, 405) and request.method in security.READS and above.only_posted():
         return above.lead()
-    if wants_page:
+    if as_page:
         # a form comes back as it was filled in
         response = g.form_again(said, retry_after) if "form_again" in g else pages.error(said, retry_after)
     else:

@@ -28,6 +28,14 @@ SHORT_NAMES = {  # ?f=json
 }
 
 
+class UnknownFormat(ValueError):
+    """The query parameter `f` names nothing that a resource is given as: UnknownFormat(value, the media types)."""
+
+    def __str__(self) -> str:
+        value, offered = self.args
+        return f"f: {value!r:.80} is not one of {', '.join(_named(offered))}"
+
+
 def best(accept: Accept, offered: Sequence[str]) -> str | None:
     """The offered media type with the highest weight, the first of equals; None where none is acceptable.
 
@@ -43,6 +51,22 @@ def accepted(request: Request) -> Accept:
 
 
 def chosen(request: Request, offered: Sequence[str]) -> str | None:
-    """As `best`, where a query parameter `f` (json, html, ttl) wins over the Accept header."""
-    asked = SHORT_NAMES.get(request.args.get("f", ""))
-    return asked if asked in offered else best(accepted(request), offered)
+    """As `best`, where a query parameter `f` (json, html, ttl) wins over the Accept header. Raises UnknownFormat."""
+    value = request.args.get("f")
+    if value is None:
+        return best(accepted(request), offered)
+    if value not in (known := _named(offered)):
+        raise UnknownFormat(value, offered)
+    return known[value]
+
+
+def wants_page(request: Request) -> bool:
+    """Whether an error is to be a page: whatever else was asked for."""
+    return {"html": True, "json": False}.get(
+        request.args.get("f", ""), best(accepted(request), (JSON, HTML)) == HTML
+    )
+
+
+def _named(offered: Sequence[str]) -> dict[str, str]:
+    """The values of `f` for some media types, with these."""
+    return {name: media_type for name, media_type in SHORT_NAMES.items() if media_type in offered}

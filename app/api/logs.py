@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from flask import Blueprint, Response
 
+from geomill.app.api.sending import as_it_comes
 from geomill.app.negotiation import HTML, TEXT
 from geomill.app.operations import Answer, operation
 from geomill.app.pages import logs as log_pages
@@ -44,7 +45,7 @@ def show(job_id: str) -> Any:
         page.headers["Next-Offset"] = "0"
         return page
     headers = {**SANDBOX, "Next-Offset": str(end), "Content-Length": str(end - begin)}
-    content = pieces(lambda: log.open("rb"), begin, end)
+    content = as_it_comes(pieces(lambda: log.open("rb"), begin, end), f"the log of job {job_id}")
     response = Response(content, headers=headers, content_type=f"{TEXT}; charset=utf-8")
     response.vary.add("Accept")
     return response

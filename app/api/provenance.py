@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from geomill.app import links, pages
+from geomill.app.api.sending import as_it_comes
 from geomill.app.exchange import strictjson
 from geomill.app.exchange.file_names import attachment, of_job
 from geomill.app.negotiation import HTML, JSON, JSON_LD, N_TRIPLES, PROV_N, SHORT_NAMES, TEXT_XML, TURTLE, XML, ZIP
@@ -89,7 +90,8 @@ def download(job_id: str) -> Any:
         file_of(job_id, each)  # of what is missing one is told now, not in the middle of the answer
     files = crate.entries(run, prov.encode(prov.document(run, _addresses(run)), JSON))
     headers = {**SANDBOX, "Content-Disposition": attachment(of_job(run.job.process_id, job_id, "ro-crate"))}
-    return Response(archive.stream(files, finished, run.home), headers=headers, content_type=ZIP)
+    body = as_it_comes(archive.stream(files, finished, run.home), f"the crate of job {job_id}")
+    return Response(body, headers=headers, content_type=ZIP)
 
 
 def ways() -> list[links.Link]:

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request, send_file
 
 from geomill.app import links
+from geomill.app.api.sending import as_it_comes
 from geomill.app.exchange import nested, outputs, prefer
 from geomill.app.exchange.file_names import attachment, of_job
 from geomill.app.exchange.media_types import extension
@@ -133,9 +134,9 @@ def _address(job_id: str, output_id: str, number: int | None = None) -> str:
 def _response(job_id: str, reply: outputs.Answer) -> Response:
     """An answer of the exchange as Flask's; what a process wrote runs no script of ours."""
     if reply.file is not None:
-        read_range()
         path = file_of(job_id, reply.file)
         with there(job_id, reply.file):
+            read_range(path.stat().st_size)
             response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
     else:
         response = Response(reply.body, reply.status, content_type=reply.media_type)
@@ -161,10 +162,16 @@ def _everything(job_id: str) -> Response:
     return _zipped(job_id, list(entries.values()))
 
 
-def read_range() -> None:
-    """Heed one range of bytes alone. RFC 9110, 14.2: what is not understood is as if not there"""
-    if request.range is None or request.range.units != "bytes" or len(request.range.ranges) != 1:
+def read_range(size: int) -> None:
+    """Heed one range of bytes alone. size: of what is given.
+
+    RFC 9110, 14.2: what is not understood is as if not there; 14.1.2: more than there is of the end is all of it.
+    """
+    asked = request.range
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
         request.environ.pop("HTTP_RANGE", None)
+    elif asked.ranges[0][0] < -size:
+        request.environ["HTTP_RANGE"] = "bytes=0-"
 
 
 def _archive(job_id: str, result: Result) -> Response:
@@ -178,6 +185,7 @@ def _zipped(job_id: str, entries: list[Entry], *part: str) -> Response:
     """part: the name of the part of the results that it is."""
     job = current_app.jobs.job(job_id)
     body = archive.stream(entries, job.created, str(current_app.settings.home))
+    body = as_it_comes(body, f"the zip of job {job_id}")
     disposition = {"Content-Disposition": attachment(of_job(job.process_id, job_id, *part))}
     return Response(body, content_type=ZIP, headers={**SANDBOX, **disposition})
 

@@ -9,6 +9,8 @@ from flask import Blueprint, Response, g, request
 
 from geomill.app import links, live, pages
 from geomill.app.api.logs import pieces
+from geomill.app.api.results import read_range
+from geomill.app.api.sending import as_it_comes
 from geomill.app.engine.steps import NoSuchLog, log_names, logs
 from geomill.app.live import Told
 from geomill.app.negotiation import HTML, JSON, STREAM, TEXT
@@ -66,10 +68,11 @@ def log(job_id: str, name: str) -> Any:
     size = path.lstat().st_size  # as of now, whatever it grows to meanwhile
     if size == 0 and log_pages.wanted():
         return log_pages.empty(current_app.jobs.status(job_id), name.removesuffix(".log"))
-    content = pieces(lambda: open(os.open(path, _READ), "rb"), 0, size)
+    content = as_it_comes(pieces(lambda: open(os.open(path, _READ), "rb"), 0, size), f"log {name} of job {job_id}")
     response = Response(content, headers=SANDBOX, content_type=f"{TEXT}; charset=utf-8")
     response.content_length = size
     response.vary.add("Accept")
+    read_range(size)
     return response.make_conditional(request, accept_ranges=True, complete_length=size)
 
 

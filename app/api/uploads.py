@@ -58,8 +58,8 @@ def show(upload_id: str) -> Any:
     """A file that you sent."""
     upload = current_app.uploads.get(upload_id, g.caller.owns)
     name = upload.name or f"upload{extension(upload.media_type)}"
-    read_range()
     with current_app.uploads.reading(upload) as path:
+        read_range(path.stat().st_size)
         response = send_file(path, upload.media_type, download_name=name, as_attachment=True, conditional=True)
     response.headers.extend(SANDBOX)
     return response

@@ -4,6 +4,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from geomill.app import errors
+from geomill.app.errors import PART_1
 from geomill.app.server import Geomill
 
 JOB = "/jobs/0191b8a0-0000-7000-8000-000000000000"
@@ -93,6 +94,15 @@ def test_json_is_what_everybody_else_gets(client: FlaskClient, accept: str) -> N
 
 def test_the_query_may_say_json_over_the_accept_header(client: FlaskClient) -> None:
     assert client.get("/?f=json", headers={"Accept": "text/html"}).content_type == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/?f=yaml", "/jobs?f=ttl", "/processes/echo?f=", "/api?f=zip"])
+def test_a_format_that_is_not_there_is_an_error_that_names_those_that_are(client: FlaskClient, path: str) -> None:
+    said = client.get(path, headers={"Accept": "application/json"})
+    assert (said.status_code, said.json["type"]) == (400, f"{PART_1}invalid-query-parameter-value")
+    assert said.json["detail"] == f"f: {path.partition('=')[2]!r} is not one of json, html"
+    page = client.get(path, headers={"Accept": "text/html"})
+    assert (page.status_code, page.mimetype) == (400, "text/html") and "is not one of json, html" in page.text
 
 
 def test_an_unexpected_error_keeps_its_text_to_itself(app: Geomill, caplog: pytest.LogCaptureFixture) -> None:

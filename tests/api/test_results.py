@@ -82,7 +82,14 @@ def test_what_a_process_wrote_runs_no_script_of_ours(worker: FlaskClient, finish
 
 @pytest.mark.parametrize(
     "wanted, status, body",
-    [("bytes=0-2", 206, b"012"), ("bytes=7-", 206, b"789"), ("bytes=-1", 206, b"9"), ("bytes=99-", 416, None)],
+    [
+        ("bytes=0-2", 206, b"012"),
+        ("bytes=7-", 206, b"789"),
+        ("bytes=-1", 206, b"9"),
+        ("bytes=-10", 206, b"0123456789"),
+        ("bytes=-11", 206, b"0123456789"),  # RFC 9110, 14.1.2: all of it
+        ("bytes=99-", 416, None),
+    ],
 )
 def test_a_file_is_given_in_ranges(
     worker: FlaskClient, finished: Finished, wanted: str, status: int, body: bytes | None

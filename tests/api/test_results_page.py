@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import re
 import zipfile
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from flask import Response
 from flask.testing import FlaskClient
 from support.markup import mistakes
 
@@ -171,3 +174,24 @@ def test_pages_name_the_tiles_of_the_settings(settings: Settings) -> None:
     answer = client.get("/", headers=BROWSER)
     assert f'data-tiles="{tiles}"' in answer.text and "<img src=x" not in answer.text
     assert "https://tiles.example.org" in answer.headers["Content-Security-Policy"]
+
+
+def test_what_is_removed_while_it_is_sent_breaks_off_in_one_line_of_the_log(
+    worker: FlaskClient, working: Geomill, finished: Finished, caplog: pytest.LogCaptureFixture
+) -> None:
+    for way in ("results?f=zip", "ro-crate.zip"):
+        job = finished("add", {"inputs": {"a": 1}})
+        names = [f"out/{number}.txt" for number in range(2)]
+        listing = tuple(Result(file=name, size=2**19, media_type="text/plain") for name in names)
+        folder = Result(folder="out", listing=listing, value={"type": "Catalog"}, media_type="application/json")
+        publish(working, job, {"result": folder}, dict.fromkeys(names, os.urandom(2**19)))
+        caplog.clear()
+        answer = FlaskClient(working, Response).get(f"{job}/{way}")  # the other one reads all
+        sent = iter(answer.response)
+        assert next(sent)
+        assert worker.delete(job).status_code == 200
+        with pytest.raises(ConnectionResetError) as caught:
+            list(sent)
+        assert caught.value.errno == errno.ECONNRESET  # of which gunicorn logs nothing
+        (line,) = caplog.records
+        assert line.exc_info is None and re.search("of job .* breaks off while it is sent: .* is gone$", line.message)
