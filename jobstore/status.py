@@ -82,11 +82,11 @@ class JobExpired(Exception):
     """What was asked for went when the job expired; only its status is left: JobExpired(status_info)."""
 
     def __init__(self, status_info: StatusInfo) -> None:
-        why = _WHY.get(status_info.expired_for or "", "it was to make room")
-        when = status_info.expired.isoformat(" ", "seconds") if status_info.expired else "before"
-        gone = "its results, logs and request are gone, its status stays"
-        super().__init__(f"Job {status_info.job_id} expired on {when}, for {why}: {gone}.")
         self.status_info = status_info
+        self.why = _WHY.get(status_info.expired_for or "", "it was to make room")
+        when = f"on {status_info.expired:%Y-%m-%d %H:%M:%S} UTC" if status_info.expired else "before"
+        gone = "its results, logs and request are gone, its status stays"
+        super().__init__(f"Job {status_info.job_id} expired {when}, for {self.why}: {gone}.")
 
 
 class NoSuchOutput(LookupError):

@@ -109,11 +109,11 @@ class JobStore:
         if info.expired:
             raise JobExpired(info)
         if not info.status.final:
-            raise ResultNotReady(f"job {job_id} is {info.status.value}; ask again when it is successful")
+            raise ResultNotReady(f"Job {job_id} is {info.status.value}; ask again when it is successful.")
         if info.status is Status.FAILED:
             raise JobFailed(info)
         if info.status is Status.DISMISSED:
-            raise ResultNotAvailable(f"job {job_id} was dismissed")
+            raise ResultNotAvailable(f"Job {job_id} was dismissed.")
         with self._reading(job_id, "results.json") as folder:
             results = records.load_results(files.read_json(folder / "results.json"))
         if not info.durable and info.boot_id != boot_id():  # nobody was promised that they came to the disk in time

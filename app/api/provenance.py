@@ -85,7 +85,7 @@ def download(job_id: str) -> Any:
     run = _run(job_id)
     finished = run.status.finished
     if finished is None:
-        raise ResultNotReady(f"job {job_id} is {run.status.status.value}; ask again when it has ended")
+        raise ResultNotReady(f"Job {job_id} is {run.status.status.value}; ask again when it has ended.")
     for each in record.published(run.results.values()):
         file_of(job_id, each)  # of what is missing one is told now, not in the middle of the answer
     files = crate.entries(run, prov.encode(prov.document(run, _addresses(run)), JSON))

@@ -71,11 +71,19 @@ def error(problem: dict[str, Any], retry_after: int | None = None) -> Response:
     another = kind in ("unauthenticated", "forbidden")  # caller would do
     login = links.to("login.show", next=_place()) if another else None
     again = links.here() if reads and status in (429, 503, 507) else None
+    about = problem.get("instance") or _job(kind) if not another else None
     turn = turns.of(status, kind, retry_after, problem.get("detail", ""))
-    response = render("error.html", problem=problem, turn=turn, login=login, again=again, reads=reads)
+    response = render("error.html", problem=problem, turn=turn, about=about, login=login, again=again, reads=reads)
     response.vary.add("Accept")
     response.cache_control.no_store = True
     return response
+
+
+def _job(kind: str) -> str | None:
+    """The page of the job that an error is about, if it is one of a job that is there."""
+    job_id = (request.view_args or {}).get("job_id")
+    known = job_id and kind != "no-such-job" and request.endpoint != "jobs.show"
+    return links.to("jobs.show", job_id=job_id) if known else None
 
 
 def _place() -> str:

@@ -48,11 +48,15 @@ class Log:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job failed. step: the one that did, if there are steps; told: the exception that its log ends with."""
+    """Why a job failed. step: the one that did, if there are steps; told: the exception that its log ends with.
+
+    why: what its message says, but for which step it was and how that ended.
+    """
 
     cause: causes.Cause
     step: dict[str, Any] | None
     told: str | None
+    why: str
     earlier: list[str]
     last: list[str]
     log: Log | None
@@ -75,7 +79,7 @@ def page(job_id: str) -> Response:
         seconds=((info.finished or moment) - info.started).total_seconds() if info.started else None,
         said=SAID.get(said),
         turned=said in ("kept", "released"),
-        expired=str(JobExpired(info)) if info.expired else None,
+        expired=JobExpired(info).why if info.expired else None,
         asked=job,
         process=links.to("processes.show", process_id=info.process_id),
         axis=timeline.of(steps, info.started, info.finished or moment, names, skipped) if steps else None,
@@ -153,8 +157,10 @@ def _failure(info: StatusInfo, steps: list[dict[str, Any]], names: Collection[st
     step = first_failed(steps)
     name = f"{step['id']}.log" if step else OWN_LOG
     log = None if info.expired else _log(info, name if name in names else OWN_LOG)
-    lines = log.end.lines if log else []
-    return Failure(causes.of(info.cause), step, raised(lines), lines[:-LAST], lines[-LAST:], log)
+    lines, why = log.end.lines if log else [], info.message or ""
+    if step and why.startswith(f"step {step['id']} "):  # as app.cwl.steps puts it
+        why = why.partition(".log): ")[2] or why
+    return Failure(causes.of(info.cause), step, raised(lines), why, lines[:-LAST], lines[-LAST:], log)
 
 
 def _results(info: StatusInfo) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _row(info: StatusInfo, moment: datetime, href: str, mine: bool) -> Row:
         words.ago(info.created, moment),
         words.duration(((info.finished or moment) - info.started).total_seconds()) if info.started else "",
         info.progress if info.status is not Status.SUCCESSFUL else None,
-        info.message,
+        info.message if info.message != info.status.value else None,
         mine,
     )
 

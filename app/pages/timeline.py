@@ -9,6 +9,8 @@ from math import ceil
 from typing import Any
 from urllib.parse import quote
 
+from markupsafe import Markup
+
 from geomill.app.pages import words
 
 MOST = 200  # bars
@@ -29,12 +31,14 @@ class Tick:
 
 @dataclass(frozen=True)
 class Bar:
-    """One step. note: what its state does not tell; log: the name of its log as a part of an address, if there is one.
+    """One step. name: its id, where it may be broken; note: what its state does not tell.
 
-    begin, width: percent of the axis; told: its times in words; took, memory: what it needed.
+    log: the name of its log as a part of an address, if there is one; begin, width: percent of the axis;
+    told: its times in words; took, memory: what it needed.
     """
 
     id: str
+    name: Markup
     status: str
     note: str
     log: str
@@ -79,6 +83,7 @@ def of(
             note = "taken over" if step.get("reused") else "skipped"
         return Bar(
             id=name,
+            name=words.breakable(name),
             status=step["status"],
             note=note,
             log=quote(f"{name}.log") if f"{name}.log" in logs else "",

@@ -24,6 +24,19 @@ class Records(NamedTuple):
     rows: list[list[Any]]
     left: Left | None
 
+    @property
+    def numeric(self) -> list[bool]:
+        """Of each column whether it holds numbers, and so is set to the right."""
+        return [all(map(_is_number, filter(_is_some, column))) for column in zip(*self.rows, strict=True)]
+
+
+def _is_some(value: Any) -> bool:
+    return value is not None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
 
 def bounded(value: Any, most: int = MOST) -> Any:
     """As much of a document as is shown: what is cut ends in, or is, a `Left`. most: values in all."""

@@ -37,24 +37,24 @@ STATES = {  # the standard's word, and what it means to who waits
 
 
 def size(count: float | None) -> str:
-    """Bytes: "2.7 MB"."""
+    """Bytes: "2.7 MB", "96 MB"."""
     if count is None:
         return ""
     number, unit = float(count), 0
     while number >= 999.5 and unit < len(_UNITS) - 1:
         number, unit = number / 1000, unit + 1
-    digits = 0 if unit == 0 or number >= 100 else 1
+    digits = 1 if unit and number < 9.95 else 0
     return f"{number:.{digits}f} {_UNITS[unit]}"
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time: "1 min 24 s", "0.8 s", "2 d 3 h"."""
+    """A length of time: "192 ms", "2.1 s", "25 s", "1 min 24 s", "2 d 3 h"."""
     if seconds is None:
         return ""
     seconds = max(0.0, seconds)
     if seconds < 0.9995:
         return f"{round(seconds * 1000)} ms"
-    if seconds < 59.95:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     for name, length, lesser, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
@@ -119,6 +119,14 @@ def brief(text: str, most: int = 140) -> str:
     """The first paragraph of a text, cut between words."""
     first = " ".join(text.strip().partition("\n\n")[0].split())
     return first if len(first) <= most else first[:most].rpartition(" ")[0] + " ..."
+
+
+def breakable(name: str) -> Markup:
+    """A name of several parts as HTML, which breaks between them where there is no room for all of it."""
+    text = str(escape(name))
+    for mark in "_./:":
+        text = text.replace(mark, f"{mark}<wbr>")
+    return Markup(text)  # noqa: S704  it is escaped
 
 
 def media(media_type: str) -> str:

@@ -203,7 +203,8 @@ def page(text: str) -> Annotated[Path, File("A page", "text/html")]:
 
 @process
 def named(name: str, text: str = "x") -> Path:
-    """A file of any name, and so of any type."""
+    """A file of any name, and so of any type; the log has the same in it."""
+    print(text)
     Path(name).write_text(text)
     return Path(name)
 

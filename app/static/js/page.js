@@ -26,6 +26,15 @@ export function setTimes(root = document) {
   }
 }
 
+const units = ["B", "kB", "MB", "GB", "TB"];
+
+/** "2.7 MB", as app/pages/words.py says it. */
+export function size(count) {
+  let unit = 0;
+  for (; count >= 999.5 && unit < units.length - 1; unit += 1) count /= 1000;
+  return `${count.toFixed(unit && count < 9.95 ? 1 : 0)} ${units[unit]}`;
+}
+
 let saying = 0;
 
 /** Tell something to who does not see it, politely. The region is emptied before, so that the same is told again. */

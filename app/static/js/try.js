@@ -1,4 +1,5 @@
 // The page of the API: its operations can be found, opened by their address, and tried.
+import { size } from "./page.js";
 
 const MOST = 200000; // characters of an answer that are shown
 const LARGEST = 20000000; // bytes that are fetched
@@ -97,7 +98,7 @@ function pretty(text, type) {
 }
 
 function kept(blob, type) {
-  const file = link(URL.createObjectURL(blob), `Keep it: ${blob.size} bytes of ${type || "no stated type"}`);
+  const file = link(URL.createObjectURL(blob), `Keep it: ${size(blob.size)} of ${type || "no stated type"}`);
   file.download = `answer${type.includes("json") ? ".json" : ""}`;
   return file;
 }
