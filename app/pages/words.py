@@ -137,7 +137,7 @@ def media(media_type: str) -> str:
     return MEDIA.get(kind.strip(), media_type)
 
 
-def breakable(text: str) -> Markup:
+def breakable_addresses(text: str) -> Markup:
     """A text whose addresses may go on in another line: after a slash, not in a word."""
     parts = _ADDRESS.split(text) if len(text) < _LONG else [text]
     wide = Markup("<wbr>")

@@ -179,6 +179,6 @@ def test_a_job_failed_of_the_step_that_failed_before_any_other() -> None:
 
 def test_an_address_goes_on_after_a_slash_and_stays_the_text_that_it_is() -> None:
     text = "curl \"http://h:8/a/b-c\" -H 'x: a/b' <i>"
-    broken = words.breakable(text)
+    broken = words.breakable_addresses(text)
     assert str(broken) == str(escape(text)).replace("8/a/b", "8/<wbr>a/<wbr>b")
-    assert words.breakable("http://h/a" * 5000) == "http://h/a" * 5000
+    assert words.breakable_addresses("http://h/a" * 5000) == "http://h/a" * 5000
