@@ -2,6 +2,7 @@
 
 const html = (each) => each.outerHTML.slice(0, 200);
 const visible = (each) => each.checkVisibility({ visibilityProperty: true });
+const says = (each) => [...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
 let groups = [], stops = [];
 
 window.seeing = {
@@ -28,7 +29,26 @@ window.seeing = {
     return document.getAnimations().map((each) => html(each.effect.target));
   },
 
+  // What axe finds. Contrast is dear, and the same for all texts of one kind: colours, size, and what they lie upon.
   async axe(options) {
+    const kinds = new Map(), grounds = new Map([[null, ""]]);
+    const ground = (each) => {
+      if (!grounds.has(each)) {
+        const { backgroundColor, backgroundImage, opacity, position } = getComputedStyle(each);
+        const moved = /absolute|fixed|sticky/.test(position) ? `${each.localName}.${each.className}` : "";
+        const own = `${backgroundColor} ${backgroundImage} ${opacity} ${moved}`.replace("rgba(0, 0, 0, 0) none 1 ", "");
+        grounds.set(each, ground(each.parentElement) + own);
+      }
+      return grounds.get(each);
+    };
+    for (const each of document.body.querySelectorAll("*")) {
+      each.removeAttribute("data-kind");
+      if (!says(each) && !each.matches("input, select, textarea") || !visible(each)) continue;
+      const { color, fontSize, fontWeight } = getComputedStyle(each);
+      kinds.set([color, fontSize, fontWeight, each.matches(":disabled"), ground(each)].join(), each);
+    }
+    for (const each of kinds.values()) each.setAttribute("data-kind", "");
+    axe.configure({ rules: [{ id: "color-contrast", selector: "[data-kind]" }] });
     const { violations } = await axe.run(document, { resultTypes: ["violations"], ...options });
     return violations.flatMap((rule) =>
       rule.nodes.map((node) => `${rule.id}: ${node.target.join(" ")}: ${node.failureSummary}`));
@@ -36,14 +56,18 @@ window.seeing = {
 
   // of many of a kind the first are enough: axe takes 20 s for a page of 6000 elements
   thin() {
-    for (const parent of document.querySelectorAll("main, main *")) {
+    const some = (all, most, kind) => {
       const counts = new Map();
-      for (const each of [...parent.children]) {
-        const kind = `${each.localName} ${each.className}`;
-        counts.set(kind, (counts.get(kind) ?? 0) + 1);
-        if (counts.get(kind) > 12 && each.localName !== "option") each.remove();
+      for (const each of all) {
+        counts.set(kind(each), (counts.get(kind(each)) ?? 0) + 1);
+        if (counts.get(kind(each)) > most && each.localName !== "option") each.remove();
       }
+    };
+    for (const parent of document.querySelectorAll("main, main *")) {
+      some([...parent.children], 12, (each) => `${each.localName} ${each.className}`);
     }
+    some(document.querySelectorAll("details"), 3, (each) => `${each.parentElement.className} ${each.className}`);
+    for (const each of document.querySelectorAll("details")) each.open = true;
   },
 
   // what makes the page wider than its window, and texts of which a part is cut off, unless dots say so
@@ -57,7 +81,7 @@ window.seeing = {
       found.push(`${scrollWidth} of ${clientWidth}`, ...out.slice(0, 5).map(html));
     }
     for (const each of all) {
-      if (![...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim()) || !visible(each)) continue;
+      if (!says(each) || !visible(each)) continue;
       const { overflowX, overflowY, textOverflow, webkitLineClamp, clipPath } = getComputedStyle(each);
       if (textOverflow === "ellipsis" || webkitLineClamp !== "none" || clipPath !== "none") continue;
       const wide = each.scrollWidth > each.clientWidth + 1 && /hidden|clip/.test(overflowX);
