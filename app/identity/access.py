@@ -88,9 +88,8 @@ def init_app(app: Geomill) -> None:
             g.caller = app.identity.anonymous
             return
         g.caller = caller = app.identity.caller()
-        tenant = request.environ[TENANT]
-        if caller.tenants is not None and tenant not in caller.tenants:  # whether or not there is such a tenant
-            raise Forbidden(f"What you showed is good for {' and '.join(sorted(caller.tenants))}, not for {tenant}.")
+        if not caller.is_known_in(request.environ[TENANT]):  # whether or not there is such a tenant
+            g.caller = caller = caller.elsewhere(app.identity.anonymous.role)
         if caller.by == "session" and request.method in CHANGES:
             security.refuse_foreign(app.settings)
         if caller.role < right.role:
@@ -111,6 +110,10 @@ def of_request(app: Geomill) -> Right:
 
 def refusal(identity: Identity, caller: Caller, needed: Role) -> Exception:
     """Why a caller may not."""
+    tenant = request.environ[TENANT]
+    if not caller.is_known_in(tenant):
+        good = " and ".join(sorted(caller.tenants or ())) or "no tenant"
+        return Forbidden(f"What you showed is good for {good}, not for {tenant}; there you may what everybody may.")
     if caller.by:
         return Forbidden(f"This needs the role {needed}; you have {caller.role}.", needed)
     if request.method in CHANGES and not identity.knows():

@@ -28,6 +28,17 @@ class Caller:
         """Whether the jobs of this owner are his to change; who is nobody shares those of nobody."""
         return self.role is Role.ADMIN or owner == self.name
 
+    def is_known_in(self, tenant: str) -> bool:
+        """Whether what he showed is good for a tenant."""
+        return self.tenants is None or tenant in self.tenants
+
+    def elsewhere(self, role: Role) -> Caller:
+        """The same caller where he is not known: nobody in particular, who may what anybody may.
+
+        RFC 9110, 15.5.4: credentials are not enough where some are needed; they take nothing away.
+        """
+        return replace(self, role=role, name="")
+
     def at_least(self, role: Role) -> Caller:
         """The same caller, who may what anybody may."""
         return self if self.role >= role else replace(self, role=role)
