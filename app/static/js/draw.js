@@ -97,51 +97,23 @@ async function board(inner, kind, fields, title) {
   const view = await makeMap(canvas, `A map to draw on${title && `, for ${title}`}; the fields say the same in numbers`, { wheel: true });
   keys.id = `${fields[0].id}-keys`;
   canvas.setAttribute("aria-describedby", keys.id);
-  const beginning = firstView(view, inner.closest("form"), note);
-  let shown = null, put = [], stop = null, held = null;
+  const begin = firstView(view, inner.closest("form"), note);
+  let shown = null, put = [], waits = 0, drawn = false, typed = false;
+  const pens = penbox(view, kind.pens, title, hint, (result) => {
+    drawn = true; // it is in sight
+    kind.write(fields, result, view.map.getZoom());
+    drawn = false;
+  });
+  row.append(...pens.buttons);
 
   function show() {
     put = kind.read(fields);
     shown?.layer.remove();
     shown = addFeatures(view, put);
   }
-  const pens = kind.pens.map((name) => {
-    const pen = button(TITLES[name], title);
-    pen.setAttribute("aria-pressed", "false");
-    pen.addEventListener("click", () => {
-      if (held === pen) return stop();
-      take(name, pen);
-      canvas.focus({ preventScroll: true }); // for the keys
-    });
-    return pen;
-  });
-  row.append(...pens);
-
-  function take(name, pen) {
-    stop?.();
-    held = pen;
-    pen.setAttribute("aria-pressed", "true");
-    hint.textContent = HINTS[name];
-    const draw = name === "Rectangle" ? drawRectangle : drawPath;
-    const end = draw(view, name, (result) => {
-      stop();
-      if (result === null) return pen.focus();
-      hint.textContent = "It is drawn, and stands in the fields.";
-      writing = true;
-      kind.write(fields, result, view.map.getZoom());
-      writing = false;
-    });
-    stop = () => {
-      end();
-      stop = held = null;
-      pen.setAttribute("aria-pressed", "false");
-      hint.textContent = "";
-    };
-  }
-  let waits = 0, writing = false, typed = false; // what was drawn is in sight
   for (const field of fields) {
     field.addEventListener("input", () => {
-      typed ||= !writing;
+      typed ||= !drawn;
       clearTimeout(waits);
       waits = setTimeout(() => {
         show();
@@ -152,14 +124,50 @@ async function board(inner, kind, fields, title) {
   }
   show();
   return {
-    hidden: () => stop?.(),
+    hidden: pens.lay,
     shown() {
       view.map.invalidateSize();
       if (put.length) fit(view, shown.layer.getBounds());
-      else beginning();
-      if (kind.pens.length === 1 && !put.length && !stop) take(kind.pens[0], pens[0]); // there is but one thing to do
+      else begin();
+      if (kind.pens.length === 1 && !put.length) pens.take(kind.pens[0]); // there is but one thing to do
     },
   };
+}
+
+/** The pens, of which one is in hand at most. done: takes what was drawn. Gives {buttons, take(name), lay()}. */
+function penbox(view, names, title, hint, done) {
+  const buttons = new Map(names.map((name) => [name, button(TITLES[name], title)]));
+  let held = null, end = null;
+
+  function lay() {
+    end?.();
+    buttons.get(held)?.setAttribute("aria-pressed", "false");
+    held = end = null;
+    hint.textContent = "";
+  }
+  function take(name) {
+    if (held === name) return;
+    lay();
+    held = name;
+    buttons.get(name).setAttribute("aria-pressed", "true");
+    hint.textContent = HINTS[name];
+    const draw = name === "Rectangle" ? drawRectangle : drawPath;
+    end = draw(view, name, (result) => {
+      lay();
+      if (result === null) return buttons.get(name).focus();
+      hint.textContent = "It is drawn, and stands in the fields.";
+      done(result);
+    });
+  }
+  for (const [name, pen] of buttons) {
+    pen.setAttribute("aria-pressed", "false");
+    pen.addEventListener("click", () => {
+      if (held === name) return lay();
+      take(name);
+      view.map.getContainer().focus({ preventScroll: true }); // for the keys
+    });
+  }
+  return { buttons: [...buttons.values()], take, lay };
 }
 
 /** What shows where the other inputs of a form lie, as far as the server can tell, to who has not moved the map yet. */
