@@ -19,7 +19,7 @@ class Shown(dict[str, str]):
         self._ways: dict[str, Callable[[], str]] = {
             "successful": lambda: self._ended("add", a=1, b=2, note="a note"),
             "files": lambda: self._ended("write", count=20),
-            "classified": lambda: self._ended("classified"),
+            "classified": self._classified,
             "failed": lambda: self._ended("fail"),
             "running": self._running,
             "accepted": self._accepted,
@@ -36,6 +36,12 @@ class Shown(dict[str, str]):
     def _ended(self, process: str, **inputs: object) -> str:
         job_id = self.site.submit(process, **inputs)
         self.site.ended(job_id, 60)
+        return job_id
+
+    def _classified(self) -> str:
+        """One whose raster somebody has looked at: its picture is there."""
+        job_id = self._ended("classified")
+        until(lambda: self.site.call("GET", f"/jobs/{job_id}/pictures/kinds.tif").status == 200)
         return job_id
 
     def _running(self) -> str:
