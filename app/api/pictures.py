@@ -57,12 +57,8 @@ def value(job_id: str, path: str) -> Any:
 
 def _asked(job_id: str, path: str, at: tuple[float, float] | None, seconds: float) -> dict[str, Any] | None:
     """What the dispatcher answers. Threads that wait are counted with those that wait for jobs: others stay free."""
-    wait = current_app.waiting.acquire(blocking=False)
-    try:
+    with current_app.seats.one((current_app.jobs.tenant, g.caller.name)) as wait:
         return current_app.engine.view(job_id, path, at, seconds if wait else 0.0)
-    finally:
-        if wait:
-            current_app.waiting.release()
 
 
 def _later() -> Response:
