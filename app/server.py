@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +22,7 @@ from geomill.app.identity.access import Identity
 from geomill.app.identity.audit import Audit, path_of
 from geomill.app.inlining import Inlining
 from geomill.app.sandbox import Sandbox
+from geomill.app.seats import Seats
 from geomill.app.tenancy import Tenant, Tenants
 from geomill.app.uploads.store import Uploads
 from geomill.jobstore import JobStore
@@ -34,7 +34,7 @@ class Geomill(flask.Flask):
 
     jobs, engine, processes, uploads: of the tenant that the request names; outside of requests, of the default tenant.
     inlining: what answers hold of files at the moment;
-    waiting: held by each request that waits for a synchronous job; half of the threads stay free for other requests.
+    seats: one for each request that waits for a synchronous job; half of the threads stay free for other requests.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -47,7 +47,7 @@ class Geomill(flask.Flask):
         self.identity = Identity(settings)
         self.audit = Audit(path_of(settings))
         self.credentials = Watched()
-        self.waiting = threading.BoundedSemaphore(max(1, settings.threads // 2))
+        self.seats = Seats(max(1, settings.threads // 2))
         self.inlining = Inlining()
         self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body

@@ -127,6 +127,11 @@ def test_a_line_says_which_job_what_is_wrong_and_what_to_do_and_the_last_one_how
     assert told[:2] == [f"{first}; --repair mends it", second]
     assert told[2].startswith("process deployed (default): ") and told[2].endswith(f"; {process}")
     assert told[3:] == ["3 findings, 1 for --repair, 2 need you"]
+    status, document = fsck(settings, "--json")
+    rows = json.loads(document)["findings"]
+    assert [status, *(each["state"] for each in rows)] == [1, "repairable", "needs you", "needs you"]
+    assert [f"{each['what'] or each['path']}: {each['found']}; {each['outcome']}" for each in rows] == told[:3]
+    assert rows[2]["path"] == str(record(settings.home)) and rows[2]["promise"].startswith("A process that was ")
     told = fsck(settings, "--repair")[1].splitlines()
     assert told[:2] == [f"{first}; removed, but for what would spare a retry its time", second]
     assert told[3:] == ["3 findings, 1 mended, 2 need you"]

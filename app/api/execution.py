@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
@@ -147,15 +147,10 @@ def _executable(process_id: str) -> Process:
     return process
 
 
-@contextmanager
-def seat(wanted: bool) -> Iterator[bool]:
-    """A place among those that may wait for a job, if one is wanted and free: the other threads stay for others."""
-    seated = wanted and current_app.waiting.acquire(blocking=False)
-    try:
-        yield seated
-    finally:
-        if seated:
-            current_app.waiting.release()
+def seat(wanted: bool) -> AbstractContextManager[bool]:
+    """A place among those that may wait for a job, if one is wanted and free."""
+    whose = current_app.jobs.tenant, g.caller.name
+    return current_app.seats.one(whose) if wanted else nullcontext(False)
 
 
 def _patience(preference: prefer.Preference) -> float:

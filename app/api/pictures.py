@@ -81,12 +81,8 @@ def _asked(
     job_id: str, path: str, at: tuple[float, float] | None, seconds: float, band: int | None
 ) -> dict[str, Any] | None:
     """What the dispatcher answers. Threads that wait are counted with those that wait for jobs: others stay free."""
-    wait = current_app.waiting.acquire(blocking=False)
-    try:
+    with current_app.seats.one((current_app.jobs.tenant, g.caller.name)) as wait:
         return current_app.engine.view(job_id, path, at, seconds if wait else 0.0, band)
-    finally:
-        if wait:
-            current_app.waiting.release()
 
 
 def _soon(response: Response, status: int | None = None) -> Response:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,11 @@ from geomill.app.config import Settings, known
 from geomill.app.host import Rows
 from geomill.app.identity.audit import note
 
+if TYPE_CHECKING:
+    from geomill.jobstore.fsck import Finding
+
 ROUNDS = 20
+NEEDS_YOU = "needs you"
 # forks a warm template as the dispatcher does, and prints the mean time of a child that does nothing, in seconds
 FORK = """
 import gc, os, sys, time
@@ -73,8 +77,9 @@ def doctor(as_json: bool, **given: Any) -> None:
 
 @click.command()
 @options.home
+@options.as_json
 @click.option("--repair", is_flag=True, help="Mend what can be mended; no result is removed.")
-def fsck(repair: bool, **given: Any) -> None:
+def fsck(repair: bool, as_json: bool, **given: Any) -> None:
     """Check what lies in the home against what it promises; the status is 1 when something is wrong, and stays so."""
     options.need_linux()
     from geomill.app.engine.client import open_store
@@ -83,23 +88,31 @@ def fsck(repair: bool, **given: Any) -> None:
     settings = Settings.load(overrides=given)
     if not settings.home.exists():
         raise click.ClickException(f"{settings.home}: there is no home")
-    findings = check_home(open_store(settings))
-    done = 0
-    for finding in findings:
-        if finding.mend is None:
-            outcome = finding.remedy
-        elif not repair:
-            outcome = "--repair mends it"
-            done += 1
-        else:
-            mended, outcome = mend(finding.mend)
-            done += mended
-        click.echo(show.clean(f"{finding}; {outcome}"))
-    if repair and findings:
-        note(settings, "repair", message=f"{done} of {len(findings)} findings mended")
-    click.echo(summary(len(findings), done, repair=repair))
-    if findings and not (repair and done == len(findings)):
+    rows = []
+    for finding in check_home(open_store(settings)):
+        state, outcome = attend(finding, repair=repair)
+        rows.append({
+            "path": str(finding.path), "what": finding.what or None, "promise": finding.promise,
+            "found": finding.text, "state": state, "outcome": outcome,
+        })  # fmt: skip
+        if not as_json:
+            click.echo(show.clean(f"{finding}; {outcome}"))
+    done = sum(row["state"] != NEEDS_YOU for row in rows)
+    if repair and rows:
+        note(settings, "repair", message=f"{done} of {len(rows)} findings mended")
+    click.echo(show.pretty({"findings": rows}) if as_json else summary(len(rows), done, repair=repair))
+    if rows and not (repair and done == len(rows)):
         raise click.exceptions.Exit(1)
+
+
+def attend(finding: Finding, *, repair: bool) -> tuple[str, str]:
+    """What is to become of a finding, one of three words, and in a sentence."""
+    if finding.mend is None:
+        return NEEDS_YOU, finding.remedy
+    if not repair:
+        return "repairable", "--repair mends it"
+    mended, outcome = mend(finding.mend)
+    return "mended" if mended else NEEDS_YOU, outcome
 
 
 def mend(work: Callable[[], str]) -> tuple[bool, str]:
