@@ -1,6 +1,7 @@
 """Executions: their mode, their answers, what is refused."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -171,14 +172,11 @@ def test_the_same_idempotency_key_is_the_same_job(execute: Execute, working: Geo
 
 def test_with_every_seat_taken_a_request_gets_a_job_instead(execute: Execute, working: Geomill, tmp_path: Path) -> None:
     (tmp_path / "flag").touch()
-    seats = working.settings.threads // 2
-    for _ in range(seats):
-        assert working.waiting.acquire(blocking=False)
-    try:
+    with ExitStack() as taken:
+        for _ in range(working.settings.threads // 2):
+            assert taken.enter_context(working.seats.one(("default", "")))
         become = execute("add", ADD)
         refused = execute("waited", {"inputs": {"flag": str(tmp_path / "flag")}})
-    finally:
-        working.waiting.release(seats)
     assert become.status_code == 201
     assert (refused.status_code, refused.json["type"]) == (503, "http://localhost/problems/busy")
     assert int(refused.headers["Retry-After"]) > 0
