@@ -66,14 +66,15 @@ class Proxy:
                 threading.Thread(target=self._attend, args=(link,), daemon=True).start()
                 continue
             except RuntimeError:  # no thread is left, for a while
+                self._slots.release()
                 self._links.discard(link)
                 link.close()
-            except TimeoutError:
-                if not self._links:
+            except OSError as error:
+                self._slots.release()
+                if not isinstance(error, TimeoutError):  # no descriptor is left, for a while
+                    time.sleep(0.1)
+                elif not self._links:
                     return
-            except OSError:  # no descriptor is left, for a while
-                time.sleep(0.1)
-            self._slots.release()
 
     def _attend(self, link: socket.socket) -> None:
         """One connection, from its first byte to its last."""

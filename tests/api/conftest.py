@@ -284,7 +284,7 @@ def finished(execute: Execute, working: Geomill) -> Callable[[str, Any], str]:
 
     def run(process: str, body: Any) -> str:
         accepted = execute(process, body, Prefer="respond-async")
-        assert working.engine.run(accepted.json["jobID"], 20).status.final
+        assert working.engine.run(accepted.json["jobID"], 60).status.final
         return str(accepted.headers["Location"])
 
     return run

@@ -196,7 +196,7 @@ def server(offline: bool, records: Records, tmp_path_factory: pytest.TempPathFac
     (folder / "fuzzed.py").write_text(PROCESSES)
     made = Settings(home=home, runtime_dir=tmp_path_factory.mktemp("run"), processes=(folder,))
     limits = {"sync_wait": "1", "time_limit": "2", "max_running": "8"}
-    with serving(made, shared=True, **limits) as mill, requests.Session() as session:
+    with serving(made, shared=True, cold=True, **limits) as mill, requests.Session() as session:
         session.trust_env = False  # no proxy
         schema = schemathesis.openapi.from_dict(session.get(f"{mill.url}/api", timeout=10).json())
         listed = session.get(f"{mill.url}/processes", timeout=10).json()["processes"]

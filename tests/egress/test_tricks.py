@@ -116,7 +116,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         public.page("/page", b"public page")
         for path in ("/secret", "/", "/x", "/latest/meta-data/"):
             inside.page(path, SECRET)
-        yield World(stack.enter_context(serving(settings, shared=True)), public, inside)
+        yield World(stack.enter_context(serving(settings, shared=True, cold=True)), public, inside)
 
 
 @pytest.fixture(autouse=True)

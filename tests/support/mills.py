@@ -148,12 +148,14 @@ def serving(
     *options: str,
     shared: bool = False,
     new: bool = False,
+    cold: bool = False,
     prefix: Sequence[str] = (),
     **environment: str,
 ) -> Iterator[Mill]:
     """`geomill serve` on a free port.
 
     options: of the command; new: it makes its home itself; prefix: a command that runs it;
+    cold: it is started as people do, where the tests are, in a network of their own for example;
     environment: GEOMILL_* in lower case, without that.
     """
     if not new:
@@ -166,7 +168,7 @@ def serving(
         **environment,
     }
     server: Server
-    if prefix or new or COMMAND != OURS:  # as people start it
+    if cold or prefix or new or COMMAND != OURS:
         where: dict[str, Any] = {"env": environ(given), "cwd": settings.home.parent}
         server = subprocess.Popen(command, **where, stdout=subprocess.PIPE, text=True)
     else:
