@@ -17,6 +17,8 @@ from geomill.app.exchange.package import Package
 from geomill.app.guard import Refused, Unreachable
 from geomill.app.negotiation import HTML
 from geomill.app.operations import Answer, operation
+from geomill.app.pages.form.snippets import laid_out
+from geomill.app.pages.form.wording import kind
 from geomill.app.pages.packages import Given, digest
 from geomill.app.sandbox import NoIsolation
 from geomill.app.schemas import DryRunSchema, dump
@@ -138,7 +140,8 @@ def _done(given: Given, package: Package, planned: Plan, replaced: str | None) -
 
 def _page(given: Given, replaced: str | None = None, status: int = 200, **content: Any) -> Response:
     versions = _versions(replaced) if replaced else []
-    response = pages.render("deploy.html", status, given=given, replaced=replaced, versions=versions, **content)
+    shown = {"given": given, "replaced": replaced, "versions": versions, "kind": kind, "laid_out": laid_out}
+    response = pages.render("deploy.html", status, **shown, **content)
     response.cache_control.no_store = True
     return response
 

@@ -13,7 +13,6 @@ from flask import Response, current_app, request
 
 from geomill.app import links, pages
 from geomill.app.exchange import InvalidRequest, inputs, strictjson
-from geomill.app.exchange.references import resolved
 from geomill.app.exchange.request import ExecuteRequest
 from geomill.app.identity import owners
 from geomill.app.pages import runs, turns
@@ -22,7 +21,7 @@ from geomill.app.pages.form.entries import Entries
 from geomill.app.pages.form.form import MARK, Form, Reading, form_of
 from geomill.app.pages.form.shown import Shown
 from geomill.app.pages.form.snippets import Snippets, laid_out
-from geomill.app.pages.form.wording import phrase
+from geomill.app.pages.form.wording import kind
 from geomill.app.runners import RUNNERS
 from geomill.app.server import current_app as geomill
 from geomill.app.uploads.asked import check_href, held, uploads_of
@@ -74,7 +73,7 @@ def show(
         more.pop("status", 200),
         document=document,
         mark=MARK,
-        kind=_kind,
+        kind=kind,
         runs=runs.of(process_id),
         told=runs.sentence,
         form=Shown(form, entries, errors or {}, more.pop("focus", None), change, held),
@@ -87,11 +86,6 @@ def show(
         picture=pictured.picture(workflow) if workflow else None,
         steps=pictured.words(workflow) if workflow else (),
     )
-
-
-def _kind(schema: Any) -> str:
-    """What a schema takes, in words."""
-    return phrase(resolved(schema))
 
 
 def again(document: Description, entries: Entries, errors: Mapping[str, str]) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 from geomill.app.exchange import schema as schemas
 from geomill.app.exchange.formats import short_code
+from geomill.app.exchange.references import resolved
 from geomill.app.exchange.values import described_type
 from geomill.app.exchange.wording import listed
 from geomill.app.pages import words
@@ -24,6 +25,11 @@ PLURALS = {"text": "texts", "whole number": "whole numbers", "number": "numbers"
            "JSON": "values", "bounding box": "bounding boxes", "address": "addresses"}  # fmt: skip
 DEEPEST = 4  # lists of lists
 _WHOLE = {"int32", "int64"}  # bounds that nobody has to be told
+
+
+def kind(schema: Any) -> str:
+    """What a value is, by a whole schema, which may refer to parts of itself."""
+    return phrase(resolved(schema))
 
 
 def phrase(schema: Any, depth: int = 0) -> str:

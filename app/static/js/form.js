@@ -208,4 +208,4 @@ form.addEventListener("submit", () => keep(form));
 // what was sent has an address that only takes posts: who loads it again, or passes it on, means the page
 if ("posted" in form.dataset) history.replaceState(history.state, "", new URL(form.dataset.page).pathname);
 const entries = "fresh" in form.dataset ? kept(form) : null;
-if (entries) restore(entries);
+if (entries) restore(entries).catch(() => {}); // they stay kept
