@@ -14,7 +14,6 @@ from rasterio.warp import transform
 from support.browsers import Page, expect, watch_of
 from support.mills import Mill
 
-
 # what has one name and does several things; each map, raster and file has its own
 SAME = """() => {
   const leads = new Map();
