@@ -162,7 +162,7 @@ def isolated(limit: float, run: Callable[[], NoReturn]) -> None:
     separate = _unshare(libc)
     if not separate:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    child = os.fork()
+    child = _fork()
     if child == 0:
         _first(libc, run) if separate else _run(run)
     status = _wait(child, deadline)
@@ -175,6 +175,20 @@ def isolated(limit: float, run: Callable[[], NoReturn]) -> None:
         _print(1, json.dumps({"error": f"was still loading after {limit:g} s", "late": True}))
     else:
         _report(status)
+
+
+def _fork() -> int:
+    """fork(); where there is no process to be had that is said, and this one ends."""
+    try:
+        return os.fork()
+    except OSError as error:
+        _print(1, unbegun(error))
+        os._exit(0)
+
+
+def unbegun(error: OSError) -> str:
+    """What is printed of a file for which there was no process."""
+    return json.dumps({"error": f"could not be loaded: {error.strerror}", "scarce": 1})
 
 
 def _unshare(libc: Any) -> bool:
@@ -195,11 +209,7 @@ def _first(libc: Any, run: Callable[[], NoReturn]) -> NoReturn:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None)
     libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID_NODEV_NOEXEC, None)
-    try:
-        child = os.fork()
-    except OSError as error:
-        _print(1, json.dumps({"error": f"cannot be loaded: {error.strerror}", "scarce": 1}))
-        os._exit(0)
+    child = _fork()
     if child == 0:
         _run(run)
     ended = status = 0

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from geomill.app.engine import isolation
-from geomill.processes.describe import isolated
+from geomill.processes.describe import isolated, unbegun
 from geomill.processes.packages import MOST, SPARE, kept_environment
 
 IDLE = 60.0  # seconds; then the memory, 70 MB, is worth more than the second
@@ -147,9 +147,12 @@ def _fork(question: dict[str, Any], descriptors: list[int], link: socket.socket)
 
     for version in filter(None, (OLDEST, question["version"])):
         get_schema(version)  # kept, so that no later child reads it again
-    if os.fork() == 0:
-        link.close()
-        _answer(question, *descriptors)
+    try:
+        if os.fork() == 0:
+            link.close()
+            _answer(question, *descriptors)
+    except OSError as error:  # of fork: the child comes to no end of this
+        os.write(descriptors[0], f"{unbegun(error)}\n".encode())
     for each in descriptors:
         os.close(each)
 

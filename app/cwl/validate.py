@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import importlib
 import json
 import os
@@ -37,6 +38,8 @@ def validate(document: bytes, w: str | None, other: str | None, limit: float, fo
         answer = json.loads(printed.splitlines()[-1])
     except (ValueError, IndexError):
         raise InvalidPackage("The CWL document ended the program that was to read it.") from None
+    if answer.get("scarce"):  # that is no fault of the document
+        raise BlockingIOError(errno.EAGAIN, answer["error"])
     if "error" in answer:
         raise ERRORS.get(answer.get("kind", ""), InvalidPackage)(_sentence(answer))
     return dict(answer)

@@ -20,9 +20,19 @@ import json, resource, sys, time
 from pathlib import Path
 from geomill.app import create_app
 from geomill.app.config import Settings
+from geomill.app.cwl import validate
 
 root, most, few = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-given = {"home": str(root / "home"), "runtime_dir": str(root / "run"), "processes": str(root / "mine")}
+given = {"home": str(root / "home"), "runtime_dir": str(root / "run"), "processes": str(root / "mine"),
+         "isolation": "none"}
+PACKAGE = b"""
+cwlVersion: v1.2
+class: CommandLineTool
+id: told
+baseCommand: echo
+inputs: {}
+outputs: {}
+"""
 app = create_app(Settings.load({}, given))
 client = app.test_client()
 told = {}
@@ -41,7 +51,14 @@ waiting = set(told)
 while (waiting or app.processes.broken()) and time.monotonic() - begun < 60:
     waiting -= {each["id"] for each in client.get("/processes").json["processes"]}
     time.sleep(0.1)
-print(json.dumps([told, page, sorted(waiting), [str(each) for each in app.processes.broken()]]))
+deployed = []
+for limit in [most, *range(1, few), most]:  # of who reads packages, once he is there
+    if validate.reader.pid:
+        resource.prlimit(validate.reader.pid, resource.RLIMIT_NPROC, (limit, most))
+    answer = client.post("/processes?dryRun=true", data=PACKAGE, content_type="application/cwl+yaml")
+    deployed.append(answer.status_code)
+print(json.dumps([told, page, sorted(waiting), [str(each) for each in app.processes.broken()],
+                  deployed]))
 '''
 
 
@@ -54,10 +71,11 @@ def test_a_file_that_could_not_be_described_for_want_of_processes_is_when_there_
     python = [*as_user(USER), sys.executable, "-P", "-c", SCRIPT, str(tmp_path), str(MOST), str(FEW)]
     done = subprocess.run(python, cwd="/", capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
-    told, page, waiting, broken = json.loads(done.stdout)
+    told, page, waiting, broken, deployed = json.loads(done.stdout)
     assert (waiting, broken) == ([], []), done.stderr
     assert len(told) == FEW - 1
     for name, (status, retry_after, detail) in told.items():
         assert (status, retry_after) == (503, "5"), detail
         assert detail.startswith(f"Whether there is a process {name!r} is not known yet: ")
     assert "not known yet" in page
+    assert deployed == [200, *[503] * (FEW - 1), 200]  # and not 400: it is not the document
