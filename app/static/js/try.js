@@ -142,5 +142,5 @@ document.getElementById("filter").addEventListener("input", (event) => {
     count += each.hidden ? 0 : 1;
   }
   for (const group of document.querySelectorAll(".group")) group.hidden = !group.querySelector("details.operation:not([hidden])");
-  document.getElementById("found").textContent = `${count} found`;
+  document.getElementById("found").textContent = count ? `${count} found` : "Nothing has these words; try fewer";
 });
