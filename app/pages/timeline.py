@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -29,12 +29,11 @@ class Tick:
     text: str
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """One step. name: its id, where it may be broken; note: what its state does not tell.
 
     log: the name of its log as a part of an address, if there is one; begin, width: percent of the axis;
-    told: its times in words; took, memory: what it needed.
+    told: its times in words; took, memory: what it needed. A tuple, as a row of the list of jobs is.
     """
 
     id: str
@@ -71,7 +70,7 @@ def of(
     logs: names of those that there are; skipped: ids of the steps that were.
     """
     last = end.timestamp()
-    spans = sorted(((*_span(step, last), step) for step in steps), key=lambda each: each[0])
+    spans = sorted(((*_span(step, last), step) for step in _shown(steps)), key=lambda each: each[0])
     first = min([each[0] for each in spans[:1]] + ([begin.timestamp()] if begin else []), default=last)
     whole = max(max([each[1] for each in spans] + [last]) - first, 0.001)
 
@@ -94,16 +93,17 @@ def of(
             memory=words.size(step.get("peakMemory") or None),
         )
 
-    shown = _shown(spans)
-    return Timeline(whole, _ticks(whole), list(map(bar, shown)), len(spans) - len(shown))
+    return Timeline(whole, _ticks(whole), list(map(bar, spans)), len(steps) - len(spans))
 
 
-def _shown(spans: list[Span]) -> list[Span]:
-    """The latest; before them what did not end well, or has not ended: somebody looks for that."""
-    if len(spans) <= MOST:
-        return spans
-    liked = sorted(spans, key=lambda each: each[2]["status"] != "successful")[-MOST:]
-    return sorted(liked, key=lambda each: each[0])
+def _shown(steps: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The latest, after all that did not end well, or has not ended: somebody looks for that.
+
+    steps: in the order in which they began, all but exactly.
+    """
+    if len(steps) <= MOST:
+        return steps
+    return sorted(steps, key=lambda step: step["status"] != "successful")[-MOST:]
 
 
 def _span(step: dict[str, Any], end: float) -> tuple[float, float]:

@@ -95,7 +95,9 @@ def ago(time: datetime | str | None, now: datetime | None = None) -> str:
     seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
     if abs(seconds) < 1:
         return "now"
-    name, length = next(each for each in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)) if abs(seconds) >= each[1])
+    for name, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if abs(seconds) >= length:
+            break
     count = int(abs(seconds) // length)
     return f"{count} {name} ago" if seconds > 0 else f"in {count} {name}"
 
