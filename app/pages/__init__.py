@@ -62,8 +62,10 @@ def error(problem: dict[str, Any], retry_after: int | None = None) -> Response:
     another = kind in ("unauthenticated", "forbidden")  # caller would do
     login = links.to("login.show", next=_place()) if another else None
     again = links.here() if reads and status in (429, 503, 507) else None
+    plain = links.here().partition("?")[0] if reads and status == 400 and request.query_string else None
     turn = words.turn(status, kind, retry_after)
-    response = render("error.html", problem=problem, turn=turn, login=login, again=again, reads=reads)
+    more = {"login": login, "again": again, "plain": plain, "reads": reads}
+    response = render("error.html", problem=problem, turn=turn, **more)
     response.vary.add("Accept")
     response.cache_control.no_store = True
     return response

@@ -35,6 +35,7 @@ def shown(client: FlaskClient, path: str, method: str = "GET", **more: object) -
         ("GET", "/nowhere", 404, "It is not here", "/api"),
         ("GET", "/jobs/none", 404, "It is not here", "/jobs"),
         ("GET", "/processes/ecco", 404, "Did you mean", "/processes"),
+        ("GET", "/jobs?limit=none", 400, "The page without its query", "/jobs"),
         ("PATCH", "/jobs", 405, "Your turn", "/api"),
         ("PUT", ECHO, 405, "Your turn", "/api"),
         ("POST", ECHO, 400, "go back in your browser", "/"),
