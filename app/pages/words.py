@@ -120,7 +120,7 @@ def lines(text: str) -> list[str]:
 def brief(text: str, most: int = 140) -> str:
     """The first paragraph of a text, cut between words."""
     first = " ".join(text.strip().partition("\n\n")[0].split())
-    return first if len(first) <= most else first[:most].rpartition(" ")[0] + " ..."
+    return first if len(first) <= most else first[:most].rpartition(" ")[0] + "\u00a0..."  # not on a line by itself
 
 
 def breakable(name: str) -> Markup:

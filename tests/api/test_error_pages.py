@@ -38,6 +38,7 @@ def shown(client: FlaskClient, path: str, method: str = "GET", **more: object) -
         ("GET", "/nowhere", 404, "Nothing is served at this address", "/api"),
         ("GET", "/jobs/none", 404, "There is no job", "/jobs"),
         ("GET", "/processes/ecco", 404, "Did you mean", "/processes"),
+        ("GET", "/jobs?limit=none", 400, "The page without its query", "/jobs"),
         ("PATCH", "/jobs", 405, "Your turn", "/api"),
         ("PUT", ECHO, 405, "Your turn", "/api"),
         ("POST", ECHO, 400, "go back in your browser", "/"),

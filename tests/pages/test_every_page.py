@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from pages.conftest import OpenPage
 from pages.seeing import Seen, look, ready
 from pages.shown import showing
 from support.browsers import Browser, Page, window
@@ -175,6 +176,25 @@ def test_what_pages_load_is_loaded_once(visit: Visit, site: Mill) -> None:
     for each in parts:
         answer = site.call("GET", each.removeprefix(site.url))
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable", each
+
+
+# what is chosen, of several
+CHOSEN = {
+    "/api": "header nav a",
+    "/processes/echo": ".tabs > label",
+}
+BORDERS = """(all) => all.map((each) => {
+  const { backgroundColor } = getComputedStyle(document.body), { borderBottomColor } = getComputedStyle(each);
+  return [each.matches("[aria-current], :checked + label"), borderBottomColor !== backgroundColor];
+})"""
+
+
+def test_what_is_chosen_is_seen_in_the_colours_of_the_system(open_page: OpenPage) -> None:
+    page = open_page(forced_colors="active")
+    for path, choices in CHOSEN.items():
+        page.goto(path)
+        marked = page.locator(choices).evaluate_all(BORDERS)
+        assert len(marked) > 2 and all(chosen == seen for chosen, seen in marked), marked
 
 
 def test_the_way_past_the_frame(page: Page) -> None:

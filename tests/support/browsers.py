@@ -20,6 +20,7 @@ try:
 except ImportError:  # what needs a browser is skipped, the rest of the tests is not
     Browser = BrowserContext = ConsoleMessage = Locator = Page = Request = expect = play = None
 
+# the first draws no window around a page, which makes one a quarter as dear
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 PATIENCE = 20_000  # ms; three times what a slow machine takes
 WIDE, NARROW = 1280, 360  # CSS pixels
@@ -54,7 +55,7 @@ def chromium(folder: Path) -> Iterator[Browser]:
     if play is None:
         pytest.skip("playwright is not installed")
     if path is None:
-        pytest.skip("there is no Chromium (Debian's package chromium)")
+        pytest.skip("there is no Chromium (Debian's package chromium-headless-shell)")
     before = leaks.processes()
     home = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
     with play() as playwright:
