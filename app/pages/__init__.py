@@ -74,7 +74,7 @@ def error(problem: dict[str, Any], retry_after: int | None = None) -> Response:
     about = problem.get("instance") or _job(kind) if not another else None
     turn = turns.of(status, kind, retry_after, problem.get("detail", ""))
     plain = links.here().partition("?")[0] if reads and status == 400 and request.query_string else None
-    more = {"about": about, "login": login, "again": again, "plain": plain}
+    more: dict[str, Any] = {"about": about, "login": login, "again": again, "plain": plain}
     response = render("error.html", problem=problem, turn=turn, reads=reads, **more)
     response.vary.add("Accept")
     response.cache_control.no_store = True

@@ -95,9 +95,7 @@ def ago(time: datetime | str | None, now: datetime | None = None) -> str:
     seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
     if abs(seconds) < 1:
         return "now"
-    for name, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        if abs(seconds) >= length:
-            break
+    name, length = next(each for each in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)) if abs(seconds) >= each[1])
     count = int(abs(seconds) // length)
     return f"{count} {name} ago" if seconds > 0 else f"in {count} {name}"
 

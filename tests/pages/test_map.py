@@ -167,9 +167,11 @@ def test_a_box_across_the_antimeridian_has_its_west_in_the_east(drawing: Any) ->
     box = page.locator(".map").bounding_box()
     assert shape and box and shape["width"] < 4 * shape["height"]  # 20 by 10 degrees, not 340
     page.locator(".map").scroll_into_view_if_needed()
-    page.get_by_role("button", name="Draw a rectangle").click()
+    pen = page.get_by_role("button", name="Draw a rectangle")
+    expect(pen).to_have_attribute("aria-pressed", "true")  # there is no other
     page.mouse.click(*at(page, 0.45, 0.6))
     page.mouse.click(*at(page, 0.55, 0.4))
+    expect(page.get_by_text("It is drawn, and stands in the fields.")).to_be_visible()
     west, _, east, _ = numbers(page)
     assert west and east and 170 < west <= 180 and -180 <= east < -170
 

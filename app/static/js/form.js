@@ -143,7 +143,7 @@ async function restore(entries) {
     forget(form.getAttribute("action"));
     const blank = await fetch(form.dataset.page, { headers: { Accept: "text/html" } });
     if (blank.ok) fill(await blank.text());
-    focus(form.querySelector("section.input"));
+    focus(form.querySelector("div.input"));
   });
   note.classList.add("box");
   note.append("Your entries were kept. ", discard);
@@ -162,7 +162,7 @@ function focus(part) {
 /** A file is kept: the server says what, and until when. */
 function showKept(field) {
   touch(field);
-  change(field.closest("section.input"), null, "show").catch(later);
+  change(field.closest("div.input"), null, "show").catch(later);
 }
 
 document.addEventListener("click", (event) => {
