@@ -17,7 +17,7 @@ from geomill.app.exchange.package import Package
 from geomill.app.guard import Refused, Unreachable
 from geomill.app.negotiation import HTML
 from geomill.app.operations import Answer, operation
-from geomill.app.pages.form.snippets import laid_out
+from geomill.app.pages.form.snippets import coded, laid_out
 from geomill.app.pages.form.wording import kind
 from geomill.app.pages.packages import Given, digest
 from geomill.app.sandbox import NoIsolation
@@ -140,7 +140,9 @@ def _done(given: Given, package: Package, planned: Plan, replaced: str | None) -
 
 def _page(given: Given, replaced: str | None = None, status: int = 200, **content: Any) -> Response:
     versions = _versions(replaced) if replaced else []
-    shown = {"given": given, "replaced": replaced, "versions": versions, "kind": kind, "laid_out": laid_out}
+    shown = {"given": given, "replaced": replaced, "versions": versions, "kind": kind, "coded": coded}
+    if found := content.get("found"):
+        shown["execute"] = laid_out(found["execute"])
     response = pages.render("deploy.html", status, **shown, **content)
     response.cache_control.no_store = True
     return response
