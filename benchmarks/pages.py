@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 from benchmarks.figures import Figure, interleaved, latency
 from benchmarks.listing import ROUNDS, fill
 from benchmarks.mill import Client, cpu_seconds, serving
 from examples.backstage import expect
+from geomill.jobstore import Filters, JobStore
+from geomill.jobstore.records import now, timestamp
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-MOST = 5.0  # ms
+MOST, MOST_OF_STEPS = 5.0, 10.0  # ms
+STEPS = 500
 
 
 def pages() -> Iterator[Figure]:
@@ -24,14 +29,32 @@ def pages() -> Iterator[Figure]:
             "/processes": "/processes",
             "/processes/water-mask": "/processes/water-mask",
             "/jobs": "/jobs",
+            "/jobs?limit=100": "/jobs?limit=100",
             "/jobs?status=failed": "/jobs?status=failed",
             "/jobs/{id}": f"/jobs/{job_id}",
             "/jobs/{id}/results": f"/jobs/{job_id}/results",
+            f"/jobs/{{id}}, {STEPS} steps": f"/jobs/{scatter(mill.store)}",
         }
         workers = mill.family()["worker"]
         measured = interleaved(ROUNDS, *(lambda path=path: show(client, workers, path) for path in paths.values()))
     for name, times in zip(paths, measured, strict=True):
-        yield from latency(f"page {name}, server CPU", times, most=MOST)
+        yield from latency(f"page {name}, server CPU", times, most=MOST_OF_STEPS if "steps" in name else MOST)
+
+
+def scatter(store: JobStore) -> str:
+    """The id of a job that has ended, with steps as a workflow leaves them that ran one tool on many inputs."""
+    job_id = store.list(Filters(), 2).jobs[1].job_id
+    folder, begun = store.folder(job_id), now()
+    (folder / "logs").mkdir()
+    with open(folder / "events.jsonl", "w") as events:
+        for number in range(STEPS):
+            moment, step = begun + timedelta(seconds=number / 8), f"crop_{number + 1}"
+            started = {"event": "started", "step": step, "time": timestamp(moment), "tool": "crop"}
+            told = {"outcome": "success", "exit_code": 0, "seconds": 1.5, "peak_memory": 96_000_000}
+            ended = {"event": "ended", "step": step, "time": timestamp(moment + timedelta(seconds=1.5)), **told}
+            events.write(f"{json.dumps(started)}\n{json.dumps(ended)}\n")
+            (folder / "logs" / f"{step}.log").write_text("cropped\n")
+    return job_id
 
 
 def show(client: Client, workers: list[int], path: str) -> float:

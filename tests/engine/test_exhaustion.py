@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from chaos.server import ended, fresh
+from chaos.server import fresh
 from support.mills import Mill, serving
 from support.waiting import until
 from urllib3.exceptions import HTTPError
@@ -225,7 +225,7 @@ def processes_of(user: int) -> int:
 
 @pytest.mark.skipif(not ROOT, reason="only root can become an ordinary user")
 def test_a_server_without_processes_or_threads_for_a_new_worker_waits_for_some() -> None:
-    with fresh(user=LONELY, workers="1", threads="4") as server, ended(server):
+    with fresh(user=LONELY, workers="1", threads="4") as server:
         assert server.process
         mill, log = Mill(server.url, server.process.pid, server.settings), server.root / "server.log"
         until(lambda: reached(mill), 60)
