@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -157,8 +158,9 @@ def output(folder: Path, name: str) -> Path:
     path = folder.joinpath(*inside)
     if os.path.realpath(path) != os.path.join(os.path.realpath(folder), *inside):
         raise JobCorrupt(folder.name, f"its file {name} is a link, or lies behind one")
-    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):  # nobody waits for what a pipe may say
-        raise JobCorrupt(folder.name, f"its file {name} is no file")
+    with suppress(FileNotFoundError, NotADirectoryError):  # one look: it may be removed the next moment
+        if not stat.S_ISREG(os.lstat(path).st_mode):  # nobody waits for what a pipe may say
+            raise JobCorrupt(folder.name, f"its file {name} is no file")
     return path
 
 
