@@ -200,12 +200,11 @@ class Dispatcher:
         self.pause_until = time.monotonic() + PAUSE
 
     def _started(self, job_id: str, pid: int, start_time: int) -> None:
-        running = self.running.get(job_id)
-        if running is None:
+        if job_id not in self.running:
             return
-        running.pid, running.start_time = pid, start_time
+        lives = self.running.watch(job_id, pid, start_time)  # or it raises, and reconciling comes back to it
         self.listener.tell(job_id, {"job": job_id, "pid": pid, "start_time": start_time})
-        if not self.running.watch(job_id):  # or it raises, and reconciling comes back to it
+        if not lives:
             self._ended(job_id)
 
     def _template_ended(self, name: str) -> None:

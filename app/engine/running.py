@@ -66,21 +66,30 @@ class RunningJobs:
         """A job whose supervisor is asked for, or is there."""
         self._jobs[job_id] = running
 
-    def watch(self, job_id: str) -> bool:
+    def watch(self, job_id: str, pid: int, start_time: int) -> bool:
         """Have the end of a job's supervisor noticed; False when it has ended already.
 
+        Who is watched stays watched: a slow template may name a supervisor that was found by its status meanwhile.
         Raises OSError where there is no descriptor to be had; then it is as if the supervisor had not answered yet.
         """
         running = self._jobs[job_id]
+        if running.pidfd is not None:
+            return True
         try:
-            running.pidfd = reaper.open_process(running.pid, running.start_time)
+            running.pidfd = reaper.open_process(pid, start_time)
         except OSError:
-            running.pid, running.asked = None, time.monotonic()
+            running.asked = time.monotonic()
             raise
+        running.pid, running.start_time = pid, start_time
         if running.pidfd is None:
             return False
-        self._selector.register(running.pidfd, selectors.EVENT_READ, lambda: self._when_ended(job_id))
+        self._selector.register(running.pidfd, selectors.EVENT_READ, lambda: self._is_over(job_id, running))
         return True
+
+    def _is_over(self, job_id: str, running: Running) -> None:
+        """The supervisor has gone; what came at the same moment may have ended the job before."""
+        if self._jobs.get(job_id) is running:
+            self._when_ended(job_id)
 
     def remove(self, job_id: str) -> Running:
         """Watch a job no longer."""
