@@ -345,7 +345,7 @@ def test_what_is_too_much_fails_its_job_alone(server: Mill, name: str, case: str
         assert re.search(said, reply.json()["detail"])
         return
     job_id = server.submit(name)
-    info = server.ended(job_id, 60)
+    info = server.ended(job_id, 180)
     message = info.message or ""
     assert (info.status is Status.SUCCESSFUL) == (said == "SUCCESS"), message
     assert said == "SUCCESS" or re.search(said, message), message
