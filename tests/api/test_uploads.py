@@ -566,8 +566,8 @@ def test_the_server_may_be_killed_meanwhile(tmp_path: Path) -> None:
         whole = mill.call("POST", "/uploads", {"a": 1}).json()["href"].rpartition("/")[2]
         with begin(mill, "Content-Length: 2000000", b"x" * 1_000_000):
             (half,) = until(lambda: [path for path in folder.glob(".new-*/file") if path.stat().st_size])
-            for pid in workers(mill.pid):
-                os.kill(pid, 9)
+            (worker,) = workers(mill.pid)
+            os.kill(worker, 9)
             until(lambda: mill.call("GET", f"/uploads/{whole}").status == 200)
         assert half.exists()
         assert mill.call("GET", f"/uploads/{half.parent.name.removeprefix('.new-')}").status == 404
@@ -575,6 +575,10 @@ def test_the_server_may_be_killed_meanwhile(tmp_path: Path) -> None:
 
 
 def workers(master: int) -> list[int]:
-    """The pids of a server's workers."""
+    """The pids of a server's workers: forks of it that have not become another program."""
     children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    return [int(pid) for pid in children if b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [int(pid) for pid in children if command_of(int(pid)) == command_of(master)]
+
+
+def command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -11,7 +11,7 @@ from support.at_work import at_work
 from support.browsers import Page, expect, watch_of
 from support.hostile import deploy, glob, tool, workflow
 from support.mills import Mill
-from support.waiting import holds
+from support.waiting import holds, until
 
 from geomill.jobstore import Status
 
@@ -72,6 +72,7 @@ def test_a_workflow_is_watched_until_it_is_dismissed(page: Page, site: Mill, wor
 def test_a_page_is_told_of_the_end_where_nobody_looks(page: Page, site: Mill) -> None:
     """Title and icon say it, and a sentence for who sees neither, which no step on the way did; what is used stays."""
     job_id = site.submit("talk")
+    until(lambda: site.store.status(job_id).status is Status.RUNNING)
     page.goto(f"/jobs/{job_id}")
     expect(page.locator("pre.tail")).to_contain_text("line 5 <script>alert(1)</script>\n")
     assert "\x1b" not in page.locator("pre.tail").inner_text()
