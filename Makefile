@@ -41,7 +41,7 @@ serve: .venv/installed
 	@$(BIN)/geomill serve $(ARGS)
 
 test: .venv/tools
-	@$(BIN)/pytest --numprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 screenshots: .venv/tools
 	@$(BIN)/pytest --quiet --screenshots screenshots tests/pages/test_every_page.py tests/pages/test_pictures.py $(ARGS)

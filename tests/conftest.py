@@ -18,8 +18,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support import leaks  # noqa: E402
 
 
+# so that no process is left alone with it in the end
+FIRST = ("tests/pages/", "tests/engine/", "tests/cwl/", "tests/life/", "tests/test_", "tests/conformance/", "tests/api/")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How long to look for what a power failure breaks, or an order of requests; where pictures of pages go."""
+    parser.addoption("--thorough", action="store_true", help="also what costs much and seldom finds anything")
     parser.addoption("--cuts", type=int, default=0, help="seeds for each system call that the power fails at")
     parser.addoption("--sequences", type=int, default=0, help="sequences of requests, each another one every time")
     parser.addoption("--screenshots", metavar="FOLDER", help="write pictures of all pages there")
@@ -31,6 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.option.basetemp = tempfile.mkdtemp(prefix="geomill-", dir="/tmp")
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is thorough, unless it is asked for: as such, or by its name. What takes longest comes first."""
+    items.sort(key=lambda item: next((place for place, name in enumerate(FIRST) if item.nodeid.startswith(name)), 99))
+    if config.option.thorough or any("::" in argument for argument in config.args):
+        return
+    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("thorough")])
+    items[:] = [item for item in items if not item.get_closest_marker("thorough")]
 
 
 @pytest.hookimpl(optionalhook=True)

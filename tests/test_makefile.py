@@ -46,6 +46,7 @@ def test_the_list_names_all_there_is(checkout: Path) -> None:
     assert {"help", *listed(checkout)} == set(phony.split())
 
 
+@pytest.mark.thorough
 def test_all_that_the_list_names_is_there(checkout: Path) -> None:
     for target in listed(checkout):
         done = run(checkout, "make", "--dry-run", target, f"PYTHON={sys.executable}")

@@ -115,6 +115,7 @@ def test_the_wheel_says_what_it_is_and_carries_the_licence(wheel: Path, names: s
     assert str(told.get_payload()).startswith("# Geomill")
 
 
+@pytest.mark.thorough
 def test_every_module_of_the_wheel_can_be_imported(python: Path, names: set[str], tmp_path: Path) -> None:
     modules = sorted(
         name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

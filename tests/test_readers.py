@@ -58,10 +58,11 @@ def soon() -> Iterator[None]:
 def trying(pytestconfig: pytest.Config) -> Callable[..., Any]:
     """Decorates what is tried with generated arguments."""
     longer: int = pytestconfig.getoption("--sequences")
+    thorough: bool = pytestconfig.getoption("--thorough")
 
     def decorate(most: int) -> Any:
         return settings(
-            max_examples=longer or most,
+            max_examples=longer or (most if thorough else most // 4),
             derandomize=not longer,
             database=None,
             deadline=None,

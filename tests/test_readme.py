@@ -142,7 +142,11 @@ def test_gunicorn_serves_the_processes_of_the_variable() -> None:
 
 
 @pytest.mark.parametrize(
-    "process, demo", [("water-mask", "demo.py"), pytest.param("water-bodies", "demo_cwl.py", marks=runs_packages)]
+    "process, demo",
+    [
+        ("water-mask", "demo.py"),
+        pytest.param("water-bodies", "demo_cwl.py", marks=[runs_packages, pytest.mark.thorough]),
+    ],
 )
 def test_a_demo_prints_lines_like_those_the_readme_shows(process: str, demo: str) -> None:
     (shown,) = (block for block in blocks("text") if process in block)

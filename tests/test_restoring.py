@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.mills import COMMAND, Mill, environ, serving
+from support.variants import thorough
 from support.waiting import until
 
 from geomill.app.config import Settings, SettingsError
@@ -56,7 +57,14 @@ def restored(mill: Mill) -> Settings:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("fsck", "--repair"), ("fsck",), ("serve", "--port", "0"), ("serve", "--check"), ("jobs", "ls"), ("drain",)],
+    [
+        ("fsck", "--repair"),
+        ("serve", "--port", "0"),
+        *(
+            thorough(each)
+            for each in [("fsck",), ("serve", "--check"), ("jobs", "ls"), ("drain",)]
+        ),
+    ],
     ids=" ".join,
 )
 def test_a_runtime_directory_that_serves_a_home_is_refused_for_another(mill: Mill, arguments: tuple[str, ...]) -> None:

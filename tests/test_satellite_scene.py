@@ -52,6 +52,7 @@ def mill() -> Iterator[Mill]:
             yield Mill(page, here, said, address)
 
 
+@pytest.mark.thorough
 def test_the_scene_is_served_and_executed_as_the_page_says(mill: Mill) -> None:
     assert re.fullmatch(
         pattern(SERVE.shown.replace(ADDRESS, mill.address).replace(HOME, mill.place.environ["HOME"])), mill.said

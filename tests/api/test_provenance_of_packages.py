@@ -284,6 +284,7 @@ def test_a_retry_is_told_with_what_it_reused(client: FlaskClient, run: Run, tmp_
 # ---- crates
 
 
+@pytest.mark.thorough
 def test_the_crate_of_a_tool_runs_again(client: FlaskClient, echoed: Job, tmp_path: Path) -> None:
     folder, nodes = crate(client, echoed, tmp_path)
     assert nodes["document.cwl"]["@type"] == ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
@@ -338,6 +339,7 @@ def test_a_crate_has_the_licence_and_the_authors_of_its_document(
     assert "No license is stated" in nodes["./"]["license"] and "author" not in nodes["./"]
 
 
+@pytest.mark.thorough
 def test_a_directory_is_what_the_crate_asks_for(client: FlaskClient, run: Run, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images/scene.txt").write_text("a scene\n")
@@ -355,6 +357,7 @@ def test_a_directory_is_what_the_crate_asks_for(client: FlaskClient, run: Run, t
     assert content(again["names"]) == listed.outputs["names.txt"] == b"./scene.txt\na scene\n"
 
 
+@pytest.mark.thorough
 def test_the_crate_of_water_bodies_runs_again(client: FlaskClient, run: Run, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     document = (EXAMPLE / "water-bodies.cwl").read_text()

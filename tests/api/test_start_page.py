@@ -16,6 +16,7 @@ from api.conftest import CheckedClient
 from flask.testing import FlaskClient
 from support.markup import anchors, check_page
 from support.stores import bring_to, create
+from support.waiting import until
 
 from geomill.app import create_app, host
 from geomill.app.config import Settings
@@ -108,6 +109,8 @@ def test_a_disk_that_is_nearly_full_is_told(settings: Settings) -> None:
 
 def test_what_a_server_does_is_said_by_itself(worker: FlaskClient, working: Geomill, finished: Finished) -> None:
     finished("fail", {"inputs": {"how": "exit"}})
+    of = ("fail", "exit")
+    until(lambda: of in [(each["processID"], each["cause"]) for each in worker.get("/admin").json["failures"]])
     found = worker.get("/admin").json
     assert found["troubles"] == [] and found["dispatcher"]["state"] == "answers" and found["dispatcher"]["pid"]
     assert [each["name"] for each in found["isolation"]] == ["user", "own processes", "own network", "own file system"]
@@ -120,7 +123,7 @@ def test_what_a_server_does_is_said_by_itself(worker: FlaskClient, working: Geom
     shown = page(worker, "/admin")
     assert "`" not in shown.partition("<h2 id=\"isolation\">")[2].partition("</section>")[0]
     assert {each["name"] for each in found["versions"]} >= {"geomill", "python", "cwltool"}
-    (failed,) = (each for each in found["failures"] if (each["processID"], each["cause"]) == ("fail", "exit"))
+    (failed,) = (each for each in found["failures"] if (each["processID"], each["cause"]) == of)
     assert failed["count"] >= 1 and failed["href"] == "http://localhost/jobs?status=failed&processID=fail"
     jobs = worker.get(failed["href"]).json["jobs"]
     assert failed["jobID"] in {job["jobID"] for job in jobs} and "Ready" in page(worker)

@@ -14,6 +14,7 @@ from support.at_work import at_work
 from support.hostile import Site, deploy, glob, outputs, run, tool, workflow
 from support.mills import WITHOUT_NAMESPACES, Mill, serving
 from support.others import needs_another_user
+from support.variants import thorough
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -60,7 +61,9 @@ stay()
 NOTHING = {"grace": "0.1", "max_running": "4"}
 
 
-@pytest.fixture(scope="module", params=["sandbox", "none", "none, without namespaces", "sandbox, ordinary user"])
+@pytest.fixture(
+    scope="module", params=["sandbox", "none, without namespaces", thorough("none"), thorough("sandbox, ordinary user")]
+)
 def mill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, web: Site) -> Iterator[Mill]:
     """A server whose tools are kept apart or not, on a host that allows PID namespaces or does not."""
     needs_sandbox()

@@ -10,6 +10,7 @@ from cwl.conftest import LIMITS, needs_sandbox  # type: ignore[import-not-found]
 from support.hostile import Json, Site, deploy, events, expression, glob, outputs, tool, workflow
 from support.mills import Mill, serving
 from support.others import needs_another_user
+from support.variants import thorough
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -54,7 +55,7 @@ def four_steps(**more: Json) -> Json:
     return workflow(steps, {"o": {"type": "File", "outputSource": "d/o"}}, {"late": "File"})
 
 
-@pytest.fixture(scope="module", params=["server's user", "job user"])
+@pytest.fixture(scope="module", params=["server's user", thorough("job user")])
 def mill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, web: Site) -> Iterator[Mill]:
     """A server, whose jobs run as somebody else where that can be."""
     needs_sandbox()

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.mills import Mill, serving
+from support.variants import thorough
 from support.waiting import until
 from support.water import CHECKOUT, EXAMPLE
 
@@ -234,7 +235,9 @@ def mill(tmp_path_factory: pytest.TempPathFactory, images: tuple[Path, str]) -> 
 RELEASED, OURS = Path(__file__).with_name("released.cwl"), EXAMPLE / "water-bodies.cwl"
 
 
-@pytest.fixture(scope="module", params=[("/acme/ogc-api", RELEASED), ("/ogc-api", OURS)], ids=["acme", "default"])
+@pytest.fixture(
+    scope="module", params=[thorough(("/acme/ogc-api", RELEASED)), ("/ogc-api", OURS)], ids=["acme", "default"]
+)
 def walk(
     request: pytest.FixtureRequest, mill: Mill, images: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Walk:

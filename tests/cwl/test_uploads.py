@@ -14,6 +14,7 @@ from cwl.conftest import LIMITS, needs_sandbox  # type: ignore[import-not-found]
 from support.hostile import Json, deploy, glob, outputs, tool
 from support.mills import Mill, serving
 from support.others import needs_another_user
+from support.variants import thorough
 
 from geomill.app.config import Settings
 from geomill.jobstore import Status
@@ -50,7 +51,7 @@ def upload(mill: Mill, name: str, content: bytes) -> str:
     return str(reply.json()["href"])
 
 
-@pytest.fixture(scope="module", params=["as the server", "as another user"])
+@pytest.fixture(scope="module", params=["as the server", thorough("as another user")])
 def mill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, server: Mill) -> Iterator[Mill]:
     """A server whose jobs run as its own user, or as one who can read nothing of the home."""
     needs_sandbox()

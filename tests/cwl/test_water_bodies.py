@@ -116,6 +116,7 @@ def test_an_item_of_stac_1_1_gives_the_same(scenes: Scenes) -> None:
     assert mask.sum() == 129_534
 
 
+@pytest.mark.thorough
 def test_one_item_without_brackets_is_enough_for_the_rest_has_its_default(scenes: Scenes) -> None:
     (mask,) = scenes.masks(scenes.item())
     assert (mask.shape, mask.sum()) == ((443, 357), 129_534)
@@ -140,6 +141,7 @@ def test_the_mask_is_on_the_page_at_once_and_in_words(scenes: Scenes) -> None:
     assert told == "water (1)"
 
 
+@pytest.mark.thorough
 def test_bands_the_other_way_round_find_land(scenes: Scenes) -> None:
     (mask,) = scenes.masks(bands=["nir", "green"])
     assert mask.sum() == 27_599
@@ -175,6 +177,7 @@ def test_an_item_that_is_not_there_fails_the_job(scenes: Scenes) -> None:
     assert status["status"] == "failed" and "none.json" in status["message"] and "404" in status["message"]
 
 
+@pytest.mark.thorough
 def test_the_same_item_twice_fails_the_job(scenes: Scenes) -> None:
     status = scenes.run([scenes.item()] * 2)
     assert status["status"] == "failed" and "two items have the id virginia" in status["message"]

@@ -191,6 +191,7 @@ def test_a_worker_without_descriptors_answers_all_the_same(tmp_path: Path, folde
 
 
 @pytest.mark.skipif(not ROOT, reason="only root can become an ordinary user")
+@pytest.mark.thorough
 def test_a_host_without_processes_lets_jobs_wait() -> None:
     with fresh(user=USER, prefix=("prlimit", "--nproc=250:250"), workers="1", threads="4") as server:
         mill = Mill(server.url, server.process.pid if server.process else 0, server.settings)

@@ -69,6 +69,7 @@ def mill(settings: Settings) -> Iterator[Mill]:
 
 
 @pytest.mark.parametrize("process", ["nap", "sprawl"])
+@pytest.mark.thorough
 def test_a_thousand_jobs_of_one_caller_hold_up_another_by_little(mill: Mill, process: str) -> None:
     ann, bob = Caller(mill, "ann"), Caller(mill, "bob")
     for _ in range(1000):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.mills import WITHOUT_NAMESPACES, Mill, serving
+from support.variants import thorough
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -217,7 +218,7 @@ def devour(how: str) -> int:
 OF_MANY = {"eat", "burn", "multiply"}
 
 
-@pytest.fixture(scope="module", params=["with namespaces", "without"])
+@pytest.fixture(scope="module", params=["with namespaces", thorough("without")])
 def mill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
     """A server whose jobs want too much, on a host that allows PID namespaces, and on one that does not."""
     root = tmp_path_factory.mktemp("mill")

@@ -46,6 +46,7 @@ def test_a_job_expires_by_itself_and_a_pinned_one_does_not(settings: Settings) -
         until(lambda: mill.status(pinned).get("expired"), 30)
 
 
+@pytest.mark.thorough
 def test_the_status_of_a_job_goes_by_itself_in_the_end(settings: Settings) -> None:
     with serving(settings, keep="1 s", keep_status="2 s", keep_disk="never") as mill:
         job_id = echo(mill)
@@ -53,6 +54,7 @@ def test_the_status_of_a_job_goes_by_itself_in_the_end(settings: Settings) -> No
         assert mill.call("GET", "/jobs").json()["jobs"] == []
 
 
+@pytest.mark.thorough
 def test_a_job_expires_whatever_became_of_the_dispatcher(settings: Settings) -> None:
     with serving(settings, keep="4 s", keep_disk="never") as mill:
         job_id = echo(mill)

@@ -23,6 +23,7 @@ from geomill.app import create_app
 from geomill.app.config import Settings, SettingsError
 from geomill.app.engine import reaper
 from geomill.app.engine.client import Engine, open_store
+from geomill.app.engine.runtime import LOG
 from geomill.jobstore import Status
 from geomill.jobstore.files import write_bytes
 from geomill.jobstore.fsck import check
@@ -146,17 +147,25 @@ def test_a_dispatcher_is_back_within_a_second(settings: Settings) -> None:
 
 def test_there_is_one_dispatcher_however_many_want_one(settings: Settings) -> None:
     with serving(settings, "--workers", "4") as mill, serving(settings, "--workers", "4") as other:
-        before = set(dispatchers())
         assert mill.dispatcher() == other.dispatcher()
         for _ in range(5):
             leaks.kill(dispatcher(mill))
-            until(mill.dispatcher)
-            until(lambda: len(dispatchers()) == len(before))  # a template has its name for a moment
+            until(lambda: dispatchers(settings) == [mill.dispatcher()])  # a template has its name for a moment
 
 
-def dispatchers() -> list[int]:
-    """All dispatchers below the tests, those of homes that other tests share among them."""
-    return [pid for pid in reaper.descendants(os.getpid()) if leaks.running_name(pid) == "geomill-dispatc"]
+def dispatchers(settings: Settings) -> list[int]:
+    """Those of a runtime directory, whose log they write."""
+    log = str(settings.runtime_dir / LOG)
+    named = [pid for pid in reaper.descendants(os.getpid()) if leaks.running_name(pid) == "geomill-dispatc"]
+    return [pid for pid in named if _links(pid, 2) == log]
+
+
+def _links(pid: int, descriptor: int) -> str:
+    """What a descriptor of a process is; empty when the process has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{descriptor}")
+    except FileNotFoundError:
+        return ""
 
 
 def test_a_synchronous_request_outlives_the_dispatcher(settings: Settings) -> None:

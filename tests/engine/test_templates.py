@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support import leaks
 from support.mills import WITHOUT_NAMESPACES, Mill, serving
+from support.variants import thorough
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -46,7 +47,7 @@ def pick() -> list[float]:
 '''
 
 
-@pytest.fixture(params=[(), WITHOUT_NAMESPACES], ids=["with namespaces", "without"])
+@pytest.fixture(params=[(), thorough(WITHOUT_NAMESPACES)], ids=["with namespaces", "without"])
 def mill(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Mill]:
     """A server of one's own, on a host that allows PID namespaces, and on one that does not."""
     with serving(settings, prefix=request.param) as mill:
@@ -145,6 +146,7 @@ def test_no_two_jobs_draw_the_same_numbers(geo: Mill) -> None:
     assert len(set(map(str, drawn))) == len(drawn)
 
 
+@pytest.mark.thorough
 def test_a_template_that_still_loads_its_libraries_goes_with_its_dispatcher(settings: Settings) -> None:
     with serving(settings) as mill:  # which loads them when there is nothing else to do
         pid = until(mill.dispatcher)

@@ -18,6 +18,7 @@ import yaml
 from affine import Affine
 from backstage import serving
 from demo_cwl import halves
+from support.variants import thorough
 from support.water import EXAMPLE, INLET, VIRGINIA, copied, detect, fails, pixels, raster, run, works
 
 PACKAGE = yaml.safe_load((EXAMPLE / "water-bodies.cwl").read_text())
@@ -110,7 +111,7 @@ def test_everything_a_user_sees_of_the_package_has_a_label_and_a_text():
 
 
 @needs_cwltool
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("count", [thorough(1), 2])
 def test_cwltool_runs_the_package(count, work):
     (work / "images").mkdir()
     with serving(work / "images") as url:

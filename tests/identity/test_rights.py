@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from identity.conftest import ASYNC, HELLO, Make, Start, bearer, job_of
 from support.packages import OGC
 from support.stores import create
+from support.variants import thorough
 from test_docs import table
 
 from geomill.app import openapi
@@ -36,6 +37,7 @@ PATHS = {
     "uploadID": "0" * 40,
 }
 CALLERS = ["", *(str(role) for role in Role if role is not Role.NONE), "elsewhere", "revoked"]
+ALWAYS = [("own", Role.READER, "default"), ("all", Role.EXECUTOR, "acme")]
 JOBS = ("own", "another's", "nobody's", "none")
 
 
@@ -103,8 +105,17 @@ def callers(make: Make, tokens: Tokens) -> dict[str, str]:
     return made
 
 
-@pytest.mark.parametrize("visible, anonymous", [*product(("own", "all"), (Role.NONE, Role.READER, Role.EXECUTOR))])
-@pytest.mark.parametrize("tenant", ["default", "acme"])
+@pytest.mark.parametrize(
+    "visible, anonymous, tenant",
+    [
+        *ALWAYS,
+        *(
+            thorough(*each)
+            for each in product(("own", "all"), (Role.NONE, Role.READER, Role.EXECUTOR), ("default", "acme"))
+            if each not in ALWAYS
+        ),
+    ],
+)
 def test_everybody_may_what_the_table_says(
     start: Start, callers: dict[str, str], visible: str, anonymous: Role, tenant: str
 ) -> None:

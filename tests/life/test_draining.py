@@ -159,6 +159,7 @@ def test_nonsense_is_a_line(settings: Settings, options: list[str], message: str
     assert f"Error: {message}" in done.stderr
 
 
+@pytest.mark.thorough
 def test_doctor_says_so(settings: Settings) -> None:
     drain(settings, "--message", "A new disk.")
     given = environ({"home": str(settings.home), "runtime_dir": str(settings.runtime_dir)})

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.mills import Mill, serving
 from support.others import open_to_others
+from support.variants import thorough
 
 from geomill.app.config import Settings
 from geomill.app.identity.roles import Role
@@ -46,7 +47,7 @@ def work(mill: Mill) -> str:
     return written
 
 
-@pytest.mark.parametrize("mode", [0, 0o022, 0o077])
+@pytest.mark.parametrize("mode", [0, thorough(0o022), thorough(0o077)])
 def test_a_home_is_for_its_server_alone_whatever_the_umask(settings: Settings, mode: int) -> None:
     with umask(mode), serving(settings, new=True, tenants="acme") as mill:
         work(mill)

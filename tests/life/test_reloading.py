@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support import leaks
 from support.mills import COMMAND, Mill, environ, stop
 from support.waiting import holds, until
@@ -126,6 +127,7 @@ def test_a_request_in_flight_ends_under_the_old_settings(settings: Settings, tmp
         until(lambda: replaced(mill, before), 30)
 
 
+@pytest.mark.thorough
 def test_a_storm_of_signals_ends_well(settings: Settings) -> None:
     with serving(settings) as mill:
         before = mill.workers()
@@ -139,6 +141,7 @@ def test_a_storm_of_signals_ends_well(settings: Settings) -> None:
         assert mill.call("GET", "/conformance").status == 200
 
 
+@pytest.mark.thorough
 def test_a_stop_during_a_reload_is_heeded(settings: Settings) -> None:
     with serving(settings) as mill:
         os.kill(mill.pid, signal.SIGHUP)
@@ -157,6 +160,7 @@ def test_a_stop_while_the_new_settings_are_tried_is_heeded(settings: Settings) -
         assert not mill.workers()
 
 
+@pytest.mark.thorough
 def test_a_stop_while_workers_are_only_just_forked_does_not_wait_for_long(settings: Settings) -> None:
     for _ in range(2):
         with serving(settings) as mill:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.mills import COMMAND, environ, serving, stop
+from support.variants import thorough
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -68,7 +69,7 @@ def test_a_home_that_is_served_with_another_runtime_directory(settings: Settings
     assert line.startswith(f"runtime_dir: {settings.home} is being served with {settings.runtime_dir}: use that one")
 
 
-@pytest.mark.parametrize("given, taken_over", [({"max_running": "7"}, True), ({"title": "Another"}, False)])
+@pytest.mark.parametrize("given, taken_over", [({"max_running": "7"}, True), thorough({"title": "Another"}, False)])
 def test_a_second_server_of_a_home_says_when_its_settings_count_from_now_on(
     settings: Settings, given: dict[str, str], taken_over: bool
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.variants import thorough
 
 from geomill.app.sandbox import bubblewrap
 
@@ -97,7 +98,7 @@ sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=["workflow", thorough("tool")])
 def told(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     """What a job did: {"modules", "opened", "programs", "tools"}."""
     document, inputs, described, tools = CASES[request.param]
