@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.routing import Rule
 
 from geomill.app.engine import isolation
 
@@ -65,6 +66,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _subreaper() -> None:
     """Whatever loses its parent becomes a child of the tests, and so is found."""
     isolation.adopt_orphans()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _addresses_compiled_once() -> Iterator[None]:
+    """Applications have the same addresses, and there are thousands of them: werkzeug compiles each address once."""
+    compiled: dict[Any, Any] = {}
+    compile_builder = Rule._compile_builder
+
+    def remember(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", remember)
+        yield
 
 
 @pytest.fixture(autouse=True)
