@@ -18,9 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from support import leaks  # noqa: E402
 
-
 # so that no process is left alone with it in the end
-FIRST = ("tests/pages/", "tests/engine/", "tests/cwl/", "tests/life/", "tests/test_", "tests/conformance/", "tests/api/")
+FIRST = ("tests/pages/", "tests/engine/", "tests/cwl/", "tests/life/", "tests/test_", "tests/conformance/")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
