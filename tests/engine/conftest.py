@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.mills import WITHOUT_NAMESPACES, Mill, serving
+from support.mills import WITHOUT_NAMESPACES, Mill, furnish, serving
 
 from geomill.app.config import Settings
 from geomill.app.engine import isolation
@@ -243,7 +243,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, folder: Path) -> Settings:
-    """A home of its own for one test."""
+    """A home of its own for one test, where the processes are known."""
+    furnish(tmp_path / "home", folder)
     return Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", processes=(folder,))
 
 

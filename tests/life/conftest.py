@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.mills import furnish
 
 from geomill.app.config import Settings
 
@@ -56,5 +57,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, folder: Path) -> Settings:
-    """A home of its own for one test."""
+    """A home of its own for one test, where the processes are known."""
+    furnish(tmp_path / "home", folder)
     return Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", processes=(folder,))

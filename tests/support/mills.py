@@ -107,19 +107,21 @@ def take(path: Path, kind: int) -> int:
 
 
 @cache
-def _described() -> Path:
-    """A home that knows the shipped processes; describing them takes a second."""
+def _described(*folders: Path) -> Path:
+    """A home that knows the shipped processes, and those of folders; describing them takes a second."""
     home = Path(tempfile.mkdtemp(prefix="geomill-described-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    assert not open_registry(Settings(home=home, runtime_dir=home / "run")).broken()
+    if folders:
+        shutil.copytree(_described() / "packages", home / "packages")
+    assert not open_registry(Settings(home=home, runtime_dir=home / "run", processes=folders)).broken()
     return home
 
 
-def furnish(home: Path) -> None:
-    """Make a new home as if a server of it had described the shipped processes."""
+def furnish(home: Path, *folders: Path) -> None:
+    """Make a new home as if a server of it had described the shipped processes, and those of folders."""
     if not home.exists() or not any(home.iterdir()):
         home.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
-        shutil.copytree(_described() / "packages", home / "packages")
+        shutil.copytree(_described(*folders) / "packages", home / "packages")
 
 
 @contextmanager
