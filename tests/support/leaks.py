@@ -55,9 +55,11 @@ def processes() -> set[tuple[int, int | None]]:
 
 def wait_for_none(before: set[tuple[int, int | None]]) -> list[str]:
     """What runs now and did not before; waited for first, killed then."""
-    zombies = [pid for pid in reaper.children(os.getpid()) if not running_name(pid)]
+    zombies = {(pid, reaper.start_time(pid)) for pid in reaper.children(os.getpid()) if not running_name(pid)}
+    for pid, _ in zombies:
+        _reap(pid, os.getpid())
     if holds(lambda: not _new(before), PATIENCE):
-        return _restless() if zombies else []
+        return _restless() if zombies - before else []
     left = _new(before)
     reaper.kill_tree([each.pid for each in left])
     holds(lambda: not _new(before), PATIENCE)
