@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 from prov.model import ProvDocument
 from support import crates
 from support.mills import dispatching
+from support.variants import thorough
 from support.water import EXAMPLE, INLET
 
 sys.path.insert(0, str(EXAMPLE.parent))
@@ -213,7 +214,7 @@ def content(file: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize("media_type", READ)
-@pytest.mark.parametrize("name", ["echoed", "counted"])
+@pytest.mark.parametrize("name", ["echoed", thorough("counted")])
 def test_every_encoding_can_be_read_again(
     request: pytest.FixtureRequest, client: FlaskClient, name: str, media_type: str
 ) -> None:
@@ -260,6 +261,7 @@ def test_steps_are_told_with_their_tools(client: FlaskClient, counted: Job) -> N
     assert plans["job:step.node_stage_out"] is None
 
 
+@pytest.mark.thorough
 def test_a_retry_is_told_with_what_it_reused(client: FlaskClient, run: Run, tmp_path: Path) -> None:
     wrong = {**TEXTS, "wanted": {"value": "no", "mediaType": "text/plain"}}
     failed = run(COUNTING, wrong, "main")
@@ -381,7 +383,7 @@ def test_the_crate_of_water_bodies_runs_again(client: FlaskClient, run: Run, tmp
 # ---- what nobody else may see
 
 
-@pytest.mark.parametrize("name", ["echoed", "counted"])
+@pytest.mark.parametrize("name", ["echoed", thorough("counted")])
 def test_the_home_is_in_no_provenance(
     request: pytest.FixtureRequest, app: Geomill, client: FlaskClient, name: str, tmp_path: Path
 ) -> None:

@@ -167,6 +167,7 @@ def test_a_job_goes_on_and_a_process_stays_when_the_server_is_restarted(tmp_path
     assert {**after, "links": None} == {**before, "links": None}
 
 
+@pytest.mark.thorough
 def test_a_home_of_another_server_has_its_own_processes(mill: Mill, tmp_path: Path) -> None:
     deploy(mill, tool())
     other = replace(mill.settings, home=tmp_path / "home", runtime_dir=tmp_path / "run")

@@ -171,6 +171,7 @@ def test_a_dispatcher_without_descriptors_goes_on_when_it_has_some(tmp_path: Pat
         assert mill.dispatcher() == dispatcher
 
 
+@pytest.mark.thorough
 def test_a_worker_without_descriptors_answers_all_the_same(tmp_path: Path, folder: Path) -> None:
     settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", processes=(folder,))
     with serving(settings, prefix=("prlimit", "--nofile=64:64"), workers="1", threads="32") as mill:

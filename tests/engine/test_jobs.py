@@ -240,6 +240,7 @@ def test_a_job_user_runs_an_interpreter_of_his_own(settings: Settings) -> None:
 
 @pytest.mark.skipif(not ROOT, reason="others have limits of their own")
 @pytest.mark.skipif(not isolation.namespaces_have_limits(), reason="this kernel has one pid_max for all namespaces")
+@pytest.mark.thorough
 def test_a_fork_bomb_of_root_goes_out(settings: Settings) -> None:
     folder = settings.home.parent / "files"
     folder.mkdir()

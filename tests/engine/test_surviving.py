@@ -225,6 +225,7 @@ def test_a_job_that_nobody_was_told_of_is_found_an_hour_later(settings: Settings
         assert holds(lambda: open_store(settings).read_status(aged.name).status is Status.SUCCESSFUL)
 
 
+@pytest.mark.thorough
 def test_a_dispatcher_with_other_settings_makes_way_and_jobs_go_on(settings: Settings) -> None:
     with serving(settings, max_running="2") as first:
         job_id = first.submit("nap", seconds=4)
@@ -248,6 +249,7 @@ def test_a_dispatcher_without_a_server_or_a_job_leaves(settings: Settings) -> No
     assert engine.ask({"op": "hello"}, 1.0) is None
 
 
+@pytest.mark.thorough
 def test_waiting_jobs_are_done_before_a_dispatcher_leaves(settings: Settings) -> None:
     with serving(settings, max_running="1") as mill:
         jobs = [mill.submit("nap", seconds=0.3) for _ in range(5)]

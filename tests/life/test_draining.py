@@ -121,6 +121,7 @@ def test_a_wait_that_was_too_short_is_a_status_of_one(settings: Settings, tmp_pa
         mill.ended(running)
 
 
+@pytest.mark.thorough
 def test_it_outlives_the_server_and_its_dispatcher(settings: Settings, tmp_path: Path) -> None:
     with serving(settings, max_running="1") as mill:
         running, waiting = holding(mill, tmp_path / "go"), mill.submit("nap")

@@ -69,6 +69,7 @@ def can(command: str, path: Path, *groups: int) -> bool:
 
 
 @as_root
+@pytest.mark.thorough
 def test_a_group_may_read_the_results_and_nothing_else(settings: Settings) -> None:
     open_to_others(settings.home.parent)
     member = grp.getgrnam(GROUP).gr_gid
