@@ -10,6 +10,7 @@ TESTS = Path(__file__).parents[1]
 ACTS = ("worker", "dispatcher", "template", "spare", "supervisor", "job", "hang up", "index")  # what takes no restart
 
 
+@pytest.mark.thorough
 def test_nothing_is_lost_doubled_stuck_or_left_in_a_little_chaos() -> None:
     options = [word for act in ACTS for word in ("--only", act)]
     command = [sys.executable, "-m", "chaos", "--mode", "as this user", "--kills", "15", "--dismissals", "0"]

@@ -90,6 +90,7 @@ def test_every_worker_knows_a_process_as_soon_as_it_is_deployed(mill: Mill) -> N
     assert {mill.call("GET", "/processes/greet").status for _ in range(100)} == {200}
 
 
+@pytest.mark.thorough
 def test_every_worker_knows_what_a_process_was_replaced_by(mill: Mill) -> None:
     deploy(mill, tool())
     for version in ("2", "3", "4"):
@@ -110,6 +111,7 @@ def test_of_those_who_deploy_an_id_at_once_one_succeeds(mill: Mill) -> None:
         assert answer.headers["Location"] == f"{mill.url}/processes/greet"
 
 
+@pytest.mark.thorough
 def test_of_those_who_replace_a_process_at_once_each_is_a_version(mill: Mill) -> None:
     deploy(mill, tool())
     bodies = [as_yaml(tool(label=f"Greet {number}")) for number in range(4)]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from chaos.server import fresh
 from support.mills import Mill, serving
+from support.variants import thorough
 from support.waiting import until
 from urllib3.exceptions import HTTPError
 
@@ -98,7 +99,7 @@ def take_all(disk: Path, how: str) -> Callable[[], None]:
     return give_back
 
 
-@pytest.mark.parametrize("how", ["bytes", "inodes"])
+@pytest.mark.parametrize("how", ["bytes", thorough("inodes")])
 def test_a_disk_that_is_full_harms_nothing_and_all_goes_on_when_it_has_room(
     tmp_path: Path, folder: Path, disk: Path, how: str
 ) -> None:
@@ -134,7 +135,7 @@ def test_a_disk_that_is_full_harms_nothing_and_all_goes_on_when_it_has_room(
         until(lambda: not check(mill.store))  # the index hears of an end a moment later
 
 
-@pytest.mark.parametrize("how", ["bytes", "inodes"])
+@pytest.mark.parametrize("how", ["bytes", thorough("inodes")])
 def test_a_job_that_fills_the_disk_fails_with_that_cause(tmp_path: Path, folder: Path, disk: Path, how: str) -> None:
     settings = Settings(home=disk / "home", runtime_dir=tmp_path / "run", processes=(folder,))
     with serving(settings, min_free_bytes="0", min_free_inodes="0") as mill:

@@ -107,6 +107,7 @@ def test_a_caller_who_has_too_many_waiting_is_told_when_to_come_again(settings: 
         assert mill.call("DELETE", f"/jobs/{jobs[0]}").status == 200
 
 
+@pytest.mark.thorough
 def test_one_caller_runs_no_more_than_his_share(settings: Settings) -> None:
     with serving(settings, max_running="3", max_running_per_caller="1") as mill:
         ann, bob = Caller(mill, "ann"), Caller(mill, "bob")

@@ -259,7 +259,7 @@ def told(mill: Mill, process: str, how: str) -> tuple[str | None, str]:
         ("fill", "several files", "work-limit", "its limit is 30000000 bytes"),
         ("fill", "a file without a name", "work-limit", "its limit is 30000000 bytes"),
         ("fill", "many files", "work-limit", "its limit is 30000000 bytes and 500 files"),
-        ("dig", "", "work-limit", "too deep to be looked into"),
+        thorough("dig", "", "work-limit", "too deep to be looked into"),
         ("give", "", "output-limit", "the outputs have more than 1000000 bytes"),
     ],
 )

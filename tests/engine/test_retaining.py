@@ -95,6 +95,7 @@ def test_a_disk_that_fills_up_is_given_room_soon(small_disk: Settings) -> None:
         assert mill.call("POST", "/processes/echo/execution", {"inputs": {"echoInput": "x"}}).status == 200
 
 
+@pytest.mark.thorough
 def test_nothing_is_begun_while_nothing_is_due(settings: Settings) -> None:
     """After its first look a dispatcher forks no chore for an hour."""
     store = open_store(settings)

@@ -17,6 +17,7 @@ import pytest
 from support import leaks
 from support.at_work import at_work
 from support.mills import WITHOUT_NAMESPACES, Mill, dispatching, serving
+from support.variants import thorough
 from support.waiting import holds, until
 
 from geomill.app import create_app
@@ -81,7 +82,11 @@ def submit(mill: Mill, seconds: float) -> str | None:
         return None
 
 
-@pytest.mark.parametrize("victim", [worker, master, dispatcher, template, supervisor], ids=lambda pick: pick.__name__)
+@pytest.mark.parametrize(
+    "victim",
+    [worker, master, dispatcher, thorough(template), supervisor],
+    ids=["worker", "master", "dispatcher", "template", "supervisor"],
+)
 def test_no_accepted_job_is_lost_with_a_process_of_the_server(settings: Settings, victim: Pick) -> None:
     with serving(settings, max_running="4") as mill:
         accepted = [mill.submit("nap", seconds=0.1) for _ in range(JOBS // 2)]
@@ -95,7 +100,7 @@ def test_no_accepted_job_is_lost_with_a_process_of_the_server(settings: Settings
         assert until(lambda: check(store) == [])
 
 
-@pytest.mark.parametrize("victim", [worker, dispatcher, template], ids=lambda pick: pick.__name__)
+@pytest.mark.parametrize("victim", [worker, dispatcher, thorough(template)], ids=["worker", "dispatcher", "template"])
 def test_running_jobs_go_on_without_whoever_started_them(settings: Settings, victim: Pick) -> None:
     with serving(settings) as mill:
         job_id = mill.submit("nap", seconds=4)
@@ -237,6 +242,7 @@ def test_a_dispatcher_with_other_settings_makes_way_and_jobs_go_on(settings: Set
             assert first.ended(job_id).status is Status.SUCCESSFUL
 
 
+@pytest.mark.thorough
 def test_a_dispatcher_without_a_server_or_a_job_leaves(settings: Settings) -> None:
     store = open_store(settings)
     engine = Engine(settings, store)
@@ -280,6 +286,7 @@ def test_a_job_whose_files_are_torn_harms_no_other(settings: Settings) -> None:
         assert mill.call("DELETE", f"/jobs/{torn}").status == 200
 
 
+@pytest.mark.thorough
 def test_a_runtime_directory_that_was_removed_is_made_again(settings: Settings) -> None:
     with serving(settings) as mill:
         running = mill.submit("nap", seconds=4)

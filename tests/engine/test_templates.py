@@ -112,7 +112,7 @@ def test_a_spare_that_ends_costs_no_job(mill: Mill, who: str, number: int) -> No
     assert waiting not in spare(mill)
 
 
-@pytest.mark.parametrize("victim", ["template", "dispatcher"])
+@pytest.mark.parametrize("victim", ["template", thorough("dispatcher")])
 def test_a_spare_leaves_with_its_template_and_with_the_dispatcher(mill: Mill, victim: str) -> None:
     pids = spare(mill)
     leaks.kill(template(mill) if victim == "template" else mill.dispatcher() or 0)
@@ -125,6 +125,7 @@ def test_a_spare_leaves_when_the_dispatcher_retires(mill: Mill) -> None:
     until(lambda: not any(map(leaks.running_name, pids)))
 
 
+@pytest.mark.thorough
 def test_jobs_that_share_a_template_read_the_right_files(geo: Mill) -> None:
     """PROJ keeps its database open, and every job has the template's descriptor of it."""
     spare(geo, "geo")

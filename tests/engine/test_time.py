@@ -79,6 +79,7 @@ def stopped_writer(mill: Mill) -> Iterator[None]:
         writer.stdout.close()
 
 
+@pytest.mark.thorough
 def test_a_writer_of_the_index_that_was_stopped_holds_nobody_up(settings: Settings) -> None:
     with serving(settings) as mill:
         before = mill.submit("nap", seconds=0.5)

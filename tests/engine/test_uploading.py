@@ -115,6 +115,7 @@ def test_a_large_file_is_sent_in_parts(mill: Mill, store: Store, known: Credenti
     assert store.client.get_object(Bucket="results", Key=key)["Body"].read() == b"x" * size
 
 
+@pytest.mark.thorough
 def test_every_file_of_a_list_and_of_a_folder_has_its_address(mill: Mill, store: Store, known: Credentials) -> None:
     mill.call("POST", "/processes", FOLDER, Content_Type="application/cwl+json")
     listed, folder = mill.submit("several"), mill.submit("folder")
