@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parents[1]
 ACTS = ("worker", "dispatcher", "template", "spare", "supervisor", "job", "hang up", "index")  # what takes no restart
 
