@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from support.packages import OGC, docker
 from support.stores import begin
+from support.variants import first
 
 from geomill.app import create_app
 from geomill.app.cli import main
@@ -93,7 +94,7 @@ def test_a_sound_home_has_no_findings(settings: Settings) -> None:
     assert fsck(settings, "--repair") == (0, "Nothing is wrong.\n")
 
 
-@pytest.mark.parametrize("kind", list(HARM))
+@pytest.mark.parametrize("kind", first(HARM, 5))
 def test_what_is_wrong_in_a_home_is_said_and_mended_where_that_can_be(settings: Settings, kind: str) -> None:
     harm, can_be_mended = HARM[kind]
     harm(settings.home)
@@ -147,7 +148,7 @@ SMALL_FILES = {
 }
 
 
-@pytest.mark.parametrize("name", list(SMALL_FILES))
+@pytest.mark.parametrize("name", first(SMALL_FILES, 2))
 def test_a_small_file_that_is_torn_is_found_and_left_to_people(settings: Settings, name: str) -> None:
     path = settings.home / name
     path.parent.mkdir(exist_ok=True)

@@ -126,6 +126,7 @@ def test_every_module_of_the_wheel_can_be_imported(python: Path, names: set[str]
     run(python, "-c", code, *modules, cwd=tmp_path)
 
 
+@pytest.mark.thorough
 def test_an_installed_command_executes_a_process(python: Path, settings: Settings) -> None:
     command = (python, "-m", "geomill.app.cli")
     assert execute(command, settings, "echo", "-i", "echoInput=hi") == {"echoInput": "hi"}

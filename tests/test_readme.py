@@ -35,6 +35,7 @@ from support.documented import (
     run,
     started,
 )
+from support.variants import thorough
 
 from geomill.app.sandbox import bubblewrap
 
@@ -144,7 +145,7 @@ def test_gunicorn_serves_the_processes_of_the_variable() -> None:
 @pytest.mark.parametrize(
     "process, demo",
     [
-        ("water-mask", "demo.py"),
+        thorough("water-mask", "demo.py"),
         pytest.param("water-bodies", "demo_cwl.py", marks=[runs_packages, pytest.mark.thorough]),
     ],
 )

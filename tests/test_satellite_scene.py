@@ -15,6 +15,7 @@ import pytest
 import urllib3
 from support.documented import ADDRESS, HOME, ROOT, Mill, Place, blocks, check, commands, pattern, place, run, started
 from support.fields import submitted
+from support.variants import thorough
 
 from geomill.app.sandbox import bubblewrap
 
@@ -67,7 +68,7 @@ def rows(page: str, head: str) -> list[list[str]]:
     return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
 
 
-@pytest.mark.parametrize("process", ["water-mask", "water-bodies"])
+@pytest.mark.parametrize("process", ["water-mask", thorough("water-bodies")])
 def test_a_form_that_is_filled_in_as_the_page_says_asks_for_what_its_command_asks_for(mill: Mill, process: str) -> None:
     site = f"http://{mill.address}"
     address = f"{site}/processes/{process}"

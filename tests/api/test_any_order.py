@@ -333,6 +333,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterator[Ge
         yield app
 
 
+@pytest.mark.thorough
 def test_the_api_does_what_its_model_does(app: Geomill, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     longer: int = pytestconfig.getoption("--sequences")
     done: dict[str, int] = {}

@@ -91,6 +91,7 @@ def test_a_refusal_comes_through_while_the_client_still_sends(mill: Mill) -> Non
         assert link.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.thorough
 def test_a_sender_that_stops_in_the_middle_holds_no_thread_for_ever(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run")
     with serving(settings, "--workers", "1", "--threads", "2") as mill, ExitStack() as stack:

@@ -108,7 +108,7 @@ def _is_tool(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("process, step", [("wild", "wild"), ("steps", "second")])
+@pytest.mark.parametrize("process, step", [thorough("wild", "wild"), ("steps", "second")])
 def test_nothing_is_left_of_a_dismissed_step(mill: Mill, process: str, step: str) -> None:
     with nothing_left():
         job_id = begun(mill, process, step)
@@ -165,6 +165,7 @@ def test_a_job_is_dismissed_while_it_is_published(mill: Mill) -> None:
         assert mill.status(job_id)["status"] == "dismissed"
 
 
+@pytest.mark.thorough
 def test_a_step_that_takes_too_long_is_ended_with_all_it_left(tmp_path: Path) -> None:
     needs_sandbox()
     settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run")

@@ -31,7 +31,7 @@ from support.hostile import (
 )
 from support.mills import Mill, serving
 from support.others import needs_another_user
-from support.variants import thorough
+from support.variants import first, thorough
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -362,6 +362,7 @@ def test_what_is_too_much_fails_its_job_alone(server: Mill, name: str, case: str
     assert not folder.exists()
 
 
+@pytest.mark.thorough
 def test_a_package_of_many_processes_is_held_to_its_share(tmp_path: Path, name: str) -> None:
     needs_sandbox()
     script = """
@@ -435,7 +436,7 @@ CATALOGS = {
 }
 
 
-@pytest.mark.parametrize("case", CATALOGS)
+@pytest.mark.parametrize("case", first(CATALOGS, 3))
 def test_a_catalog_leads_nowhere_else_and_comes_to_an_end(server: Mill, name: str, case: str) -> None:
     script = """
 import json, os

@@ -300,7 +300,7 @@ def _places() -> list[tuple[str, tuple[Any, ...]]]:
     return [(path.name, place) for path in paths for place in places(document.parse(path.read_bytes()))]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=40)
 @given(PLACES, st.sampled_from([*JUNK, DELETED]), PLACES | st.none())
 def test_a_document_with_something_else_in_any_place_is_described_or_refused(
     at: tuple[str, tuple[Any, ...]], junk: Any, other: tuple[str, tuple[Any, ...]] | None

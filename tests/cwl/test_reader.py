@@ -49,6 +49,7 @@ def test_a_document_that_takes_too_long_ends_alone(reader: Reader, tmp_path: Pat
     assert reader.pid == pid
 
 
+@pytest.mark.thorough
 def test_a_process_that_was_killed_is_replaced(reader: Reader, tmp_path: Path) -> None:
     killed = reader.pid
     assert killed
@@ -58,6 +59,7 @@ def test_a_process_that_was_killed_is_replaced(reader: Reader, tmp_path: Path) -
     leaks.share(reader.pid or 0)
 
 
+@pytest.mark.thorough
 def test_a_process_that_nobody_asks_leaves(tmp_path: Path) -> None:
     reader = Reader(idle=0.1)
     assert READ in read(reader, tmp_path)

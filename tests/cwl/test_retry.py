@@ -179,6 +179,7 @@ def test_what_is_kept_for_a_retry_is_shown_to_nobody_and_goes_with_the_job(mill:
 
 
 @pytest.mark.parametrize("mill", ["job user"], indirect=True)
+@pytest.mark.thorough
 def test_what_a_job_leaves_for_a_retry_is_out_of_reach_of_other_jobs(mill: Mill, web: Site, name: str) -> None:
     folder = mill.store.folder(failed(mill, web, name))
     for kept in ("kept", "kept/work", "logs"):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import urllib3
 from support.mills import Mill, serving
+from support.variants import thorough
 from support.waiting import until
 from support.water import CHECKOUT, EXAMPLE, INLET, VIRGINIA
 
@@ -154,10 +155,10 @@ def test_bands_the_other_way_round_find_land(scenes: Scenes) -> None:
     "inputs, words",
     [
         ({"aoi": "10,46,11,47"}, "10,46,11,47 does not overlap asset"),
-        ({"aoi": "1,2,3"}, 'expected four numbers "minx,miny,maxx,maxy"'),
-        ({"bands": ["green", "swir16"]}, "has no band 'swir16': it has green, nir"),
+        thorough({"aoi": "1,2,3"}, 'expected four numbers "minx,miny,maxx,maxy"'),
+        thorough({"bands": ["green", "swir16"]}, "has no band 'swir16': it has green, nir"),
         ({"bands": ["green"]}, "norm_diff: "),
-        ({"epsg": "EPSG:99999"}, "EPSG:99999"),
+        thorough({"epsg": "EPSG:99999"}, "EPSG:99999"),
     ],
 )
 def test_a_job_that_cannot_succeed_says_why(scenes: Scenes, inputs: dict[str, Any], words: str) -> None:

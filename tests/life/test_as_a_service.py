@@ -69,6 +69,7 @@ def test_the_unit_says_where_the_settings_are_and_sets_none() -> None:
     assert {"WorkingDirectory=/var/lib/geomill", "StateDirectory=geomill", "RuntimeDirectory=geomill"} <= set(lines)
 
 
+@pytest.mark.thorough
 def test_a_command_in_the_folder_of_the_service_deals_with_its_home(tmp_path: Path) -> None:
     file = settings_file(tmp_path)
     settings = Settings.load({"GEOMILL_CONFIG": str(file), "HOME": "/nowhere"})

@@ -265,6 +265,7 @@ def test_it_can_be_served_below_a_path_by_http_1_0(settings: Settings, tmp_path:
             assert (reply.status, reply.data[:2]) == (200, b"PK")
 
 
+@pytest.mark.thorough
 def test_a_reload_is_not_noticed(front: Front) -> None:
     import signal
 

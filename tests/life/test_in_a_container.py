@@ -129,6 +129,7 @@ def test_a_drained_container_loses_nothing(settings: Settings, tmp_path: Path) -
         assert again.ended(waiting).status is Status.SUCCESSFUL
 
 
+@pytest.mark.thorough
 def test_a_reload_keeps_process_1_and_its_jobs(settings: Settings, tmp_path: Path) -> None:
     with container(settings) as mill:
         job_id = mill.submit("hold", until=str(tmp_path / "go"))

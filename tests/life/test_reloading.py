@@ -112,6 +112,7 @@ def test_settings_that_are_wrong_change_nothing(settings: Settings) -> None:
 REFUSED = "not reloaded, everything stays as it was: "
 
 
+@pytest.mark.thorough
 def test_a_request_in_flight_ends_under_the_old_settings(settings: Settings, tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -70,6 +70,7 @@ def test_a_home_that_is_served_with_another_runtime_directory(settings: Settings
 
 
 @pytest.mark.parametrize("given, taken_over", [({"max_running": "7"}, True), thorough({"title": "Another"}, False)])
+@pytest.mark.thorough
 def test_a_second_server_of_a_home_says_when_its_settings_count_from_now_on(
     settings: Settings, given: dict[str, str], taken_over: bool
 ) -> None:

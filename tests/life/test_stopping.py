@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from support import leaks
 from support.mills import Mill, serving
+from support.variants import thorough
 from support.waiting import holds, until
 
 from geomill.app.config import Settings
@@ -52,7 +53,7 @@ def gone(pid: int, seconds: float) -> bool:
     return holds(lambda: not leaks.running_name(pid), seconds)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, thorough(signal.SIGINT)])
 def test_a_request_that_waits_for_a_job_gets_its_answer(settings: Settings, number: int) -> None:
     with serving(settings) as mill:
         with in_flight(lambda: execute(mill, "nap", seconds=2)) as answer:

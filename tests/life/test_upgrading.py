@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from support import installs, leaks, mills
 from support.mills import Mill, serving
-from support.variants import thorough
 from support.waiting import until
 
 from geomill.app.config import Settings
@@ -96,7 +95,8 @@ def in_place(current: Path, wheels: dict[str, Path]) -> Callable[[], None]:
     return lambda: installs.install(current / "bin" / "python", wheels[NEW])
 
 
-@pytest.mark.parametrize("upgrade", [switch, thorough(in_place)], ids=["switch", "in_place"])
+@pytest.mark.parametrize("upgrade", [switch, in_place], ids=["switch", "in_place"])
+@pytest.mark.thorough
 def test_no_request_and_no_job_is_lost_by_an_upgrade(
     settings: Settings, wheels: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upgrade: Any
 ) -> None:

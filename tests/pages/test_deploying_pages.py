@@ -10,9 +10,10 @@ from pages.conftest import OpenPage
 from support.browsers import Page, expect, watch_of
 from support.mills import Mill
 from support.packages import as_yaml, graph, tool
+from support.variants import thorough
 
 
-@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("scripts", [True, thorough(False)])
 def test_a_process_is_deployed_replaced_and_undeployed(
     open_page: OpenPage, site: Mill, tmp_path: Path, scripts: bool
 ) -> None:

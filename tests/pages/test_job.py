@@ -101,6 +101,7 @@ def test_what_is_used_and_goes_leads_on_to_the_heading(page: Page, site: Mill) -
     expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
+@pytest.mark.thorough
 def test_a_page_that_slept_through_the_end_catches_up(page: Page, site: Mill) -> None:
     """A lid was closed, or the server was away: that is said for as long as it is so, and heals by itself."""
     jobs = [site.submit("talk") for _ in range(2)]
