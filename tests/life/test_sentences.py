@@ -44,7 +44,7 @@ def welcomed(settings: Settings, **given: str) -> Iterator[str]:
 def test_a_home_that_belongs_to_somebody_else(settings: Settings) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    settings.home.mkdir()
+    settings.home.mkdir(exist_ok=True)
     os.chown(settings.home, 65534, 65534)
     expected = f"home: {settings.home} belongs to user 65534, not to user 0: run this as its owner"
     assert fails(settings) == expected

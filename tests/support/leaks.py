@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +18,23 @@ from geomill.app.engine import reaper
 PATIENCE = 30.0  # seconds in which what was told to go has to go; a template that still imports cwltool takes some
 TEMPLATES = {"geomill-base", "geomill-geo", "geomill-cwl", "geomill-reader"}  # all that is kept warm
 
+# without one of these nobody comes into being, here or at a server that is asked for it
+STARTING = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
+ASKING = {"socket.connect", "socket.sendmsg"}
+
 _shared: set[tuple[int, int | None]] = set()
 _trees: set[tuple[int, int | None]] = set()
+_stirred = True
+_known: set[tuple[int, int | None]] = set()
+
+
+def _notice(event: str, _: tuple[object, ...]) -> None:
+    global _stirred
+    if event in STARTING or event in ASKING:
+        _stirred = True
+
+
+sys.addaudithook(_notice)
 
 
 class Seen(NamedTuple):
@@ -49,12 +65,23 @@ def children(pid: int) -> list[int]:
 
 
 def processes() -> set[tuple[int, int | None]]:
-    """All descendants of this process."""
-    return {(pid, reaper.start_time(pid)) for pid in reaper.descendants(os.getpid())}
+    """All descendants of this process; looked for where there may be others than last time."""
+    global _stirred, _known
+    if _is_stirred():
+        _stirred = False
+        _known = {(pid, reaper.start_time(pid)) for pid in reaper.descendants(os.getpid())}
+    return _known
+
+
+def _is_stirred() -> bool:
+    """A browser asks servers for what it likes."""
+    return _stirred or bool(_trees)
 
 
 def wait_for_none(before: set[tuple[int, int | None]]) -> list[str]:
     """What runs now and did not before; waited for first, killed then."""
+    if not _is_stirred():
+        return []
     zombies = {(pid, reaper.start_time(pid)) for pid in reaper.children(os.getpid()) if not running_name(pid)}
     for pid, _ in zombies:
         _reap(pid, os.getpid())
