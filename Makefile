@@ -20,7 +20,7 @@ help:
 	@echo "make demo-cwl  show application packages: a CWL workflow on two images"
 	@echo "make install   install everything that is shipped; then $(BIN)/geomill"
 	@echo "make serve     serve on http://127.0.0.1:8080/"
-	@echo "make test      run the tests; make test ARGS='-k dismiss' some of them"
+	@echo "make test      run the tests; make test ARGS='-k dismiss' some of them, ARGS=--thorough the longest, too"
 	@echo "make screenshots  take pictures of every page: light, dark, narrow; and those of the README"
 	@echo "make lint      check the style"
 	@echo "make types     check the types"
