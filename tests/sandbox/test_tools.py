@@ -122,8 +122,8 @@ MAPPED = "import module, numpy, sys; print(sys.executable, numpy.arange(3).sum()
 def test_a_mapped_python_has_its_libraries_and_the_tools(argv: tuple[str, ...], bench: Bench) -> None:
     pytest.importorskip("numpy")
     python = Path(sys.executable)
-    if bench.user and not os.geteuid() and str(python.resolve()).startswith("/root/"):
-        pytest.skip("the interpreter of the tests is root's alone")
+    if bench.user and not all(parent.stat().st_mode & 0o001 for parent in python.resolve().parents):
+        pytest.skip("the interpreter of the tests is not for everybody")
     (bench.root / "tools").mkdir()
     (bench.root / "tools/module.py").write_text("")
     (bench.root / "images.toml").write_text(f'["ghcr.io/a/*"]\npython = "{python}"\npythonpath = "tools"\n')
