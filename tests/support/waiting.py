@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 EVERY, LATER = 0.005, 0.02  # seconds between two looks: at first, and when that has not helped for a second
+AT_REST = 2  # times as long as a look takes
 SECONDS = 30.0  # a machine that does much else is slow
 
 
@@ -26,10 +27,12 @@ def until(condition: Callable[[], Any], seconds: float = SECONDS, every: float =
 
 
 def _waited(condition: Callable[[], Any], seconds: float, every: float = 0) -> Any:
-    begun = time.monotonic()
+    begun = looked = time.monotonic()
     while not (value := condition()):
-        waited = time.monotonic() - begun
-        if waited > seconds:
+        now = time.monotonic()
+        if now - begun > seconds:
             break
-        time.sleep(every or (EVERY if waited < 1 else LATER))
+        # whoever is waited for needs the processor, too
+        time.sleep(every or max(EVERY if now - begun < 1 else LATER, AT_REST * (now - looked)))
+        looked = time.monotonic()
     return value
