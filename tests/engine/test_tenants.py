@@ -56,8 +56,9 @@ def test_tenants_share_what_may_run_and_take_turns(mills: dict[str, Mill]) -> No
         acme.message(job_id, "holding")
     waiting = [acme.submit("hold"), acme.submit("hold"), acme.submit("hold")]
     of_zeta, of_default = zeta.submit("hold"), default.submit("hold")
-    places = [acme.status(job_id)["message"] for job_id in waiting] + [zeta.status(of_zeta)["message"]]
-    assert places == [f"waiting, number {place} in the queue (an estimate)" for place in (1, 4, 5, 2)]
+    asked = [*((acme, job_id) for job_id in waiting), (zeta, of_zeta)]
+    said = [f"waiting, number {place} in the queue (an estimate)" for place in (1, 4, 5, 2)]
+    until(lambda: [mill.status(job_id)["message"] for mill, job_id in asked] == said)
     for job_id in holding:
         assert acme.call("DELETE", f"/jobs/{job_id}").status == 200
     zeta.message(of_zeta, "holding")
