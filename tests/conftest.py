@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -86,8 +87,14 @@ def _addresses_compiled_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_leaks(_subreaper: None) -> Iterator[None]:
-    """Fail a test that leaves a process behind."""
-    before = leaks.processes()
+    """Fail a test that leaves a process behind. What it did to the umask ends with it."""
+    before, umask = leaks.processes(), _umask()
     yield
+    os.umask(umask)
     left = leaks.wait_for_none(before)
     assert not left, f"processes left by the test: {left}"
+
+
+def _umask() -> int:
+    """As it is now; setting it to learn it would be seen by other threads."""
+    return int(Path("/proc/self/status").read_text().partition("Umask:")[2].split()[0], 8)
