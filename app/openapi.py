@@ -40,7 +40,7 @@ PARAMETERS: dict[str, tuple[str, str, Json]] = {  # in the rules of the views: (
     "output_id": ("outputID", "The id of an output.", TEXT_SCHEMA),
     "number": ("N", "Which value of an output with several, from 0.", {"type": "integer", "minimum": 0}),
     "path": ("path", "The path of a file among the results.", TEXT_SCHEMA),
-    "name": ("name", "The last part of a problem's type.", {**TEXT_SCHEMA, "example": "bad-input"}),
+    "name": ("name", "Of a log: as the job links it. Of a problem: the last part of its type.", TEXT_SCHEMA),
 }
 REQUEST_HEADERS = {
     "Prefer": "respond-async, wait=<seconds>, return=minimal or return=representation. RFC 7240",

@@ -32,7 +32,6 @@ bp = Blueprint("job_forms", __name__)
 LEADS_ON = {303: Answer("It is done; the page that it leads to shows it.", media_types=())}
 FORM: dict[str, Any] = {"offers": (HTML,), "documented": False}
 AT_A_TIME = 8  # jobs dismissed, each of which may take seconds
-MOST = 1000  # jobs of one form
 
 
 @bp.get("/jobs/filter")
@@ -56,8 +55,9 @@ def change() -> Response:
     """
     refuse_foreign(current_app.settings)
     what, job_ids = changes.asked(request.form)
-    job_ids = job_ids[:MOST]
     kept = jobs.kept(request.form)
+    if what == changes.NOTHING:
+        return _lead_to(changes.to_list(kept))
     if what == changes.REMOVE and job_ids and "sure" not in request.form:
         return changes.ask(job_ids, kept)
     passed = {job_id: _refusal(job_id) for job_id in job_ids}

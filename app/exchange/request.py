@@ -155,7 +155,7 @@ def _limits(limits: Json) -> dict[str, float]:
             raise InvalidRequest(f'"limits" has no member {shown(name)}, but {listed(LIMITS, "and")}.')
         number = isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit < 2**63
         if not number or (name not in SECONDS and limit != int(limit)):
-            wanted = "seconds above 0" if name in SECONDS else "a whole number above 0"
+            wanted = f"{'seconds' if name in SECONDS else 'a whole number'} above 0 and below 2**63"
             raise InvalidRequest(f'"limits.{name}" must be {wanted}, not {shown(limit)}.')
         found[LIMITS[name]] = float(limit) if name in SECONDS else int(limit)
     return found

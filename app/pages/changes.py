@@ -9,9 +9,12 @@ from flask import Response
 from werkzeug.datastructures import MultiDict
 
 from geomill.app import links
+from geomill.app.exchange import InvalidRequest
+from geomill.app.exchange.wording import shown
 from geomill.app.pages import render
 
-DISMISS, REMOVE = "dismiss", "remove"
+DISMISS, REMOVE, NOTHING = "dismiss", "remove", "nothing"
+MOST = 1000  # jobs of one form
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,22 @@ class Outcome:
 
 
 def asked(form: MultiDict[str, str]) -> tuple[str, list[str]]:
-    """(what to do, with which jobs): the one whose own button was used, else all that are ticked."""
-    what, _, one = form.get("what", DISMISS).partition(" ")
+    """(what to do, with which jobs): the one whose own button was used, else all that are ticked.
+
+    Raises InvalidRequest.
+    """
+    what, _, one = form.get("what", "").partition(" ")
+    if what not in (DISMISS, REMOVE, NOTHING):
+        raise InvalidRequest(f'"what" must be "{DISMISS}" or "{REMOVE}", not {shown(what)}.')
     job_ids = [one] if one else list(dict.fromkeys(form.getlist("job")))
-    return REMOVE if what == REMOVE else DISMISS, job_ids
+    if len(job_ids) > MOST:
+        raise InvalidRequest(f"At most {MOST} jobs can be changed at once, not {len(job_ids)}; choose fewer.")
+    return what, job_ids
 
 
 def ask(job_ids: Sequence[str], kept: Mapping[str, list[str]]) -> Response:
     """The question whether these are to be removed. kept: the query of the list that they were chosen from."""
-    return render("removal.html", job_ids=job_ids, kept=kept, back=_list(kept))
+    return render("removal.html", job_ids=job_ids, kept=kept, back=to_list(kept))
 
 
 def back(what: str, job_ids: Sequence[str], kept: Mapping[str, list[str]]) -> str:
@@ -46,8 +56,9 @@ def back(what: str, job_ids: Sequence[str], kept: Mapping[str, list[str]]) -> st
 def tell(what: str, outcomes: Sequence[Outcome], kept: Mapping[str, list[str]]) -> Response:
     """What was done, and what was not. kept: as above."""
     done = sum(outcome.done for outcome in outcomes)
-    return render("changes.html", what=what, outcomes=outcomes, done=done, back=_list(kept))
+    return render("changes.html", what=what, outcomes=outcomes, done=done, back=to_list(kept))
 
 
-def _list(kept: Mapping[str, list[str]]) -> str:
+def to_list(kept: Mapping[str, list[str]]) -> str:
+    """The address of the list that jobs were chosen from. kept: as above."""
     return links.of_query(links.to("jobs.index"), kept)

@@ -24,13 +24,19 @@ from geomill.jobstore import Job, JobCorrupt, JobExpired, Status, StatusInfo
 from geomill.jobstore.folders import LOGS
 from geomill.jobstore.records import now
 
-SAID = {  # by a form that led here
-    "dismissed": "The job is dismissed.",
-    "dismissing": "The job is being dismissed.",
-    "late": "The job had ended before it could be dismissed: it stays as it is, with what came of it.",
-    "unfinished": "The job has not ended: dismiss it first, then it can be removed.",
-    "kept": "The job is kept until somebody removes it.",
-    "released": "The job expires when it is time.",
+SAID: dict[str, tuple[str, Callable[[StatusInfo], bool]]] = {  # by a form that led here, for as long as it is so
+    "dismissed": ("The job is dismissed.", lambda info: info.status is Status.DISMISSED),
+    "dismissing": ("The job is being dismissed.", lambda info: not info.status.final),
+    "late": (
+        "The job had ended before it could be dismissed: it stays as it is, with what came of it.",
+        lambda info: info.status.final,
+    ),
+    "unfinished": (
+        "The job has not ended: dismiss it first, then it can be removed.",
+        lambda info: not info.status.final,
+    ),
+    "kept": ("The job is kept until somebody removes it.", lambda info: info.pinned),
+    "released": ("The job expires when it is time.", lambda info: not info.pinned),
 }
 LARGEST_REQUEST = 64 * 1024  # bytes that are shown
 OWN_LOG = "log"
@@ -62,6 +68,12 @@ class Failure:
     log: Log | None
 
 
+def _told(said: str, info: StatusInfo) -> str | None:
+    """What a form has done; a link may claim anything."""
+    text, is_so = SAID.get(said, ("", lambda _: False))
+    return text if is_so(info) else None
+
+
 def page(job_id: str) -> Response:
     """The job as it is. Raises NoSuchJob."""
     store, moment = current_app.jobs, now()
@@ -77,7 +89,7 @@ def page(job_id: str) -> Response:
         mark=mark,
         remaining=_remaining(info, moment),
         seconds=((info.finished or moment) - info.started).total_seconds() if info.started else None,
-        said=SAID.get(said),
+        said=_told(said, info),
         turned=said in ("kept", "released"),
         expired=JobExpired(info).why if info.expired else None,
         asked=job,

@@ -14,7 +14,7 @@ from geomill.app import links
 from geomill.app.identity import owners
 from geomill.app.pages import render, words
 from geomill.app.server import current_app
-from geomill.jobstore import Page, Status, StatusInfo
+from geomill.jobstore import NoSuchJob, Page, Status, StatusInfo
 from geomill.jobstore.records import now, timestamp
 
 ROWS = 50  # of a page, unless it is asked for more
@@ -159,7 +159,7 @@ def _said(rows: list[Row]) -> dict[str, Any]:
     """What a form has done that led here, and the id of the row to go on with: the job's own, else the one after it."""
     for what, (one, several) in DONE.items():
         done = request.args.get(what, "")
-        if _ID.fullmatch(done):
+        if _ID.fullmatch(done) and _is_so(what, done):
             ids = [row.id for row in rows]
             following = next((each for each in ids if each <= done), ids[-1] if ids else None)
             return {"said": f"Job {words.short(done)} {one}.", "next": following}
@@ -168,8 +168,17 @@ def _said(rows: list[Row]) -> dict[str, Any]:
     return {}
 
 
+def _is_so(what: str, job_id: str) -> bool:
+    """Whether a job has been dismissed, or is not there any more; a link may claim anything."""
+    try:
+        status = current_app.jobs.status(job_id).status
+    except NoSuchJob:
+        return what == "removed"
+    return what == "dismissed" and status is Status.DISMISSED
+
+
 def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d}" if moment else ""
+    return moment.date().isoformat() if moment else ""
 
 
 def _plain(number: float | None) -> str:

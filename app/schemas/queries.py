@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from flask import request
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 from werkzeug.datastructures import MultiDict
 
 from geomill.app.errors import InvalidQuery
@@ -139,6 +139,12 @@ class JobsQuery(Query):
     max_duration = seconds("maxDuration", "Jobs that took, or have been running, as many seconds or less.")
     limit = Limit(100)
     cursor = fields.String(load_default=nothing, metadata={"description": "Continues a list; from the link rel=next."})
+
+    @validates_schema
+    def _in_order(self, data: Mapping[str, Any], **options: Any) -> None:
+        least, most = data["min_duration"], data["max_duration"]
+        if least is not None and most is not None and least > most:
+            raise ValidationError(f"is more than maxDuration, which is {most:g}", "minDuration")
 
 
 class ResultsQuery(Query):

@@ -83,6 +83,7 @@ def test_a_parameter_means_this(app: Geomill, query: str, member: str, value: An
         "status=lost",
         "status=running,lost",
         "minDuration=-1",
+        "minDuration=9&maxDuration=1",
         "minDuration=nan",
         "maxDuration=inf",
         "datetime=yesterday",

@@ -68,6 +68,7 @@ def test_tags_make_nothing_happen(tmp_path: Path) -> None:
         (b"# only a comment\n", "not nothing"),
         (b"- a\n- b\n", "not an array of 2"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "line 1: This is not YAML"),
+        (b"cwlVersion: v1.2\nx: " + b"9" * 5000, "line 2: A number has more than 4300 digits."),
         (b"cwlVersion: v1.2\n\tclass: Workflow\n", "line 2, column 1: This is not YAML"),
         (b"cwlVersion: v1.2\na: [1, 2\nb: 3\n", "line 3, column 2: This is not YAML"),
         (b"cwlVersion: v1.2\na: 1\na: 2\n", 'line 3, column 1: This is not YAML: found duplicate key "a"'),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import urllib3
 from pages.conftest import OpenPage
 from support.browsers import Page, expect, watch_of
 from support.mills import Mill
@@ -168,3 +169,39 @@ def test_a_list_of_nothing_says_what_to_do(open_page: OpenPage, guarded: Mill, t
     page = open_page("/jobs", at=guarded, token=tokens["reader"])
     expect(page.get_by_text("There are no jobs yet")).to_be_visible()
     expect(page.get_by_role("link", name="Choose a process")).to_be_visible()
+
+
+def test_enter_in_a_box_changes_no_job(page: Page, quiet_page: Page, jobs: dict[str, str], site: Mill) -> None:
+    """It would press the first button there is, which is that of another job."""
+    for each in (page, quiet_page):
+        each.goto("/jobs")
+        each.get_by_label(f"Choose job {jobs['sum'][-8:]}").check()
+        each.keyboard.press("Enter")
+        each.wait_for_timeout(300)
+        assert each.url.endswith("/jobs")
+    assert site.store.status(jobs["running"]).status is Status.RUNNING
+
+
+@pytest.mark.parametrize(
+    "sent, said",
+    [
+        ("job={running}", "must be &#34;dismiss&#34; or &#34;remove&#34;"),
+        ("what=nonsense&sure=1&job={running}", "must be &#34;dismiss&#34; or &#34;remove&#34;"),
+        ("what=dismiss&job={running}" + "".join(f"&job={number}" for number in range(1000)), "At most 1000 jobs"),
+    ],
+)
+def test_what_is_not_understood_changes_no_job(site: Mill, jobs: dict[str, str], sent: str, said: str) -> None:
+    headers = {"Accept": "text/html", "Origin": site.url, "Content-Type": "application/x-www-form-urlencoded"}
+    with urllib3.PoolManager() as pool:
+        answer = pool.request("POST", f"{site.url}/jobs/changes", body=sent.format_map(jobs), headers=headers)
+    assert (answer.status, said in answer.data.decode()) == (400, True), answer.data.decode()
+    assert site.store.status(jobs["running"]).status is Status.RUNNING
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/jobs?removed={sum}", "/jobs?dismissed={running}", "/jobs/{running}?said=dismissed", "/jobs/{sum}?said=kept"],
+)
+def test_no_link_says_what_is_not_so(quiet_page: Page, jobs: dict[str, str], address: str) -> None:
+    quiet_page.goto(address.format_map(jobs))
+    assert not re.search("is dismissed|is removed|is kept until", quiet_page.locator("main").inner_text())

@@ -261,3 +261,24 @@ def test_a_job_whose_upload_is_gone_is_asked_for_again_by_its_form(client: Flask
     assert again.status_code == 303 and f"/processes/echo?from={begun.json['jobID']}" in again.headers["Location"]
     page = client.get(again.headers["Location"], headers=HTML)
     assert href in page.text and 'id="inputs/echoInput:json-error">cannot' in page.text
+
+
+def test_a_row_of_a_strange_key_is_none(client: FlaskClient) -> None:
+    entries = [("do", "add inputs/numbersInput"), ("geomill-form", "1"), ("inputs/numbersInput:row", "9" * 5000)]
+    answer = pressed(client, "echo", "form", MultiDict(entries))
+    assert answer.status_code == 200 and "9" * 5000 not in answer.text
+
+
+@pytest.mark.parametrize("further", [5, [1], "x"])
+def test_further_inputs_that_are_none_are_an_error(client: FlaskClient, further: Json) -> None:
+    entries = opened(client, "/processes/echo")
+    entries["inputs/echoInput"], entries["more"] = "x", json.dumps({"inputs": further})
+    answer = pressed(client, "echo", "execution", entries)
+    assert (answer.status_code, "must be an object of further inputs" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("default", [["a,b", " c ", ""], ["", "a"], ["a", "b"]])
+def test_an_untouched_form_keeps_a_default_of_empty_texts(default: list[str]) -> None:
+    schema = {"type": "array", "items": {"type": "string"}, "default": default}
+    form = form_of({"inputs": {"many": {"title": "Many", "schema": schema}}})
+    assert form.read(form.begin()).request == {"inputs": {"many": default}}

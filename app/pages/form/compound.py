@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -24,6 +25,7 @@ from geomill.app.pages.form.entries import (
 from geomill.app.pages.form.fields import Field
 from geomill.app.pages.form.snippets import UNSEEN, coded
 
+_KEY = re.compile("[0-9]{1,9}")
 MOST_EMPTY = 20  # rows that an array begins with
 
 
@@ -117,7 +119,7 @@ class Rows(Field):
 
     def keys(self, name: str, entries: Entries) -> list[str]:
         """The keys of the rows, in order. They stay as they are when others go."""
-        return list(dict.fromkeys(key for key in entries.getlist(f"{name}:row") if key.isdecimal() and key.isascii()))
+        return list(dict.fromkeys(key for key in entries.getlist(f"{name}:row") if _KEY.fullmatch(key)))
 
     def read(self, at: At) -> Json | Missing:
         """As above."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from geomill.app.exchange.wording import shown
 from geomill.app.pages.form.compound import Rows
 from geomill.app.pages.form.entries import (
     MISSING,
@@ -52,9 +53,13 @@ class Input:
         room: entries that there may be; where it needs more, it is written in JSON.
         """
         try:
-            return [(f"{self.name}:way", ""), *bounded(self.field.begin(self.name), max(room, 1))]
+            begun = [(f"{self.name}:way", ""), *bounded(self.field.begin(self.name), max(room, 1))]
         except TooMuch:
             return self._written(self.field.default)
+        default, value = self.field.default, self.read_from(made(begun))
+        if default is MISSING or value is MISSING or same(unwrapped(value), unwrapped(default)):
+            return begun
+        return self._written(default)
 
     def fill(self, value: Json | Missing, room: int = MOST_SHOWN) -> list[tuple[str, str]]:
         """The entries for a value, whatever it is. room: as above."""
@@ -170,6 +175,8 @@ class Form:
             more.errors[MORE] = 'must be an object of further members, such as {"limits": {"timeLimit": 60}}.'
         further = rest if isinstance(rest, dict) else {}
         unshown = further.get("inputs")
+        if not isinstance(unshown, dict | None):
+            more.errors[MORE] = f'"inputs" must be an object of further inputs by their ids, not {shown(unshown)}.'
         request: dict[str, Json] = {"inputs": {**values, **(unshown if isinstance(unshown, dict) else {})}}
         if (chosen := self._chosen(entries)) is not MISSING:
             request["outputs"] = chosen

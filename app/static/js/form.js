@@ -11,7 +11,7 @@ const LONG = 20_000; // characters of what nobody reads to its end
 const form = document.getElementById("run");
 const panel = document.querySelector(".request");
 const touched = new Set(); // ids of what was changed: only there errors are shown while somebody writes
-let timer = null, asked = 0;
+let timer = null, asked = 0, asking = null;
 
 document.documentElement.classList.add("scripted");
 
@@ -36,9 +36,11 @@ function write(place, text) {
 /** Show the request for what the form holds now. The last question counts. */
 async function renew() {
   const mine = ++asked;
+  asking?.abort();
+  asking = new AbortController();
   panel.classList.add("waits");
   try {
-    const answer = await fetch(form.dataset.request, { method: "POST", body: held(form), headers: { Accept: "application/json" } });
+    const answer = await fetch(form.dataset.request, { method: "POST", body: held(form), headers: { Accept: "application/json" }, signal: asking.signal });
     if (mine !== asked) return;
     if (answer.status === 401) return ended();
     if (!answer.ok) throw new Error(`status ${answer.status}`);

@@ -45,5 +45,8 @@ function offer() {
 }
 
 document.getElementById("changes")?.addEventListener("change", offer);
+document.getElementById("changes")?.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); // and the ticks stay
+});
 addEventListener("pageshow", offer); // the browser may have ticked some before
 offer();
