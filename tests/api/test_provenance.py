@@ -21,6 +21,7 @@ from prov.model import ProvDocument
 from support import crates
 from support.mills import environ, take
 from support.stores import begin, create, succeed
+from support.variants import thorough
 
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
@@ -245,7 +246,8 @@ def sound(folder: Path, profile: str, beside: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    "process, inputs", [("echo", GIVEN), ("many", {}), ("fail", {"how": "error"}), ("page", {"text": "x"})]
+    "process, inputs",
+    [("many", {}), ("fail", {"how": "error"}), thorough("echo", GIVEN), thorough("page", {"text": "x"})],
 )
 def test_a_job_is_a_process_run_crate(
     worker: FlaskClient, finished: Finished, tmp_path: Path, process: str, inputs: dict[str, Any]

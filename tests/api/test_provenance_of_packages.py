@@ -294,6 +294,7 @@ def test_the_crate_of_a_tool_runs_again(client: FlaskClient, echoed: Job, tmp_pa
     assert content(again["said"]) == echoed.outputs["said.txt"] == b"hello\n"
 
 
+@pytest.mark.thorough
 def test_the_crate_of_a_workflow_runs_again(client: FlaskClient, counted: Job, tmp_path: Path) -> None:
     assert counted.status == "successful"
     folder, _ = crate(client, counted, tmp_path)

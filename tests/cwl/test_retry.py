@@ -188,6 +188,7 @@ def test_what_a_job_leaves_for_a_retry_is_out_of_reach_of_other_jobs(mill: Mill,
 
 
 @pytest.mark.parametrize("mill", ["job user"], indirect=True)
+@pytest.mark.thorough
 def test_a_retry_takes_over_nothing_that_was_not_the_jobs(mill: Mill, web: Site, name: str) -> None:
     """Somebody swapped a folder for one of the server's, or for a link to that, at the worst moment."""
     job_id = failed(mill, web, name)

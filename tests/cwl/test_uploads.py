@@ -65,6 +65,7 @@ def mill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield mill
 
 
+@pytest.mark.thorough
 def test_a_package_reads_what_was_uploaded(mill: Mill, name: str) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

@@ -183,6 +183,7 @@ def test_a_job_gets_what_its_tenant_may_have_and_the_secret_is_nowhere(mill: Mil
     nothing_shown(mill, job_id)
 
 
+@pytest.mark.thorough
 def test_so_does_a_package_that_lies_there_with_its_inputs(mill: Mill, host: str, known: None) -> None:
     package = {"executionUnit": {"href": f"{host}/look.cwl", "type": "application/cwl"}}
     reply = mill.call("POST", "/processes", package, Content_Type="application/ogcapppkg+json")

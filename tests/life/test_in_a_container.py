@@ -94,6 +94,7 @@ def test_what_ran_is_lost_when_it_stops_and_what_waited_starts_afterwards(settin
         assert again.call("GET", f"/jobs/{running}/results").status == 503
 
 
+@pytest.mark.thorough
 def test_a_pid_of_the_last_container_is_nobody_in_the_next(settings: Settings, tmp_path: Path) -> None:
     """The boot is the same, pids begin anew: the lock decides whether a job runs."""
     with container(settings) as mill:

@@ -94,6 +94,7 @@ def test_a_dispatcher_has_a_line_for_what_was_lost_and_no_traceback(settings: Se
     assert lines(log)[-1].endswith("leaves: it was told to")
 
 
+@pytest.mark.thorough
 def test_a_hand_over_leaves_no_traceback(settings: Settings) -> None:
     log = settings.runtime_dir / LOG
     with serving(settings, max_running="1") as mill:

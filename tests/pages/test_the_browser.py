@@ -126,6 +126,7 @@ def test_what_is_wrong_by_itself_is_said() -> None:
         assert said in "\n".join(mistakes(page_of(html))), html
 
 
+@pytest.mark.thorough
 def test_what_does_not_validate_is_said(tmp_path: Path) -> None:
     needs_checker()
     for number, html in enumerate(CHECKED):
