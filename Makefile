@@ -79,7 +79,7 @@ clean:
 	@echo "Installed. Next: make demo, or $(BIN)/geomill serve"
 	@touch $@
 
-.venv/tools: .venv/installed
-	@echo "Installing what the tests need."
+.venv/tools: setup.cfg pyproject.toml | .venv/pyvenv.cfg
+	@echo "Installing Geomill, its libraries and what the tests need into .venv; this takes two minutes, once."
 	@$(PIP) --editable '.[geo,cwl,oidc,test]'
-	@touch $@
+	@touch .venv/installed $@
