@@ -94,7 +94,7 @@ def test_a_sound_home_has_no_findings(settings: Settings) -> None:
     assert fsck(settings, "--repair") == (0, "Nothing is wrong.\n")
 
 
-@pytest.mark.parametrize("kind", first(HARM, 5))
+@pytest.mark.parametrize("kind", first(HARM, 3))
 def test_what_is_wrong_in_a_home_is_said_and_mended_where_that_can_be(settings: Settings, kind: str) -> None:
     harm, can_be_mended = HARM[kind]
     harm(settings.home)

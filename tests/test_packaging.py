@@ -132,6 +132,7 @@ def test_an_installed_command_executes_a_process(python: Path, settings: Setting
     assert execute(command, settings, "echo", "-i", "echoInput=hi") == {"echoInput": "hi"}
 
 
+@pytest.mark.thorough
 def test_an_installed_command_runs_jobs_of_installed_code(python: Path, settings: Settings) -> None:
     settings.processes[0].mkdir()
     (settings.processes[0] / "where.py").write_text(WHERE)

@@ -66,7 +66,7 @@ runs_packages = pytest.mark.skipif(
 )
 RUN = [
     pytest.param(README, id="readme", marks=runs_packages),
-    pytest.param(WRITING, id="writing"),
+    pytest.param(WRITING, id="writing", marks=pytest.mark.thorough),
     pytest.param(API, id="api"),
     pytest.param(DEPLOYING, id="deploying", marks=runs_packages),
 ]

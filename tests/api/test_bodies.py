@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from support.mills import Mill, serving
+from support.variants import first
 
 from geomill.app.config import Settings
 
@@ -111,7 +112,7 @@ def test_a_body_that_is_made_to_hurt_is_a_400_soon_and_in_little_memory(mill: Mi
     assert used < MOST and seconds < LONGEST
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x-gzip, gzip"])
+@pytest.mark.parametrize("encoding", first(["gzip", "deflate", "br", "x-gzip, gzip"], 2))
 @pytest.mark.parametrize("path", ["/processes/echo/execution", "/processes"])
 def test_a_packed_body_is_not_unpacked(mill: Mill, encoding: str, path: str) -> None:
     bomb = gzip.compress(b"[" * 500 * MB, 9) if encoding == "gzip" else b"x"

@@ -36,6 +36,7 @@ def document(shell, torn):
     return json.loads(done.stdout)
 
 
+@pytest.mark.thorough
 def test_the_doctor_names_every_setting_and_its_origin(told):
     settings = told.split("\nSettings\n")[1]
     rows = {line.split()[0]: line for line in settings.strip().splitlines()}

@@ -293,6 +293,7 @@ PACKAGES = [json.loads(docker(f"spoiled-{number}")) for number in range(2)] + [
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=["image", "wrapped", "document"])
+@pytest.mark.thorough
 def test_a_package_with_anything_in_any_place_is_deployed_or_refused(server: Tried, package: Any) -> None:
     if package is PACKAGES[1]:
         package = {**package, "processDescription": {"process": package["processDescription"]}}
@@ -372,6 +373,7 @@ def links(port: int) -> st.SearchStrategy[str]:
     return st.one_of(st.sampled_from(here), st.sampled_from(here), urls(), st.text(max_size=30))
 
 
+@pytest.mark.thorough
 def test_every_answer_to_a_generated_execution_is_a_documented_one(tried: Tried) -> None:
     operation = tried.schema.find_operation_by_id("execute")
     hrefs, statuses = links(tried.canary.getsockname()[1]), set()

@@ -152,6 +152,7 @@ def test_a_job_is_dismissed_while_its_inputs_are_fetched(mill: Mill, web: Site, 
     web.release()
 
 
+@pytest.mark.thorough
 def test_a_job_is_dismissed_while_it_is_published(mill: Mill) -> None:
     script = "import os; os.mkdir('d'); [open(f'd/{n}', 'w').write('x' * 9000) for n in range(4000)]"
     deploy(mill, tool(script, {"d": glob("d", "Directory")}), "giving")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from support.hostile import Json, deploy, glob, tool, workflow
 from support.mills import Mill
 from support.streams import read
@@ -12,6 +13,7 @@ from support.waiting import until
 SAY: Json = tool("open('o.txt', 'w').write('x'); print('said')", {"o": glob("o.txt")}, {"before": "File?"})
 
 
+@pytest.mark.thorough
 def test_the_steps_and_logs_of_a_job_are_told(server: Mill, name: str) -> None:
     steps = {
         "one": {"run": SAY, "in": {}, "out": ["o"]},

@@ -121,6 +121,7 @@ def test_two_steps_of_four_are_run_again(mill: Mill, web: Site, name: str) -> No
     assert mill.store.job(again).retry_of == job_id
 
 
+@pytest.mark.thorough
 def test_a_retry_that_fails_is_retried(mill: Mill, web: Site, name: str) -> None:
     job_id = failed(mill, web, name)
     web.page(f"/{name}", b"not yet, again")

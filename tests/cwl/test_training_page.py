@@ -371,6 +371,7 @@ def test_the_masks_show_the_water_that_is_there(walk: Walk) -> None:
         assert inside.size > 300_000 and np.array_equal(inside, water)
 
 
+@pytest.mark.thorough
 def test_the_snippets_in_python_do_the_same_and_the_job_is_deleted(walk: Walk) -> None:
     names: dict[str, Any] = {"requests": Far, "ogc_api_endpoint": walk.page.url}
     exec(walk.page.here(IN_PYTHON), names)

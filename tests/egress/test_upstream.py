@@ -130,6 +130,7 @@ def test_a_password_with_odd_letters_is_written_as_in_any_address() -> None:
     assert found.headers() == {"Proxy-Authorization": "Basic bWU6cEBzczo="}
 
 
+@pytest.mark.thorough
 def test_the_password_is_nowhere_to_be_found(corporate: Gateway, web: Site, tmp_path: Path) -> None:
     """In what is kept, said, logged, or given to a job."""
     web.page("/a", b"pixels")

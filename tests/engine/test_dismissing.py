@@ -22,7 +22,7 @@ from geomill.app.engine.client import Engine, open_store
 from geomill.jobstore import Status
 from geomill.jobstore.folders import LOCK
 
-JOBS, THOROUGH = 25, 100
+JOBS, THOROUGH = 12, 100
 
 
 def supervisor(mill: Mill, job_id: str) -> int:

@@ -261,6 +261,7 @@ def test_a_job_goes_on_by_its_proxy_when_the_dispatcher_is_killed(open_mill: Mil
 # ---- hosts without namespaces
 
 
+@pytest.mark.thorough
 def test_without_namespaces_programs_are_told_of_a_proxy_that_others_cannot_use(bare_mill: Mill, web: Site) -> None:
     assert value(bare_mill, "run-code", code=URLLIB.format(href=f"{web.url}/secret")) == "the page"
     assert value(bare_mill, "given", file={"href": f"{web.url}/secret"}) == "the page"

@@ -153,7 +153,7 @@ def test_a_dispatcher_is_back_within_a_second(settings: Settings) -> None:
 def test_there_is_one_dispatcher_however_many_want_one(settings: Settings) -> None:
     with serving(settings, "--workers", "4") as mill, serving(settings, "--workers", "4") as other:
         assert mill.dispatcher() == other.dispatcher()
-        for _ in range(5):
+        for _ in range(2):
             leaks.kill(dispatcher(mill))
             until(lambda: dispatchers(settings) == [mill.dispatcher()])  # a template has its name for a moment
 

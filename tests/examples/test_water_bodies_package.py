@@ -112,6 +112,7 @@ def test_everything_a_user_sees_of_the_package_has_a_label_and_a_text():
 
 @needs_cwltool
 @pytest.mark.parametrize("count", [thorough(1), 2])
+@pytest.mark.thorough
 def test_cwltool_runs_the_package(count, work):
     (work / "images").mkdir()
     with serving(work / "images") as url:

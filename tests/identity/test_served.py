@@ -51,6 +51,7 @@ def test_tokens_count_at_once_and_in_every_worker(mill: Mill) -> None:
     assert {(each.get("caller"), each["status"]) for each in noted if each.get("by") == "token"} == {("ann", 201)}
 
 
+@pytest.mark.thorough
 def test_commands_beside_a_server_have_the_rights_of_the_files(mill: Mill) -> None:
     token = geomill(mill, "token", "create", "--name", "ann", "--role", "executor")
     remote = {"GEOMILL_SERVER": mill.url, "GEOMILL_TOKEN": token}

@@ -1,7 +1,7 @@
 """What was promised is there after the power failed, at whatever system call, and whatever the disk made of it.
 
 `pytest tests/jobstore/test_powerloss.py --cuts 40` tries all ways and forty seeds at each call; otherwise one each;
-without `--thorough` at every fourth call.
+without `--thorough` at every eighth call.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def test_what_was_recorded_is_what_was_done(disk: Disk, tmp_path: Path) -> None:
 def test_what_was_promised_is_there_after_any_cut(
     disk: Disk, in_memory: Path, ordered: bool, request: pytest.FixtureRequest
 ) -> None:
-    some = slice(None) if request.config.getoption("--thorough") else slice(int(ordered), None, 4)
+    some = slice(None) if request.config.getoption("--thorough") else slice(int(ordered), None, 8)
     for cut in range(len(disk.ops) + 1)[some]:
         for kept, seed in ways(cut, request.config.getoption("--cuts")):
             place, run = in_memory / f"{cut}-{seed}", in_memory / "run"

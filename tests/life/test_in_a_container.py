@@ -80,6 +80,7 @@ def test_it_buries_the_children_of_others(settings: Settings) -> None:
         assert mill.call("GET", "/conformance").status == 200
 
 
+@pytest.mark.thorough
 def test_what_ran_is_lost_when_it_stops_and_what_waited_starts_afterwards(settings: Settings, tmp_path: Path) -> None:
     with container(settings, max_running="1") as mill:
         running, waiting = mill.submit("hold", until=str(tmp_path / "never")), mill.submit("nap")

@@ -96,6 +96,7 @@ WRONG = {
 }
 
 
+@pytest.mark.thorough
 def test_settings_that_are_wrong_change_nothing(settings: Settings) -> None:
     with serving(settings, 'title = "Old"') as mill:
         before = mill.workers()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from pages.conftest import OpenPage
 from support.browsers import Page, expect, watch_of
 from support.mills import Mill
@@ -36,6 +37,7 @@ def test_what_is_executed_on_the_page_is_executed(page: Page) -> None:
     expect(status.locator(".answer > pre")).to_contain_text(made["jobID"])
 
 
+@pytest.mark.thorough
 def test_the_example_of_a_package_is_deployed_and_undeployed(page: Page, site: Mill) -> None:
     form = opened(page, "deploy").locator("#deploy form")
     form.get_by_role("button", name="Try it").click()
