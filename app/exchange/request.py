@@ -153,9 +153,11 @@ def _limits(limits: Json) -> dict[str, float]:
     for name, limit in _given(limits).items():
         if name not in LIMITS:
             raise InvalidRequest(f'"limits" has no member {shown(name)}, but {listed(LIMITS, "and")}.')
-        number = isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit < 2**63
+        number = isinstance(limit, int | float) and not isinstance(limit, bool) and limit > 0
+        if number and limit >= 2**63:
+            raise InvalidRequest(f'"limits.{name}" must be below 2**63, not {shown(limit)}.')
         if not number or (name not in SECONDS and limit != int(limit)):
-            wanted = f"{'seconds' if name in SECONDS else 'a whole number'} above 0 and below 2**63"
+            wanted = "seconds above 0" if name in SECONDS else "a whole number above 0"
             raise InvalidRequest(f'"limits.{name}" must be {wanted}, not {shown(limit)}.')
         found[LIMITS[name]] = float(limit) if name in SECONDS else int(limit)
     return found

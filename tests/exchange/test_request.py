@@ -32,6 +32,7 @@ def test_a_body_is_read_with_all_its_members() -> None:
         ([], 'must be an object such as {"timeLimit": 60}, not an empty array'),
         ({"time": 1}, '"limits" has no member "time", but timeLimit, cpuLimit, memory'),
         ({"timeLimit": 0}, '"limits.timeLimit" must be seconds above 0, not 0'),
+        ({"timeLimit": 1e300}, '"limits.timeLimit" must be below 2**63, not 1e+300'),
         ({"timeLimit": "60"}, '"limits.timeLimit" must be seconds above 0, not "60"'),
         ({"memory": 1.5}, '"limits.memory" must be a whole number above 0, not 1.5'),
         ({"memory": True}, '"limits.memory" must be a whole number above 0, not true'),
