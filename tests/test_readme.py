@@ -68,7 +68,7 @@ RUN = [
     pytest.param(README, id="readme", marks=runs_packages),
     pytest.param(WRITING, id="writing", marks=pytest.mark.thorough),
     pytest.param(API, id="api"),
-    pytest.param(DEPLOYING, id="deploying", marks=runs_packages),
+    pytest.param(DEPLOYING, id="deploying", marks=[runs_packages, pytest.mark.thorough]),
 ]
 
 

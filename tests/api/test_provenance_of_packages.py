@@ -328,6 +328,7 @@ def test_a_crate_lists_what_it_holds_with_the_checksums_of_the_job(
     assert nodes["#output-parameter-counts"]["additionalType"] == "File"
 
 
+@pytest.mark.thorough
 def test_a_crate_has_the_licence_and_the_authors_of_its_document(
     client: FlaskClient, counted: Job, echoed: Job, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import click.testing
 import pytest
 from support import commands, mills
+from support.variants import thorough
 
 from geomill.app.cli import main
 from geomill.app.config import Settings
@@ -231,7 +232,7 @@ def shell(place, tmp_path_factory):
     return run
 
 
-@pytest.fixture(params=["home", "server"])
+@pytest.fixture(params=[thorough("home"), "server"])
 def ours(request, shell, serving):
     """Runs a command, on the home itself or by the server that serves it."""
     named = [] if request.param == "home" else ["--server", serving]

@@ -256,7 +256,7 @@ def test_every_answer_to_a_generated_request_is_a_documented_one(tried: Tried, o
         case=st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode)),
         chosen=st.fixed_dictionaries(known),
     )
-    @examples(8 if operation_id in ("deploy", "replace") else 10)  # a document is read by a process of its own
+    @examples(8 if operation_id in ("deploy", "replace") else 6)  # a document is read by a process of its own
     def send(case: Case, chosen: dict[str, Any]) -> None:
         for name, value in chosen.items():
             if value is not None and name in (case.path_parameters or {}):

@@ -61,9 +61,10 @@ stay()
 NOTHING = {"grace": "0.1", "max_running": "4"}
 
 
-@pytest.fixture(
-    scope="module", params=["sandbox", "none, without namespaces", thorough("none"), thorough("sandbox, ordinary user")]
-)
+OTHERS = ("none, without namespaces", "none", "sandbox, ordinary user")
+
+
+@pytest.fixture(scope="module", params=["sandbox", *map(thorough, OTHERS)])
 def mill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, web: Site) -> Iterator[Mill]:
     """A server whose tools are kept apart or not, on a host that allows PID namespaces or does not."""
     needs_sandbox()

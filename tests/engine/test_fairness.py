@@ -82,6 +82,7 @@ def test_a_thousand_jobs_of_one_caller_hold_up_another_by_little(mill: Mill, pro
     assert before - waiting(mill.store) <= 20 and waiting(mill.store) > 800
 
 
+@pytest.mark.thorough
 def test_a_thousand_jobs_of_one_tenant_hold_up_another_by_little(mill: Mill) -> None:
     callers = [Caller(mill, f"caller {number}") for number in range(20)]
     for number in range(1000):

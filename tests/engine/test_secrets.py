@@ -199,6 +199,7 @@ def test_so_does_a_package_that_lies_there_with_its_inputs(mill: Mill, host: str
         mill.call("DELETE", "/processes/look")
 
 
+@pytest.mark.thorough
 def test_so_does_what_lies_in_a_bucket(mill: Mill, store: Store, host: str) -> None:
     options = ("--host", "s3://data", "--s3", store.key_id, "--endpoint", store.url)
     done = credential(mill, "add", "bucket", *options, secret=store.secret)

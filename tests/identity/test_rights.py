@@ -37,7 +37,7 @@ PATHS = {
     "uploadID": "0" * 40,
 }
 CALLERS = ["", *(str(role) for role in Role if role is not Role.NONE), "elsewhere", "revoked"]
-ALWAYS = [("own", Role.READER, "default"), ("all", Role.EXECUTOR, "acme")]
+ALWAYS = [("own", Role.READER, "acme")]
 JOBS = ("own", "another's", "nobody's", "none")
 
 

@@ -114,6 +114,7 @@ def test_a_service_that_is_restarted_keeps_its_jobs_and_their_dispatcher(setting
             assert {again.ended(each).status for each in (running, waiting)} == {Status.SUCCESSFUL}
 
 
+@pytest.mark.thorough
 def test_a_runtime_directory_that_vanishes_with_the_service_costs_no_job(settings: Settings, tmp_path: Path) -> None:
     with serving(settings, max_running="1") as mill:
         running, waiting = two_jobs(mill, tmp_path / "go")

@@ -111,6 +111,7 @@ def test_a_pid_of_the_last_container_is_nobody_in_the_next(settings: Settings, t
         assert again.call("GET", "/conformance").status == 200
 
 
+@pytest.mark.thorough
 def test_a_drained_container_loses_nothing(settings: Settings, tmp_path: Path) -> None:
     with container(settings, max_running="1") as mill:
         running, waiting = mill.submit("hold", until=str(tmp_path / "go")), mill.submit("nap")

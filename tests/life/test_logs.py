@@ -52,6 +52,7 @@ def logging_server(settings: Settings, log: Path, **given: str) -> Iterator[tupl
         stop(server, settings)
 
 
+@pytest.mark.thorough
 def test_a_log_says_when_a_server_was_there_and_under_what(settings: Settings, tmp_path: Path) -> None:
     log, (first, *_), file = tmp_path / "server.log", settings.processes, tmp_path / "geomill.toml"
     broken = tmp_path / "mine"

@@ -67,6 +67,7 @@ def test_an_operation_is_found_by_its_words(page: Page) -> None:
     expect(page.locator("#found")).to_have_text("1 found")
 
 
+@pytest.mark.thorough
 def test_a_token_counts_for_the_page_and_is_not_kept(
     open_page: OpenPage, guarded: Mill, tokens: dict[str, str]
 ) -> None:

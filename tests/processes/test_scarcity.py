@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from chaos.server import as_user
 from support.mills import furnish
 from support.others import needs_another_user
@@ -62,6 +63,7 @@ print(json.dumps([told, page, sorted(waiting), [str(each) for each in app.proces
 '''
 
 
+@pytest.mark.thorough
 def test_a_file_that_could_not_be_described_for_want_of_processes_is_when_there_are_some(tmp_path: Path) -> None:
     needs_another_user(tmp_path)
     furnish(tmp_path / "home")

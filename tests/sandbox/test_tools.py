@@ -204,6 +204,7 @@ def test_what_is_no_reference_reaches_no_engine(name: str, bench: Bench) -> None
         Sandbox(pulling.settings).prepare(name)
 
 
+@pytest.mark.thorough
 def test_an_image_that_cannot_be_pulled_says_why(bench: Bench) -> None:
     pulling = Bench(bench.root, bench.user, {"pull_images": True})
     with pytest.raises(NoIsolation, match="localhost:1/no/such:1 cannot be made ready: "):
