@@ -177,13 +177,12 @@ def _parsed(text: str) -> Any:
         raise InvalidPackage(f"line {line}: This is not YAML: it has the character {error.character!r}.") from None
     except RecursionError:
         raise InvalidPackage(f"The document is nested deeper than {DEEPEST} levels.") from None
-    except ValueError as error:
+    except (YAMLError, ValueError, TypeError, AttributeError, LookupError, NotImplementedError) as error:
         digits = sys.get_int_max_str_digits()
-        if long := re.search(rf"\d{{{digits + 1},}}", text):
+        long = re.search(rf"\d{{{digits + 1},}}", text) if "integer string conversion" in str(error) else None
+        if long:
             line = text.count("\n", 0, long.start()) + 1
             raise InvalidPackage(f"line {line}: A number has more than {digits} digits.") from None
-        raise InvalidPackage(f"This is not YAML: {str(error).partition(chr(10))[0][:200]}.") from None
-    except (YAMLError, TypeError, AttributeError, LookupError, NotImplementedError) as error:
         raise InvalidPackage(f"This is not YAML: {str(error).partition(chr(10))[0][:200]}.") from None
 
 

@@ -235,7 +235,11 @@ def examples(number: int) -> settings:
 
 
 @pytest.mark.parametrize("operation_id", OPERATIONS)
-def test_every_answer_to_a_generated_request_is_a_documented_one(tried: Tried, operation_id: str) -> None:
+def test_every_answer_to_a_generated_request_is_a_documented_one(
+    tried: Tried, operation_id: str, pytestconfig: pytest.Config
+) -> None:
+    thorough = pytestconfig.getoption("--thorough")
+    most = 20 if operation_id in ("deploy", "replace") else 40  # a document is read by a process of its own
     operation = tried.schema.find_operation_by_id(operation_id)
     known = {
         "jobID": st.sampled_from([None, *tried.jobs]),
@@ -256,7 +260,7 @@ def test_every_answer_to_a_generated_request_is_a_documented_one(tried: Tried, o
         case=st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode)),
         chosen=st.fixed_dictionaries(known),
     )
-    @examples(8 if operation_id in ("deploy", "replace") else 6)  # a document is read by a process of its own
+    @examples(most if thorough else 6)
     def send(case: Case, chosen: dict[str, Any]) -> None:
         for name, value in chosen.items():
             if value is not None and name in (case.path_parameters or {}):

@@ -150,10 +150,10 @@ def test_a_dispatcher_is_back_within_a_second(settings: Settings) -> None:
         assert min(taken) < 1 and max(taken) < SOON, taken  # something else may have had the processor
 
 
-def test_there_is_one_dispatcher_however_many_want_one(settings: Settings) -> None:
+def test_there_is_one_dispatcher_however_many_want_one(settings: Settings, pytestconfig: pytest.Config) -> None:
     with serving(settings, "--workers", "4") as mill, serving(settings, "--workers", "4") as other:
         assert mill.dispatcher() == other.dispatcher()
-        for _ in range(2):
+        for _ in range(5 if pytestconfig.getoption("--thorough") else 2):
             leaks.kill(dispatcher(mill))
             until(lambda: dispatchers(settings) == [mill.dispatcher()])  # a template has its name for a moment
 
