@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
-from flask import request, url_for
+from flask import current_app, g, request, url_for
 
 from geomill.app.addresses import PREFIX, TENANT
 from geomill.app.negotiation import ANY, HTML, JSON, OPENAPI, TEXT, ZIP
 from geomill.app.tenant_names import DEFAULT
 from geomill.jobstore import Status, StatusInfo
 from geomill.processes.registry import Process
+
+if TYPE_CHECKING:
+    from geomill.app.server import Geomill
 
 OGC = "http://www.opengis.net/def/rel/ogc/1.0/"
 HAS_PROVENANCE = "http://www.w3.org/ns/prov#has_provenance"
@@ -21,9 +24,11 @@ PROFILE = "https://www.opengis.net/def/profile/OGC/0/"
 Link = dict[str, str]
 
 
-def to(endpoint: str, **values: Any) -> str:
-    """The absolute address of a view."""
-    return url_for(endpoint, _external=True, **values)
+def to(endpoint: str, **values: str | int | None) -> str:
+    """The absolute address of a view. Most documents have a dozen of them, so each part is made once."""
+    if "root" not in g:
+        g.root = url_for("landing.show", _external=True).removesuffix("/")
+    return str(g.root) + cast("Geomill", current_app).path_of(endpoint, tuple(values.items()))
 
 
 def in_tenant(name: str, path: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -59,6 +61,12 @@ class Geomill(flask.Flask):
         if settings.trust_proxy:
             proxied = ProxyFix(self.wsgi_app, x_for=1, x_proto=1, x_host=1, x_port=1, x_prefix=1)
             self.wsgi_app = proxied  # type: ignore[method-assign]
+
+    @cached_property
+    def path_of(self) -> Callable[[str, tuple[tuple[str, str | int | None], ...]], str]:
+        """What gives the path of a view below the landing page, by its endpoint and the values in it."""
+        build = self.url_map.bind("").build
+        return lru_cache(4096)(lambda endpoint, values: build(endpoint, dict(values)))
 
     @property
     def jobs(self) -> JobStore:
