@@ -127,6 +127,9 @@ class Settings:
     keep_disk: float = _setting(SHARE, "Share of the disk in use above which jobs expire, oldest first.", default=0.8)
     keep_status: float = _setting(KEPT, "How long the status of an expired job is kept.", default=31536000.0)
     keep_uploads: float = _setting(KEPT, "How long an uploaded file is kept.", default=86400.0)
+    callback_patience: float = _setting(
+        SECONDS, "How long a callback is tried that its receiver does not take.", default=86400.0
+    )
     time_limit: float = _setting(SOME_SECONDS, "Longest run of a job, unless its process says less.", default=86400.0)
     grace: float = _setting(SECONDS, "Time between asking a dismissed job to stop and killing it.", default=2.0)
     workflow_cpus: int = _setting(

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from geomill.app import tenant_names
+from geomill.app.callbacks.signing import KEY as CALLBACKS_KEY
 from geomill.app.credentials import FILE as CREDENTIALS
 from geomill.app.credentials import CredentialError, Credentials
-from geomill.app.identity.sessions import KEY_BYTES, SESSION_KEY
+from geomill.app.identity.own_key import BYTES
+from geomill.app.identity.sessions import SESSION_KEY
 from geomill.app.identity.tokens import FOLDER, TokenError, Tokens
 from geomill.app.tenant_names import DEPLOYED
 from geomill.app.uploads.store import FOLDER as UPLOADS
@@ -56,9 +58,10 @@ def _of_home(home: Path) -> Iterator[Finding]:
     except TokenError as error:
         found, remedy = str(error).partition("; ")[::2]
         yield Finding(tokens.path, KNOWN, found.removeprefix(f"{tokens.path} "), remedy=remedy)
-    key = home / FOLDER / SESSION_KEY
-    if key.exists() and key.stat().st_size != KEY_BYTES:
-        yield Finding(key, KNOWN, f"is no key of {KEY_BYTES} bytes", remedy="remove it: people log in again")
+    for name, after in ((SESSION_KEY, "people log in again"), (CALLBACKS_KEY, "the secrets of callbacks change")):
+        key = home / FOLDER / name
+        if key.exists() and key.stat().st_size != BYTES:
+            yield Finding(key, KNOWN, f"is no key of {BYTES} bytes", remedy=f"remove it: {after}")
     for mark, remedy in MARKS.items():
         try:
             if not isinstance(files.read_json(home / mark), dict):

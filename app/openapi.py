@@ -7,6 +7,7 @@ from copy import deepcopy
 from functools import lru_cache
 from http import HTTPStatus
 from importlib.metadata import version
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 from apispec import APISpec
@@ -18,7 +19,7 @@ from geomill.app.exchange.package import OGC
 from geomill.app.identity.roles import PUBLIC, Role, needed
 from geomill.app.negotiation import ANY, BYTES, FORM, HTML, JSON, PROBLEM
 from geomill.app.operations import Answer, Operation
-from geomill.app.schemas import ExceptionSchema
+from geomill.app.schemas import ExceptionSchema, ExecuteSchema, ResultsSchema, StatusInfoSchema
 
 if TYPE_CHECKING:
     from geomill.app.server import Geomill
@@ -82,6 +83,11 @@ TOOL = {
 EXAMPLES: dict[str, dict[str, Any]] = {  # of bodies, by operation and media type; each can be sent as it is
     "execute": {JSON: {"inputs": {"echoInput": "Hello"}}},
     **dict.fromkeys(("deploy", "replace"), {OGC: {"executionUnit": {"value": TOOL}}, JSON: TOOL}),
+}
+CALLBACKS: dict[str, tuple[str, str, Any]] = {  # of an execution: whom it is sent to, what it is, its body
+    "jobInProgress": ("inProgressUri", "The job runs, or has come further.", StatusInfoSchema),
+    "jobCompleted": ("successUri", "The results of the job.", ResultsSchema),
+    "jobFailed": ("failedUri", "Why there are no results.", "Exception"),
 }
 EVERYWHERE = (400, 405, 406, 421, 500)  # problems that any operation can answer
 CHANGES = (403,)  # and what any change can
@@ -160,7 +166,17 @@ def _operation(path: str, method: str, documented: Operation) -> Json:
         examples = {name: {"example": each} for name, each in EXAMPLES.get(documented.id, {}).items()}
         content = {name: {"schema": schema, **examples.get(name, {})} for name, schema in schemas.items()}
         described["requestBody"] = {"required": True, "content": content}
+    if documented.body is ExecuteSchema:
+        described["callbacks"] = dict(starmap(_callback, CALLBACKS.items()))
     return described
+
+
+def _callback(name: str, told: tuple[str, str, Any]) -> tuple[str, Json]:
+    """One of the requests that the server makes. OpenAPI 3.0.3, callback object"""
+    uri, text, schema = told
+    taken = {"2XX": {"description": "The receiver has it; any other answer, or none, and it is sent again."}}
+    sent = {"summary": text, "requestBody": {"content": {JSON: {"schema": schema}}}, "responses": taken}
+    return name, {f"{{$request.body#/subscriber/{uri}}}": {"post": sent}}
 
 
 def _tag(path: str) -> str:

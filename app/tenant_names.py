@@ -12,7 +12,7 @@ DEPLOYED = "processes"  # in the folder of a tenant
 LONGEST = 40  # characters, each of one byte
 # what paths begin with
 OF_VIEWS = frozenset(
-    ("admin", "api", "conformance", "deploy", "jobs", "login", "logout", "ogc-api")
+    ("admin", "api", "callback-secret", "conformance", "deploy", "jobs", "login", "logout", "ogc-api")
     + ("problems", "processes", "static", "uploads")
 )
 RESERVED = OF_VIEWS | {

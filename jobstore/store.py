@@ -6,6 +6,7 @@
                                  given/: files that it was given beside its request, until it has ended;
                                  logs/, events.jsonl: of a job with steps; kept/: while it may be retried
     <home>/<tenant>/keys/<sha256 of owner and Idempotency-Key> -> jobID
+    <home>/<tenant>/callbacks/<jobID>                 of a job that somebody has yet to hear of
     <runtime>/  <tenant>.sqlite  locks/00..ff         host-local: SQLite and flock do not belong on NFS
 """
 
@@ -15,12 +16,14 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from . import files, folders, keys, listing, lost, moves, records, torn
 from .admission import Admission
 from .alive import boot_id
+from .callbacks import Callbacks
 from .home import HomeGone
 from .index import Filters, Index, Unindexed
 from .listing import Page
@@ -153,23 +156,30 @@ class JobStore:
     # ---- a job appears and disappears whole
 
     def create(
-        self, job: Job, request: bytes, *, durable: bool = True, given: Mapping[str, Path] | None = None
+        self,
+        job: Job,
+        request: bytes,
+        *,
+        durable: bool = True,
+        given: Mapping[str, Path] | None = None,
+        callback_root: str | None = None,
     ) -> StatusInfo:
         """Accept a job. With a key that was used before: the job of that time, if its request was the same.
 
         durable: on disk when this returns, in three fsyncs; given: files of this disk that the job shall have until it
-        has ended, by their names in its folder `given`, where they are hard links.
+        has ended, by their names in its folder `given`, where they are hard links; callback_root: somebody is to
+        hear of it, in documents whose addresses begin with this landing page; then it takes one fsync more.
         Raises QueueFull, TooManyJobs, StoreFull, IdempotencyConflict, GivenGone.
         """
-        given = given or {}
+        made = partial(self._create, job, request, durable, given or {}, callback_root)
         if job.key is None:
-            return self._create(job, request, durable, given)
+            return made()
         name = keys.name_of(job.owner, job.key)
         with self.keys.held(name):
             known = self.keys.job_of(name)
             if known is None:
                 self.keys.lead_to(job.job_id, name)
-                return self._create(job, request, durable, given)
+                return made()
         with suppress(JobCorrupt):  # it may have been this request: a second job would be worse
             asked = self.job(known)
             if asked.request_digest != job.request_digest or asked.process_id != job.process_id:
@@ -177,13 +187,17 @@ class JobStore:
                 raise IdempotencyConflict(f"Idempotency-Key {job.key!r} was used for another request.")
         return self.status(known)
 
-    def _create(self, job: Job, request: bytes, durable: bool, given: Mapping[str, Path]) -> StatusInfo:
+    def _create(
+        self, job: Job, request: bytes, durable: bool, given: Mapping[str, Path], callback_root: str | None
+    ) -> StatusInfo:
         self.admission.check_room(self.home)
         self.admission.check_queue(self.index, job.owner)
         info = StatusInfo(
             job.job_id, job.process_id, job.owner, job.created,
             updated=job.created, durable=durable, retry_of=job.retry_of,
         )  # fmt: skip
+        if callback_root is not None:
+            self.callbacks.expect(job.job_id, callback_root, durable=durable)
         folders.appear(self.folder(job.job_id), job, info, request, given)
         self.index.put(info)
         return info
@@ -193,6 +207,7 @@ class JobStore:
         folder = self.folder(job_id)
         with self._moving(job_id):
             info = replace(self.read_status(job_id), durable=True)
+            self.callbacks.sync(job_id)
             folders.sync_content(folder)
             folders.write_status(folder, info, durable=True)
             files.sync(folder.parent)
@@ -214,6 +229,7 @@ class JobStore:
                 key = self.job(job_id).key
             gone = folders.disappear(folder)
         self.index.delete(job_id)
+        self.callbacks.forget(job_id)
         if key is not None:
             self.keys.forget(keys.name_of(info.owner, key), job_id)
         files.remove_tree(gone)
@@ -319,6 +335,7 @@ class JobStore:
         """Name what is one tenant's own."""
         self.tenant = tenant
         self.jobs = self.home / tenant / "jobs"
+        self.callbacks = Callbacks(self.home / tenant / "callbacks")
         self.keys = keys.Keys(self.home / tenant / "keys", self.jobs, self.locks)
         self.index = kind(self.runtime / f"{tenant}.sqlite")
 

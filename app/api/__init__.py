@@ -3,6 +3,7 @@
 from geomill.app.api import (
     admin,
     assets,
+    callbacks,
     conformance,
     definition,
     deploy,
@@ -25,6 +26,6 @@ from geomill.app.api import (
 
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, uploads, execution, forms),
-    *(jobs, job_forms, results, pictures, logs, steps, provenance, problems, login, assets, deploy, admin),
+    *(jobs, job_forms, results, pictures, logs, steps, callbacks, provenance, problems, login, assets, deploy, admin),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

@@ -19,7 +19,7 @@ STANDARDS = {
     "ogcapi-processes-2": "OGC API - Processes - Part 2: Deploy, Replace, Undeploy",
     "ogcapi-common-1": "OGC API - Common - Part 1: Core",
 }
-PROCESSES = ("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss", "html")
+PROCESSES = ("core", "ogc-process-description", "json", "oas30", "job-list", "callback", "dismiss", "html")
 DEPLOYMENT, OF_CWL = ("deploy-replace-undeploy",), ("ogcapppkg", "cwl")
 
 

@@ -17,7 +17,9 @@ from geomill.app.api.body import whole_body
 from geomill.app.api.jobs import status_answer
 from geomill.app.api.results import WHOLE, delivered
 from geomill.app.errors import JobNotFinished, NotExecutable, ServerBusy
-from geomill.app.exchange import inputs, prefer
+from geomill.app.exchange import InvalidRequest, inputs, prefer
+from geomill.app.exchange.request import ExecuteRequest
+from geomill.app.guard import Refused
 from geomill.app.operations import Answer, operation
 from geomill.app.pages import posted
 from geomill.app.pages import process as page
@@ -54,7 +56,7 @@ def execute(process_id: str) -> Any:
     asked = inputs.read(body)
     given = uploads_of(asked)
     inputs.check(asked, process.description, partial(check_href, current_app.guard, given))
-    status, waited = _begun(process, body, asked.limits, header, given)
+    status, waited = _begun(process, body, asked, header, given)
     return delivered(status.job_id, sync=True) if waited else _accepted(status)
 
 
@@ -65,13 +67,13 @@ def _executed_form(process: Process, filled: Entries) -> Response:
     if checked.errors or checked.asked is None:
         return page.again(document, filled, checked.errors)
     g.form_again = partial(page.refused, document, filled)  # for an error from here on
-    status, _ = _begun(process, checked.body, checked.asked.limits, checked.reading.prefer, checked.given)
+    status, _ = _begun(process, checked.body, checked.asked, checked.reading.prefer, checked.given)
     headers = {"Location": links.to("jobs.show", job_id=status.job_id), "Cache-Control": "no-store"}
     return Response(status=303, headers=headers)
 
 
 def _begun(
-    process: Process, body: bytes, limits: Mapping[str, float], header: str | None, given: Mapping[str, Path]
+    process: Process, body: bytes, asked: ExecuteRequest, header: str | None, given: Mapping[str, Path]
 ) -> tuple[StatusInfo, bool]:
     """A new job, or that of an earlier request with the same key; whether this one has waited for its end.
 
@@ -81,7 +83,8 @@ def _begun(
     with seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
             raise ServerBusy(f"Process {process.id} can only be waited for, and too many requests wait already.")
-        status = _created(_job(process, body, limits, header), body, given, durable=not seated)
+        job = _job(process, body, asked.limits, header)
+        status = _created(job, body, asked, given, durable=not seated)
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
     waited = seated and status.status.final
@@ -100,10 +103,10 @@ def repeat(job_id: str) -> StatusInfo:
     old = current_app.jobs.status(job_id)
     if not old.status.final:
         raise JobNotFinished(f"Job {job_id} is {old.status.value}; dismiss it first, or wait for its end.")
-    asked = current_app.jobs.job(job_id)
-    again = replace(asked, job_id=new_job_id(), owner=g.caller.name, created=now(), key=None, retry_of=job_id)
-    body = current_app.jobs.request(job_id)
-    return _created(again, body, uploads_of(inputs.read(body)))
+    job, body = current_app.jobs.job(job_id), current_app.jobs.request(job_id)
+    again = replace(job, job_id=new_job_id(), owner=g.caller.name, created=now(), key=None, retry_of=job_id)
+    asked = inputs.read(body)
+    return _created(again, body, asked, uploads_of(asked))
 
 
 def run_again(job_id: str) -> StatusInfo:
@@ -113,11 +116,20 @@ def run_again(job_id: str) -> StatusInfo:
     asked = inputs.read(body)
     given = uploads_of(asked)
     inputs.check(asked, process.description, partial(check_href, current_app.guard, given))
-    return _created(replace(_job(process, body, asked.limits, old.prefer), key=None), body, given)
+    return _created(replace(_job(process, body, asked.limits, old.prefer), key=None), body, asked, given)
 
 
-def _created(job: Job, body: bytes, given: Mapping[str, Path], *, durable: bool = True) -> StatusInfo:
-    status = current_app.jobs.create(job, body, durable=durable, given=given)
+def _created(
+    job: Job, body: bytes, asked: ExecuteRequest, given: Mapping[str, Path], *, durable: bool = True
+) -> StatusInfo:
+    """A new job, whose subscriber will be told. Raises InvalidRequest for one that cannot be."""
+    for name, uri in asked.subscriber.items():
+        try:
+            current_app.guard.check(uri)
+        except Refused as error:
+            raise InvalidRequest(f'"subscriber.{name}": {error}') from None
+    root = links.to("landing.show") if asked.subscriber else None
+    status = current_app.jobs.create(job, body, durable=durable, given=given, callback_root=root)
     g.job_id = status.job_id  # for an error from here on
     return status
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from flask import Blueprint, Response, request, send_file
 from geomill.app import links
 from geomill.app.api.sending import as_it_comes
 from geomill.app.exchange import nested, outputs, prefer
+from geomill.app.exchange.accept import Accept
 from geomill.app.exchange.file_names import attachment, of_job
 from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.representations import representations
@@ -24,7 +26,7 @@ from geomill.app.schemas import ResultsQuery, ResultsSchema
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
-from geomill.jobstore import Job, Result
+from geomill.jobstore import Job, Result, ResultNotAvailable
 
 bp = Blueprint("results", __name__)
 
@@ -93,6 +95,31 @@ def delivered(job_id: str, *, sync: bool) -> Response:
     if sync:
         _name_job(response, job_id, execution)
     return response
+
+
+def document(job_id: str) -> bytes:
+    """The results document of a job, whatever form of answer its request wants. results.yaml
+
+    Raises what `JobStore.results` raises.
+    """
+    results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
+    if execution.wants_nothing:
+        return b"{}"
+    wanted, preference = replace(execution, response="document"), prefer.parse(job.prefer)
+    everything = Accept.parse(None)
+    try:
+        reply = outputs.answer(
+            results,
+            wanted,
+            preference,
+            everything,
+            described=outputs_of(job, results),
+            sync=False,
+            **_reach(job_id),
+        )
+    except ResultNotAvailable:  # of the one output that it wants there is nothing
+        return b"{}"
+    return reply.body or b"{}"
 
 
 def _one(job_id: str, output_id: str, number: int | None = None) -> Response:

@@ -21,6 +21,7 @@ from typing import Any
 from geomill.app import host, loglines
 from geomill.app.config import Settings
 from geomill.app.engine import failing, isolation, logs
+from geomill.app.engine.calling import Calling
 from geomill.app.engine.children import Children
 from geomill.app.engine.client import open_store
 from geomill.app.engine.listener import Client, Listener
@@ -85,6 +86,7 @@ class Dispatcher:
         self.pause_until = 0.0  # no job is started before, since a template died young
         self.children = Children(self._known_children, stores.close_indexes)
         self.retaining = Retaining(settings, stores, self.children)
+        self.calling = Calling(settings, stores, self.children)
         operations = {
             "start": self._on_start, "place": self._on_place, "dismiss": self._on_dismiss, "sweep": self._on_sweep,
             "hello": self._on_hello, "retire": self._on_retire, "view": self.views.ask,
@@ -277,6 +279,7 @@ class Dispatcher:
             self._reconcile()
             self.children.sweep()
             self.retaining.look(moment)
+            self.calling.look(moment)
             logs.bound(self.runtime / LOG)
         idle = not self.queue and moment - max(self.started_at, self.pause_until) > QUIET
         if idle:

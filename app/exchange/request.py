@@ -138,6 +138,8 @@ def _one_of(place: str, value: Json, choices: Sequence[str]) -> str | None:
 def _subscriber(subscriber: Json) -> dict[str, str]:
     if not isinstance(subscriber, dict):
         raise InvalidRequest(f'"subscriber" must be an object with {listed(SUBSCRIBER)}, not {shown(subscriber)}.')
+    if subscriber.get("successUrl") is not None:  # as the schema of 1.0 misspells it in one place
+        subscriber = {"successUri": subscriber["successUrl"], **_given(subscriber)}
     uris = {name: subscriber[name] for name in SUBSCRIBER if subscriber.get(name) is not None}
     for name, uri in uris.items():
         if not isinstance(uri, str) or not uri.lower().startswith(("http://", "https://")):

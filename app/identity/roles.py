@@ -76,6 +76,8 @@ RIGHTS = {
     "getLog": READ,
     "getEvents": READ,
     "getStepLog": READ,
+    "getCallbacks": READ_OWN,
+    "getCallbackSecret": EXECUTE,
     "getJobInputs": READ_OWN,  # as received: with signed addresses, perhaps
     "getJobProvenance": READ,
     "getROCrate": READ,

@@ -16,11 +16,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from geomill.app.identity.own_key import Key
 from geomill.app.identity.tokens import FOLDER
 from geomill.jobstore import files
 
 SESSION_KEY = "session.key"
-KEY_BYTES = 32
 _FORM = re.compile(r"([0-9a-f]{8})\.([0-9]{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
@@ -29,9 +29,8 @@ class Sessions:
 
     def __init__(self, home: Path, seconds: float) -> None:
         """seconds: how long one lasts."""
-        self.path, self.seconds = home / FOLDER / SESSION_KEY, seconds
+        self._key, self.seconds = Key(home / FOLDER / SESSION_KEY), seconds
         self.ended = home / FOLDER / "ended"
-        self._kept = b""
 
     def begin(self, token_id: str) -> str:
         """What the cookie of a new session says."""
@@ -72,21 +71,5 @@ class Sessions:
         return self.ended / f"{form[2]}-{hashlib.sha256(form[0].encode()).hexdigest()}"
 
     def _signature(self, content: str) -> str:
-        signed = hmac.new(self._key(), f"session {content}".encode(), hashlib.sha256).digest()
+        signed = hmac.new(self._key.read(), f"session {content}".encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(signed).decode().rstrip("=")
-
-    def _key(self) -> bytes:
-        """The key, made by whoever needs it first; whole when it is there."""
-        if not self._kept:
-            if not self.path.exists():
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                made = self.path.with_name(f".{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-                files.create(made, secrets.token_bytes(KEY_BYTES), durable=True)
-                with suppress(FileExistsError):  # somebody was faster
-                    os.link(made, self.path)
-                made.unlink()
-            key = self.path.read_bytes()
-            if len(key) != KEY_BYTES:
-                raise OSError(f"{self.path} is no key of {KEY_BYTES} bytes; remove it, and all sessions end")
-            self._kept = key
-        return self._kept

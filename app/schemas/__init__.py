@@ -11,7 +11,13 @@ from geomill.app.schemas.core import (
 )
 from geomill.app.schemas.deployment import DryRunSchema, OgcPackageSchema, VersionsSchema
 from geomill.app.schemas.execution import ExecuteSchema, JobInputsSchema, ResultsSchema
-from geomill.app.schemas.jobs import EventsSchema, JobListSchema, StatusInfoSchema
+from geomill.app.schemas.jobs import (
+    CallbackSecretSchema,
+    CallbacksSchema,
+    EventsSchema,
+    JobListSchema,
+    StatusInfoSchema,
+)
 from geomill.app.schemas.processes import ProcessListSchema, ProcessSchema, ProcessSummarySchema
 from geomill.app.schemas.queries import (
     DeployQuery,
@@ -28,6 +34,8 @@ from geomill.app.schemas.queries import (
 from geomill.app.schemas.uploads import UploadSchema
 
 __all__ = [
+    "CallbackSecretSchema",
+    "CallbacksSchema",
     "ConfClassesSchema",
     "DeployQuery",
     "DryRunSchema",

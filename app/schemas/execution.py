@@ -28,7 +28,7 @@ class OutputSelectionSchema(Document):
 
 
 class SubscriberSchema(Document):
-    """subscriber.yaml. Accepted; callbacks are not sent."""
+    """subscriber.yaml: who is told of the job, by addresses that take a POST."""
 
     success_uri = fields.String(data_key="successUri", allow_none=True)
     in_progress_uri = fields.String(data_key="inProgressUri", allow_none=True)

@@ -100,3 +100,38 @@ class EventsSchema(core.Document):
     steps = fields.List(fields.Nested(StepSchema), required=True)
     events = fields.List(fields.Dict(), required=True)
     links = core.links()
+
+
+class AttemptSchema(core.Document):
+    """One attempt to tell a subscriber something. status: what the receiver answered."""
+
+    time = fields.String()
+    outcome = fields.String(validate=OneOf(["delivered", "failed", "given-up"]))
+    status = fields.Integer()
+    message = fields.String()
+
+
+class DeliverySchema(core.Document):
+    """One thing that a subscriber was to be told: the same id at every attempt."""
+
+    id = fields.String(required=True)
+    event = fields.String(required=True, validate=OneOf(["inProgress", "success", "failed"]))
+    uri = fields.String(metadata={"description": "Without its query."})
+    outcome = fields.String(validate=OneOf(["delivered", "failed", "given-up"]))
+    attempts = fields.List(fields.Nested(AttemptSchema), required=True)
+
+
+class CallbacksSchema(core.Document):
+    """What a subscriber was told of a job. pending: something is still to be told, or may come."""
+
+    id = fields.String(required=True)
+    subscriber = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    pending = fields.Boolean(required=True)
+    deliveries = fields.List(fields.Nested(DeliverySchema), required=True)
+    links = core.links()
+
+
+class CallbackSecretSchema(core.Document):
+    """What signatures are checked with, as libraries for Standard Webhooks take it."""
+
+    secret = fields.String(required=True)

@@ -1,0 +1,40 @@
+"""Keys of a home that sign what this server will have to know again: in every worker, and after a restart."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from geomill.jobstore import files
+
+BYTES = 32
+
+
+class Key:
+    """One key, in a file of its own."""
+
+    def __init__(self, path: Path) -> None:
+        """path: of the file, which need not be there."""
+        self.path = path
+        self._kept = b""
+
+    def read(self) -> bytes:
+        """The key, made by whoever needs it first; whole when it is there."""
+        if not self._kept:
+            if not self.path.exists():
+                self._make()
+            key = self.path.read_bytes()
+            if len(key) != BYTES:
+                raise OSError(f"{self.path} is no key of {BYTES} bytes; remove it, and what it signed counts no more")
+            self._kept = key
+        return self._kept
+
+    def _make(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = self.path.with_name(f".{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+        files.create(made, secrets.token_bytes(BYTES), durable=True)
+        with suppress(FileExistsError):  # somebody was faster
+            os.link(made, self.path)
+        made.unlink()
