@@ -2,6 +2,7 @@
 
     <home>/<tenant>/jobs/<first 7 hex digits>/<jobID>/
       job.json request.json status.json given/ log results.json outputs/ pictures/ work/ logs/ events.jsonl kept/
+      callbacks.jsonl
                                  pictures/: of files in outputs/, derived;
                                  given/: files that it was given beside its request, until it has ended;
                                  logs/, events.jsonl: of a job with steps; kept/: while it may be retried
@@ -20,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import files, folders, keys, listing, lost, moves, records, torn
+from . import callbacks, files, folders, keys, listing, lost, moves, records, torn
 from .admission import Admission
 from .alive import boot_id
 from .callbacks import Callbacks
@@ -89,6 +90,11 @@ class JobStore:
             if not folder.is_dir():
                 raise self._absent(job_id) from None
             return torn.standing(folder, error, boot_id() if self.has_supervisor(job_id) else None)
+
+    def calls_back(self, job_id: str) -> bool:
+        """Whether somebody is told of a job, or was."""
+        marked = (self.callbacks.folder / job_id).exists()
+        return marked or (self.folder(job_id) / callbacks.LOG).exists()
 
     def has_supervisor(self, job_id: str) -> bool:
         """Whether somebody holds a job's lock."""

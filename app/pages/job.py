@@ -136,6 +136,7 @@ def _can(info: StatusInfo, job: Job | None, has_steps: bool) -> set[str]:
         "runAgain": kept and job is not None,
         "retryJob": kept and stopped and has_steps and job is not None and job.runner == "cwl",
         "getJobInputs": kept and job is not None,
+        "getCallbacks": kept and current_app.jobs.calls_back(info.job_id),
     }
     return {name for name, is_possible in possible.items() if is_possible and owners.may(name, info.owner)}
 

@@ -50,6 +50,8 @@ READS = {
     "getStepLog": "{logged}/logs/step.log",
     "getPackage": "{deployed}/package",
     "getVersions": "{deployed}/versions",
+    "getCallbacks": "{page}/callbacks",
+    "getCallbackSecret": "/callback-secret",
     "getJobInputs": "{page}/inputs",
     "getJobProvenance": "{page}/prov",
     "getROCrate": "{page}/ro-crate.zip",

@@ -14,8 +14,8 @@ from geomill.app.config import Settings
 PROCESSES = '''
 import time
 from pathlib import Path
-from typing import Annotated
-from geomill.processes import BadInput, File, Progress, process
+from typing import Annotated, TypedDict
+from geomill.processes import File, Progress, process
 
 
 @process
@@ -33,11 +33,16 @@ def refuse() -> str:
     raise ValueError("there is nothing to be had")
 
 
+class Both(TypedDict):
+    number: int
+    text: Annotated[Path, File("A text", "text/plain")]
+
+
 @process
-def two() -> tuple[Annotated[int, "a"], Annotated[Path, File("A text", "text/plain")]]:
+def two() -> Both:
     """Give a number and a file."""
     Path("a.txt").write_text("hello")
-    return 7, Path("a.txt")
+    return {"number": 7, "text": Path("a.txt")}
 '''
 
 

@@ -72,6 +72,13 @@ DISMISS = (
     JOBS + "test_a_waiting_job_is_dismissed_before_it_begins",
     JOBS + "test_a_finished_job_is_removed",
 )
+TELLING = "callbacks/test_telling.py::"
+CALLBACK = (
+    TELLING + "test_results_arrive_signed",
+    TELLING + "test_it_is_a_results_document_whatever_the_answer_would_be",
+    TELLING + "test_a_failure_arrives_as_the_problem_that_it_is",
+    TELLING + "test_progress_then_the_end",
+)
 OF_1_0 = (SUITE, EXECUTION + "test_an_answer_in_the_style_of_1_0_names_its_job_in_location_and_has_no_link")
 OF_2_0 = (
     EXECUTION + "test_an_answer_in_the_style_of_2_0_names_its_job_in_a_link",
@@ -115,6 +122,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     SPEC + "ogcapi-processes-1/1.0/conf/html": HTML,
     SPEC + "ogcapi-processes-1/1.0/conf/oas30": OPENAPI,
     SPEC + "ogcapi-processes-1/1.0/conf/job-list": (*JOB_LIST, SUITE),
+    SPEC + "ogcapi-processes-1/1.0/conf/callback": CALLBACK,
     SPEC + "ogcapi-processes-1/1.0/conf/dismiss": DISMISS,
     SPEC + "ogcapi-processes-1/2.0/conf/core": CORE + OF_2_0,
     SPEC + "ogcapi-processes-1/2.0/conf/ogc-process-description": DESCRIPTION,
@@ -123,6 +131,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     SPEC + "ogcapi-processes-1/2.0/conf/oas": OPENAPI,
     SPEC + "ogcapi-processes-1/2.0/conf/oas30": OPENAPI,
     SPEC + "ogcapi-processes-1/2.0/conf/job-list": JOB_LIST,
+    SPEC + "ogcapi-processes-1/2.0/conf/callback": CALLBACK,
     SPEC + "ogcapi-processes-1/2.0/conf/dismiss": DISMISS,
     SPEC + "ogcapi-processes-2/1.0/conf/deploy-replace-undeploy": DEPLOY,
     SPEC + "ogcapi-processes-2/1.0/conf/ogcapppkg": OGC_PACKAGES,

@@ -135,6 +135,8 @@ def keeps(store: JobStore, job_id: str, states: dict[str, Any]) -> None:
     assert "removed" not in states, f"job {job_id} has come back"
     if not promised(states):
         return
+    if root := states["accepted"]["root"]:
+        assert store.callbacks.root(job_id) == root, f"nobody would be told of job {job_id}"
     assert store.request(job_id) == REQUEST
     assert store.job(job_id).job_id == job_id
     for state in ("successful", "failed", "dismissed"):

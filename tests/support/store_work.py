@@ -36,10 +36,10 @@ class Work:
         """Promise nothing more."""
         os.close(self._mark)
 
-    def accept(self, **more: Any) -> str:
-        """An asynchronous job: 201."""
-        job_id = create(self.store, **more)
-        self.promise("accepted", job=job_id)
+    def accept(self, root: str | None = None, **more: Any) -> str:
+        """An asynchronous job: 201. root: of the addresses in its callbacks, if it has any."""
+        job_id = create(self.store, root=root, **more)
+        self.promise("accepted", job=job_id, root=root)
         return job_id
 
     def run(self, job_id: str, files: dict[str, bytes], promised: str | None = None) -> None:
@@ -70,7 +70,7 @@ class Work:
     def oblige(self, job_id: str) -> None:
         """A synchronous job becomes asynchronous: 201."""
         self.store.make_durable(job_id)
-        self.promise("accepted", job=job_id)
+        self.promise("accepted", job=job_id, root=self.store.callbacks.root(job_id))
 
     def version(self, number: int) -> Version:
         """A package, kept."""
@@ -108,13 +108,13 @@ class Work:
 def main(home: Path, mark: Path) -> None:
     """All of it."""
     work = Work(home, mark)
-    waiting = work.accept(owner="ada")
+    waiting = work.accept(owner="ada", root="http://ada.example/")
     once = work.accept(key="once")
     work.run(once, FILES)
     sync = create(work.store, durable=False)
     work.run(sync, FILES)
     for when in ("running", "published"):
-        work.run(create(work.store, durable=False), FILES, promised=when)
+        work.run(create(work.store, durable=False, root=f"http://{when}.example/"), FILES, promised=when)
     work.run(create(work.store, durable=False), {}, promised="published")
     failed = work.accept()
     work.promise("begun", job=failed)

@@ -32,9 +32,11 @@ def new_job(request: bytes = REQUEST, *, age: float = 0, **members: Any) -> Job:
     return Job(**{**given, **members})
 
 
-def create(store: JobStore, request: bytes = REQUEST, *, durable: bool = True, **members: Any) -> str:
-    """Create a job and give its id."""
-    return store.create(new_job(request, **members), request, durable=durable).job_id
+def create(
+    store: JobStore, request: bytes = REQUEST, *, durable: bool = True, root: str | None = None, **members: Any
+) -> str:
+    """Create a job and give its id. root: of the addresses in its callbacks."""
+    return store.create(new_job(request, **members), request, durable=durable, callback_root=root).job_id
 
 
 def begin(store: JobStore, job_id: str) -> StatusInfo:
