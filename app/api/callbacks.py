@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, g, request
 
 from geomill.app import links, pages
 from geomill.app.addresses import TENANT
@@ -23,6 +23,10 @@ bp = Blueprint("callbacks", __name__)
 TEXT = (
     "The addresses are shown without what may be secret in them. A delivery that fails is tried again, each time after"
     " twice as long, until its receiver takes it or the setting callback_patience is over."
+)
+SECRET = (
+    "Your receivers check with it that a callback is from this server: it is what libraries for Standard Webhooks take."
+    " Keep it where they are, and show it to nobody."
 )
 
 
@@ -51,13 +55,15 @@ def show(job_id: str) -> Any:
 
 
 @bp.get("/callback-secret")
-@operation("getCallbackSecret", {200: Answer("The secret.", CallbackSecretSchema)})
-def secret() -> Response:
+@operation(
+    "getCallbackSecret",
+    {200: Answer("The secret.", CallbackSecretSchema)},
+    page=pages.plain("Your secret for callbacks", SECRET),
+)
+def secret() -> Any:
     """What the caller's receivers check the signatures of callbacks with; another caller has another."""
     told = Signing(current_app.settings.home).secret(request.environ[TENANT], g.caller.name)
-    response = jsonify(dump(CallbackSecretSchema, {"secret": told}))
-    response.cache_control.no_store = True
-    return response
+    return dump(CallbackSecretSchema, {"secret": told})
 
 
 def _deliveries(attempts: list[dict[str, Any]], subscriber: Mapping[str, str]) -> list[dict[str, Any]]:

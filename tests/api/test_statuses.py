@@ -699,8 +699,12 @@ def pin_of_a_job_that_somebody_writes(operation: str, place: Place) -> TestRespo
         return place.idle.test_client().open(f"{path}/pin", method=OPERATIONS[operation][0])
 
 
-EXPIRING = (*RESULTS, "getLog", "getEvents", "getStepLog", "getJobInputs", "getJobProvenance", "getROCrate", "retry")
-for each in (*EXPIRING, "pin", "unpin"):
+EXPIRING = (*RESULTS, "getLog", "getEvents", "getStepLog", "retry")
+OF_REQUESTS = {
+    **{"getJobInputs": "/inputs", "getJobProvenance": "/prov", "getROCrate": "/ro-crate.zip"},
+    "getCallbacks": "/callbacks",
+}
+for each in (*EXPIRING, *OF_REQUESTS, "pin", "unpin"):
     WAYS[each, 410] = partial(of_an_expired_job, each)
 for each in ("pin", "unpin"):
     WAYS[each, 403] = partial(pin_by_another_site, each)
@@ -721,7 +725,7 @@ def provenance_of_a_torn_request(path: str, place: Place) -> TestResponse:
     return place.idle.test_client().get(job + path)
 
 
-for each, path in (("getJobInputs", "/inputs"), ("getJobProvenance", "/prov"), ("getROCrate", "/ro-crate.zip")):
+for each, path in OF_REQUESTS.items():
     WAYS[each, 404] = partial(provenance_of_nothing, path)
     WAYS[each, 503] = partial(provenance_of_a_torn_request, path)
 
@@ -735,7 +739,7 @@ UNHEARD_OF = {
         *("getLandingPage", "getConformanceClasses", "getAPI", "getProcesses", "getProcessDescription"),
         *("getProblemType", "getLog", "getStatus", "getJobs", "dismiss", "retry", "pin", "unpin", "getEvents"),
         *("getStepLog", "deploy", "replace", "undeploy", "upload", "getUpload", "removeUpload", "getServerState"),
-        *("getPackage", "getVersions", "getJobInputs", "getJobProvenance", "getROCrate"),
+        *("getPackage", "getVersions", "getCallbackSecret", *OF_REQUESTS),
     )
 }
 
