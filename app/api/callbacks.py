@@ -24,7 +24,7 @@ TEXT = (
     "The addresses are shown without what may be secret in them. A delivery that fails is tried again, each time after"
     " twice as long, until its receiver takes it or the setting callback_patience is over."
 )
-SECRET = (
+ABOUT = (
     "Your receivers check with it that a callback is from this server: it is what libraries for Standard Webhooks take."
     " Keep it where they are, and show it to nobody."
 )
@@ -58,7 +58,7 @@ def show(job_id: str) -> Any:
 @operation(
     "getCallbackSecret",
     {200: Answer("The secret.", CallbackSecretSchema)},
-    page=pages.plain("Your secret for callbacks", SECRET),
+    page=pages.plain("Your secret for callbacks", ABOUT),
 )
 def secret() -> Any:
     """What the caller's receivers check the signatures of callbacks with; another caller has another."""
