@@ -28,6 +28,7 @@ from geomill.app.engine import isolation
 from geomill.app.exchange import InvalidRequest
 from geomill.app.exchange.request import read
 from geomill.app.guard import Refused, Unreachable, phrase
+from geomill.app.inlining import TooMuchAtOnce
 from geomill.jobstore import JobCorrupt, JobExpired, JobStore, NoSuchJob, callbacks, maintenance
 from geomill.jobstore.records import now
 
@@ -79,9 +80,10 @@ class Deliverer:
         end += SPAN
         while time.monotonic() < end and time.monotonic() < idle + LINGER:
             begun = time.monotonic()
-            if not maintenance.on(self.settings.home):
-                self._look()
-                self._begin()
+            with suppress(OSError):  # the disk may come back
+                if not maintenance.on(self.settings.home):
+                    self._look()
+                    self._begin()
             self._land(min(max(SHORTEST, SHARE * (time.monotonic() - begun)), LONGEST))
             if self.followed:
                 idle = time.monotonic()
@@ -166,7 +168,7 @@ class Deliverer:
         """One attempt, in a thread. Never raises."""
         try:
             status, message = self._post(followed, told)
-        except (Refused, Unreachable) as error:
+        except (Refused, Unreachable, TooMuchAtOnce) as error:
             status, message = None, str(error)
         except (NoSuchJob, JobExpired) as error:
             return Attempt(told, now(), due.GIVEN_UP, None, f"there is nothing left to tell: {error}")
