@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages.shown import NOBODY
 from support import browsers
 from support.browsers import Browser, Page
 from support.mills import Mill, serving
@@ -42,7 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
     root = tmp_path_factory.mktemp("site")
     (root / "more").mkdir()
     settings = Settings(home=root / "home", runtime_dir=root / "run", processes=(HERE / "processes", root / "more"))
-    with serving(settings, shared=True, **LIMITS) as mill:
+    with serving(settings, shared=True, allow=NOBODY, **LIMITS) as mill:
         yield mill
 
 

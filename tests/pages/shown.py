@@ -9,6 +9,10 @@ from support.hostile import deploy, expression, workflow
 from support.mills import Mill
 from support.waiting import until
 
+from geomill.jobstore.callbacks import noted
+
+NOBODY = "127.0.0.1:9"  # where callbacks may go, and nobody listens
+
 
 class Shown(dict[str, str]):
     """Ids by what they are: Shown(site)["failed"] is that of a job that failed."""
@@ -24,6 +28,7 @@ class Shown(dict[str, str]):
             "running": self._running,
             "accepted": self._accepted,
             "dismissed": self._dismissed,
+            "called": self._called,
             "package": self._package,
             "steps": lambda: self._ended(self["package"], number=1),
             "broken": lambda: self._ended(self["package"], number=-1),
@@ -56,6 +61,15 @@ class Shown(dict[str, str]):
     def _dismissed(self) -> str:
         job_id = self.site.submit("go-on")
         self.end(job_id)
+        return job_id
+
+    def _called(self) -> str:
+        """One whose subscriber does not answer."""
+        uri = f"http://{NOBODY}/done?token=secret"
+        body = {"inputs": {"a": 1, "b": 2}, "subscriber": {"successUri": uri, "failedUri": uri}}
+        reply = self.site.call("POST", "/processes/add/execution", body, Prefer="respond-async")
+        job_id = str(reply.json()["jobID"])
+        until(lambda: len(noted(self.site.store.folder(job_id))) > 1)
         return job_id
 
     def _package(self) -> str:
