@@ -13,18 +13,19 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from . import tally
 from .records import StatusInfo
 from .status import Status
 
 # synchronous=OFF: a crash of ours cannot tear the file, and after a power cut boot_id differs and it is made anew
-_SCHEMA = """
+_SCHEMA = f"""
 PRAGMA journal_mode=WAL;
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS jobs (
@@ -36,6 +37,7 @@ CREATE INDEX IF NOT EXISTS by_process ON jobs (process, created, id);
 CREATE INDEX IF NOT EXISTS by_owner ON jobs (owner, created, id);
 CREATE INDEX IF NOT EXISTS by_end ON jobs (expired, finished) WHERE finished IS NOT NULL;
 CREATE TABLE IF NOT EXISTS boot (boot_id TEXT NOT NULL);
+{tally.SCHEMA}
 COMMIT;
 """
 # an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time
@@ -212,12 +214,7 @@ class Index:
         if held and held.name == name:
             return held.connection
         self.close()
-        path = self.path.with_name(name)
-        held = _Held(name, sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False))
-        held.connection.execute("PRAGMA synchronous=OFF")
-        if held.connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
-            held.connection.executescript(_SCHEMA)
-        self._local.held = held
+        held = self._local.held = _Held(name, _opened_at(self.path.with_name(name)))
         self._make_room()
         return held.connection
 
@@ -237,6 +234,7 @@ class Index:
         name = f"{self.path.stem}.{os.urandom(6).hex()}.sqlite"
         try:
             if instead:
+                self._go_on_in(self.path.with_name(name))
                 link = self.path.with_name(f".{name}")
                 os.symlink(name, link)
                 os.replace(link, self.path)
@@ -247,11 +245,34 @@ class Index:
         except OSError as error:
             raise sqlite3.OperationalError(f"{self.path}: {error.strerror}") from error
 
+    def _go_on_in(self, path: Path) -> None:
+        """Make another incarnation ready, which counts on from what the present one has counted."""
+        try:
+            before = tally.history(self._connection())
+        except sqlite3.Error:
+            before = None
+        with closing(_opened_at(path)) as connection:
+            if before is not None:
+                tally.go_on(connection, before)
+
     def _remove_others(self, name: str) -> None:
         """Away with what was before this incarnation."""
         for path in self.path.parent.glob(f"{self.path.stem}.*.sqlite*"):  # no tenant has a dot in its name
             if not path.name.startswith(name):
                 path.unlink(missing_ok=True)
+
+
+def _opened_at(path: Path) -> sqlite3.Connection:
+    """A connection to an incarnation, with its tables. Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous=OFF")
+        if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 class _Held:
