@@ -40,12 +40,14 @@ CREATE TABLE IF NOT EXISTS boot (boot_id TEXT NOT NULL);
 {tally.SCHEMA}
 COMMIT;
 """
-# an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time
+# an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time; what `begin`
+# has noted stays, since it is no change of the status
 _PUT = """
 INSERT INTO jobs (id, created, process, owner, status, started, finished, updated, expired, cause)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET status=excluded.status, started=excluded.started, finished=excluded.finished,
-    updated=excluded.updated, expired=excluded.expired, cause=excluded.cause WHERE excluded.updated >= jobs.updated
+ON CONFLICT (id) DO UPDATE SET status=excluded.status, finished=excluded.finished, updated=excluded.updated,
+    started=CASE excluded.status WHEN 'accepted' THEN jobs.started ELSE excluded.started END,
+    expired=excluded.expired, cause=excluded.cause WHERE excluded.updated >= jobs.updated
 """
 # {} are conditions of ours: what somebody asks for comes in as parameters, always
 _NEWEST = "SELECT * FROM (SELECT created, id FROM jobs WHERE {} ORDER BY created DESC, id DESC LIMIT ?)"

@@ -9,6 +9,7 @@ from geomill.app.api import (
     deployment,
     execution,
     forms,
+    health,
     job_forms,
     jobs,
     landing,
@@ -25,6 +26,6 @@ from geomill.app.api import (
 
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, uploads, execution, forms),
-    *(jobs, job_forms, results, pictures, logs, steps, provenance, problems, login, assets, deploy, admin),
+    *(jobs, job_forms, results, pictures, logs, steps, provenance, problems, login, assets, deploy, admin, health),
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

@@ -92,7 +92,7 @@ def init_app(app: Geomill) -> None:
             g.caller = caller = caller.elsewhere(app.identity.anonymous.role)
         if caller.by == "session" and request.method in CHANGES:
             security.refuse_foreign(app.settings)
-        if caller.role < right.role:
+        if not caller.may(right):
             raise refusal(app.identity, caller, right.role)
 
     app.before_request(check)
@@ -114,6 +114,8 @@ def refusal(identity: Identity, caller: Caller, needed: Role) -> Exception:
     if not caller.is_known_in(tenant):
         good = " and ".join(sorted(caller.tenants or ())) or "no tenant"
         return Forbidden(f"What you showed is good for {good}, not for {tenant}; there you may what everybody may.")
+    if caller.by and caller.role >= needed:
+        return Forbidden("What you showed is not good for every tenant, and this tells of all of them.")
     if caller.by:
         return Forbidden(f"This needs the role {needed}; you have {caller.role}.", needed)
     if request.method in CHANGES and not identity.knows():

@@ -11,6 +11,7 @@ from geomill.app.schemas.core import (
 )
 from geomill.app.schemas.deployment import DryRunSchema, OgcPackageSchema, VersionsSchema
 from geomill.app.schemas.execution import ExecuteSchema, JobInputsSchema, ResultsSchema
+from geomill.app.schemas.health import HealthSchema, ReadinessSchema
 from geomill.app.schemas.jobs import EventsSchema, JobListSchema, StatusInfoSchema
 from geomill.app.schemas.processes import ProcessListSchema, ProcessSchema, ProcessSummarySchema
 from geomill.app.schemas.queries import (
@@ -35,6 +36,7 @@ __all__ = [
     "EventsSchema",
     "ExceptionSchema",
     "ExecuteSchema",
+    "HealthSchema",
     "JobInputsSchema",
     "JobListSchema",
     "JobsQuery",
@@ -49,6 +51,7 @@ __all__ = [
     "ProcessSchema",
     "ProcessSummarySchema",
     "ProcessesQuery",
+    "ReadinessSchema",
     "ResultsQuery",
     "ResultsSchema",
     "ServerStateSchema",

@@ -121,6 +121,15 @@ def test_times_are_told_in_buckets(store: JobStore) -> None:
     assert [row[3:] for row in tally.read(store.index).ended if row[1] == "dismissed"] == [(tally.NEVER, 1, 0)]
 
 
+def test_a_job_begins_once_though_an_older_status_is_noted_after_that(store: JobStore) -> None:
+    job_id = create(store)
+    before = store.read_status(job_id)
+    store.index.begin(job_id)
+    store.index.put(before)  # by somebody who makes the index anew, and had read it before
+    succeed(store, job_id)
+    assert sum(jobs for _, jobs, _ in tally.read(store.index).waited) == 1
+
+
 def test_processes_are_told_apart_up_to_a_number(store: JobStore) -> None:
     info = store.read_status(create(store))
     for number in range(tally.MOST_PROCESSES + 20):
