@@ -12,7 +12,7 @@ import flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from geomill import processes
-from geomill.app import errors, loglines, operations, pages, security, tenancy
+from geomill.app import errors, loglines, operations, pages, request_ids, security, tenancy
 from geomill.app.access import Watched, open_guard
 from geomill.app.addresses import Addresses
 from geomill.app.config import Settings
@@ -46,7 +46,7 @@ class Geomill(flask.Flask):
     def __init__(self, settings: Settings) -> None:
         """Open the home and wire the parts; nothing is started."""
         super().__init__("geomill.app", static_folder=None, instance_path=os.path.abspath(settings.home))
-        loglines.init_app()
+        loglines.init_app(settings.log_format)
         self.settings = settings
         self.tenants = Tenants(settings, open_registry(settings))
         self.sandbox = Sandbox(settings)  # a mistake in the image map is found now
@@ -60,7 +60,7 @@ class Geomill(flask.Flask):
         self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body
         self.config["KEEP"] = settings.keep
-        for part in (requests, auditing, security, access, operations, tenancy, owners, errors, pages):
+        for part in (requests, request_ids, auditing, security, access, operations, tenancy, owners, errors, pages):
             part.init_app(self)
         self._register()
         self.wsgi_app = Addresses(self.wsgi_app, settings.public_url)  # type: ignore[method-assign]

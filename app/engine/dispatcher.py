@@ -354,7 +354,7 @@ def main() -> None:
     if not (given := sys.stdin.read()):  # who began this has ended before he could say more
         return
     settings = Settings.from_json(given)
-    loglines.begin()
+    loglines.begin(settings.log_format)
     os.umask(files.UMASK)
     isolation.take_descriptors()
     os.chdir("/")

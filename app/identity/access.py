@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Response, g, request
 
-from geomill.app import operations, security
+from geomill.app import loglines, operations, security
 from geomill.app.addresses import TENANT
 from geomill.app.config import Settings, SettingsError
 from geomill.app.identity.callers import Caller, ChangesRefused, Forbidden, Unauthenticated
@@ -90,6 +90,7 @@ def init_app(app: Geomill) -> None:
         g.caller = caller = app.identity.caller()
         if not caller.is_known_in(request.environ[TENANT]):  # whether or not there is such a tenant
             g.caller = caller = caller.elsewhere(app.identity.anonymous.role)
+        loglines.about(caller=caller.name)
         if caller.by == "session" and request.method in CHANGES:
             security.refuse_foreign(app.settings)
         if not caller.may(right):
