@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from geomill.app import tenant_names
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine
 from geomill.app.engine.runtime import ELECTION
@@ -85,25 +84,23 @@ class Readiness:
 
     def _look(self) -> dict[str, str]:
         settings = self.settings
+        if not self.tenants.default.jobs.is_there():
+            return {"home": "The home is not there: its disk may be gone."}
         try:
             found = look(settings, self.tenants.default.engine)
-            there = self.tenants.default.jobs.is_there()
             read_only = os.statvfs(settings.home).f_flag & os.ST_RDONLY
+            return {
+                "home": "The disk with the jobs is read-only." if read_only else "",
+                "disk": " ".join(_of_disk(settings, found.space, found.inodes)),
+                "dispatcher": " ".join(_OF_DISPATCHER[found.state]),
+                "index": self._of_index(),
+                "maintenance": str(UnderMaintenance(found.maintenance.message)) if found.maintenance else "",
+            }
         except OSError as error:
             return {"home": f"The disk with the jobs cannot be used: {error.strerror}."}
-        if not there:
-            return {"home": "The home is not there: its disk may be gone."}
-        return {
-            "home": "The disk with the jobs is read-only." if read_only else "",
-            "disk": " ".join(_of_disk(settings, found.space, found.inodes)),
-            "dispatcher": " ".join(_OF_DISPATCHER[found.state]),
-            "index": self._of_index(),
-            "maintenance": str(UnderMaintenance(found.maintenance.message)) if found.maintenance else "",
-        }
 
     def _of_index(self) -> str:
-        names = tenant_names.at_work(self.settings.home)
-        unsound = [name for name in names if not self.tenants.get(name).jobs.index.sound(boot_id())]
+        unsound = [store.tenant for store in self.tenants.stores() if not store.index.sound(boot_id())]
         more = f" and {len(unsound) - 3} more" if len(unsound) > 3 else ""
         of = ", ".join(unsound[:3]) + more
         return f"The index of jobs is not to be believed, and made anew soon: of tenant {of}." if unsound else ""

@@ -33,9 +33,14 @@ def formatter() -> logging.Formatter:
     return Objects() if _format == JSON else Lines()
 
 
+def about_anew(**members: str) -> None:
+    """Let lines of this thread say what they are about, until `forget`; what is "" is unknown."""
+    _about.set(members)
+
+
 def about(**members: str) -> None:
-    """Let lines of this thread say what they are about: more than before, until `forget`."""
-    _about.set({**(_about.get() or {}), **{name: value for name, value in members.items() if value}})
+    """Let them say more than before."""
+    _about.set({**(_about.get() or {}), **members})
 
 
 def forget() -> None:
@@ -84,7 +89,7 @@ def _moment(record: logging.LogRecord) -> str:
 def _subject(record: logging.LogRecord) -> dict[str, Any]:
     """What a record is about: it says so itself, or it is written in a request."""
     found = {**(_about.get() or {}), **getattr(record, "about", {})}
-    return {name: each[:LONGEST] if isinstance(each, str) else each for name, each in found.items()}
+    return {name: each[:LONGEST] if isinstance(each, str) else each for name, each in found.items() if each != ""}
 
 
 def escaped(text: str) -> str:

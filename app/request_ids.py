@@ -6,7 +6,7 @@ import random
 import re
 from typing import TYPE_CHECKING
 
-from flask import Response, g, request
+from flask import Response, request
 
 from geomill.app import loglines
 from geomill.app.addresses import TENANT
@@ -14,7 +14,7 @@ from geomill.app.addresses import TENANT
 if TYPE_CHECKING:
     from geomill.app.server import Geomill
 
-HEADER = "X-Request-ID"
+HEADER, _IN_ENVIRON = "X-Request-ID", "HTTP_X_REQUEST_ID"
 _VALID = re.compile("[0-9A-Za-z._:+=/@-]{1,128}")
 
 
@@ -22,15 +22,13 @@ def init_app(app: Geomill) -> None:
     """Name every request."""
 
     def begin() -> None:
-        loglines.forget()
-        given = request.headers.get(HEADER, "")
-        g.request_id = given if _VALID.fullmatch(given) else new()
-        job_id = str((request.view_args or {}).get("job_id", ""))
-        loglines.about(request=g.request_id, tenant=request.environ[TENANT], job=job_id)
+        environ, views = request.environ, request.view_args
+        given = environ.get(_IN_ENVIRON, "")
+        environ[_IN_ENVIRON] = name = given if _VALID.fullmatch(given) else new()
+        loglines.about_anew(request=name, tenant=environ[TENANT], job=views.get("job_id", "") if views else "")
 
     def end(response: Response) -> Response:
-        if name := g.get("request_id"):
-            response.headers[HEADER] = name
+        response.headers[HEADER] = request.environ.get(_IN_ENVIRON) or new()
         response.call_on_close(loglines.forget)  # what is wrong while a body is sent is still about it
         return response
 

@@ -253,9 +253,14 @@ class Index:
             before = tally.history(self._connection())
         except sqlite3.Error:
             before = None
-        with closing(_opened_at(path)) as connection:
-            if before is not None:
-                tally.go_on(connection, before)
+        try:
+            with closing(_opened_at(path)) as connection:
+                if before is not None:
+                    tally.go_on(connection, before)
+        except sqlite3.Error:  # where there is no room it is tried again and again
+            for left in path.parent.glob(f"{path.name}*"):
+                left.unlink(missing_ok=True)
+            raise
 
     def _remove_others(self, name: str) -> None:
         """Away with what was before this incarnation."""

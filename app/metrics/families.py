@@ -26,7 +26,6 @@ from prometheus_client.core import (
 )
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from geomill.app import tenant_names
 from geomill.app.engine import record
 from geomill.app.metrics import requests
 from geomill.jobstore import tally
@@ -98,7 +97,7 @@ def of_requests(app: Geomill) -> Iterator[Metric]:
 
 def of_jobs(app: Geomill) -> Iterator[Metric]:
     """What waits, runs and has ended, of all tenants together."""
-    tallies = [tally.read(app.tenants.get(name).jobs.index) for name in tenant_names.at_work(app.settings.home)]
+    tallies = [tally.read(store.index) for store in app.tenants.stores()]
     now = GaugeMetricFamily("geomill_jobs", "Jobs that have not ended.", labels=["status"])
     now.add_metric(["accepted"], sum(each.accepted for each in tallies))
     now.add_metric(["running"], sum(each.running for each in tallies))

@@ -60,7 +60,8 @@ class Slots:
         total = array("q", bytes(CELL * self.cells))
         for path in self._paths():
             with suppress(FileNotFoundError):
-                found = array("q", path.read_bytes()[: CELL * self.cells])
+                content = path.read_bytes()[: CELL * self.cells]
+                found = array("q", content[: len(content) // CELL * CELL])  # a disk without room cuts a new one short
                 begin = 0 if files.is_locked(path) else len(self.passing)
                 for cell in range(begin, len(found)):
                     total[cell] += found[cell]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from geomill.app.identity.roles import Role
 from geomill.app.identity.tokens import Tokens
 from geomill.app.request_ids import HEADER
 from geomill.app.server import Geomill
-from geomill.jobstore import maintenance
+from geomill.jobstore import Status, maintenance
 from geomill.jobstore.listing import repair_index
 
 
@@ -151,6 +152,28 @@ def test_metrics_of_what_cannot_be_read_are_left_out(app: Geomill, client: Flask
     app.readiness._until = 0
     assert figures(client, "geomill_disk_free_bytes") == {}
     assert figures(client, "geomill_ready")["home",] == 0
+
+
+def test_jobs_of_all_tenants_are_told_together_whatever_they_are_called(settings: Settings) -> None:
+    app = create_app(replace(settings, tenants=("acme",)))
+    for tenant in ("default", "acme"):
+        store = app.tenants.get(tenant).jobs
+        repair_index(store)
+        job_id = create(store, process_id='odd "name"\n{}\\')
+        store.move(job_id, Status.FAILED, cause="exit")
+    assert figures(app.test_client(), "geomill_jobs_ended_total") == {("exit", 'odd "name"\n{}\\', "failed"): 2}
+    assert figures(app.test_client(), "geomill_job_duration_seconds_count") == {}  # none had begun
+
+
+def test_requests_that_find_no_place_to_wait_are_counted(app: Geomill, client: FlaskClient) -> None:
+    places, someone = app.seats.number, ("default", "ann")
+    with ExitStack() as stack:
+        assert all(stack.enter_context(app.seats.one(someone)) for _ in range(places))
+        assert not stack.enter_context(app.seats.one(someone))
+        assert figures(client, "geomill_sync_places_taken") == {(): places}
+        assert figures(client, "geomill_sync_places") == {(): places}
+    assert figures(client, "geomill_sync_places_taken") == {(): 0}
+    assert figures(client, "geomill_sync_places_refused_total") == {(): 1}
 
 
 def test_workers_count_on_when_the_runtime_directory_is_gone(app: Geomill, client: FlaskClient) -> None:
