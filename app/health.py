@@ -84,9 +84,9 @@ class Readiness:
 
     def _look(self) -> dict[str, str]:
         settings = self.settings
-        if not self.tenants.default.jobs.is_there():
-            return {"home": "The home is not there: its disk may be gone."}
         try:
+            if not self.tenants.default.jobs.is_there():
+                return {"home": "The home is not there: its disk may be gone."}
             found = look(settings, self.tenants.default.engine)
             read_only = os.statvfs(settings.home).f_flag & os.ST_RDONLY
             return {

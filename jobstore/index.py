@@ -23,23 +23,8 @@ from typing import Any
 from . import tally
 from .records import StatusInfo
 from .status import Status
+from .tables import opened
 
-# synchronous=OFF: a crash of ours cannot tear the file, and after a power cut boot_id differs and it is made anew
-_SCHEMA = f"""
-PRAGMA journal_mode=WAL;
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, created REAL NOT NULL, process TEXT NOT NULL, owner TEXT NOT NULL, status TEXT NOT NULL,
-    started REAL, finished REAL, updated REAL NOT NULL, expired REAL, cause TEXT) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS newest ON jobs (created, id);
-CREATE INDEX IF NOT EXISTS by_status ON jobs (status, created, id, owner);
-CREATE INDEX IF NOT EXISTS by_process ON jobs (process, created, id);
-CREATE INDEX IF NOT EXISTS by_owner ON jobs (owner, created, id);
-CREATE INDEX IF NOT EXISTS by_end ON jobs (expired, finished) WHERE finished IS NOT NULL;
-CREATE TABLE IF NOT EXISTS boot (boot_id TEXT NOT NULL);
-{tally.SCHEMA}
-COMMIT;
-"""
 # an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time; what `begin`
 # has noted stays, since it is no change of the status
 _PUT = """
@@ -52,7 +37,6 @@ ON CONFLICT (id) DO UPDATE SET status=excluded.status, finished=excluded.finishe
 # {} are conditions of ours: what somebody asks for comes in as parameters, always
 _NEWEST = "SELECT * FROM (SELECT created, id FROM jobs WHERE {} ORDER BY created DESC, id DESC LIMIT ?)"
 
-_BUSY_SECONDS = 0.25
 _MOST_OPEN = 4  # indexes that a thread keeps open, of two descriptors each: a server has many threads and tenants
 _opened = threading.local()
 _MOST_BRANCHES = 100  # SQLite takes 500
@@ -216,7 +200,7 @@ class Index:
         if held and held.name == name:
             return held.connection
         self.close()
-        held = self._local.held = _Held(name, _opened_at(self.path.with_name(name)))
+        held = self._local.held = _Held(name, opened(self.path.with_name(name)))
         self._make_room()
         return held.connection
 
@@ -254,7 +238,7 @@ class Index:
         except sqlite3.Error:
             before = None
         try:
-            with closing(_opened_at(path)) as connection:
+            with closing(opened(path)) as connection:
                 if before is not None:
                     tally.go_on(connection, before)
         except sqlite3.Error:  # where there is no room it is tried again and again
@@ -267,19 +251,6 @@ class Index:
         for path in self.path.parent.glob(f"{self.path.stem}.*.sqlite*"):  # no tenant has a dot in its name
             if not path.name.startswith(name):
                 path.unlink(missing_ok=True)
-
-
-def _opened_at(path: Path) -> sqlite3.Connection:
-    """A connection to an incarnation, with its tables. Raises sqlite3.Error."""
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA synchronous=OFF")
-        if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
-            connection.executescript(_SCHEMA)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
 
 
 class _Held:

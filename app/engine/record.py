@@ -17,7 +17,7 @@ STARTS, SWEPT = "starts", "swept"  # dispatchers that began; processes that jobs
 
 def read(runtime: Path) -> Counter[str]:
     """How often what was done; nothing where nobody can tell."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, TypeError):
         found = files.read_json(runtime / FILE)
         if isinstance(found, dict):
             return Counter({name: int(found.get(name, 0)) for name in (STARTS, SWEPT)})

@@ -161,11 +161,12 @@ def test_every_worker_gives_the_figures_of_all(mill: Mill, tmp_path: Path) -> No
 
 
 def test_nothing_is_lost_with_workers_and_no_file_is_left_for_each(mill: Mill) -> None:
+    asked = answered("GET", "getConformanceClasses", "2xx")
     for worker in mill.workers():
         with alone(mill, worker):
             mill.call("GET", "/conformance")
     before = counters(figures(mill))
-    assert before[answered("GET", "getConformanceClasses", "2xx")] >= WORKERS
+    assert before[asked] >= WORKERS
     for _ in range(2):
         killed = set(mill.workers())
         for worker in killed:
@@ -175,9 +176,7 @@ def test_nothing_is_lost_with_workers_and_no_file_is_left_for_each(mill: Mill) -
     mill.call("GET", "/conformance")
     after = counters(figures(mill))
     assert all(after[name] >= value for name, value in before.items())
-    assert after[answered("GET", "getConformanceClasses", "2xx")] == 1 + before[
-        answered("GET", "getConformanceClasses", "2xx")
-    ]
+    assert after[asked] == 1 + before[asked]
     assert len(list((mill.settings.runtime_dir / FOLDER).iterdir())) <= WORKERS + 1
 
 
@@ -225,14 +224,6 @@ def test_a_dispatcher_that_is_stuck_makes_the_server_unready(mill: Mill) -> None
     finally:
         os.kill(dispatcher, signal.SIGCONT)
     assert holds(lambda: mill.call("GET", "/readyz").status == 200)
-
-
-def test_what_was_left_of_a_job_and_swept_is_counted(mill: Mill) -> None:
-    before = record.read(mill.settings.runtime_dir)
-    record.note(mill.settings.runtime_dir, record.SWEPT, 3)
-    assert record.read(mill.settings.runtime_dir) - before == {record.SWEPT: 3}
-    (mill.settings.runtime_dir / record.FILE).write_text("{")
-    assert record.read(mill.settings.runtime_dir) == {}
 
 
 def test_every_line_is_an_object_where_that_is_wanted(tmp_path: Path) -> None:
