@@ -234,17 +234,19 @@ class Index:
     def _go_on_in(self, path: Path) -> None:
         """Make another incarnation ready, which counts on from what the present one has counted."""
         try:
-            before = tally.history(self._connection())
-        except sqlite3.Error:
-            before = None
-        try:
             with closing(opened(path)) as connection:
-                if before is not None:
+                if (before := self._history()) is not None:  # late: what has ended since may be removed since
                     tally.go_on(connection, before)
         except sqlite3.Error:  # where there is no room it is tried again and again
             for left in path.parent.glob(f"{path.name}*"):
                 left.unlink(missing_ok=True)
             raise
+
+    def _history(self) -> tally.History | None:
+        try:
+            return tally.history(self._connection())
+        except sqlite3.Error:
+            return None
 
     def _remove_others(self, name: str) -> None:
         """Away with what was before this incarnation."""

@@ -20,7 +20,7 @@ def read(runtime: Path) -> Counter[str]:
     with suppress(OSError, ValueError, TypeError):
         found = files.read_json(runtime / FILE)
         if isinstance(found, dict):
-            return Counter({name: int(found.get(name, 0)) for name in (STARTS, SWEPT)})
+            return +Counter({name: int(found.get(name, 0)) for name in (STARTS, SWEPT)})
     return Counter()
 
 

@@ -24,6 +24,11 @@ def ended(store: JobStore) -> dict[str, int]:
     return dict(counts)
 
 
+def waited(store: JobStore) -> int:
+    """How many jobs have begun."""
+    return sum(jobs for _, jobs, _ in tally.read(store.index).waited)
+
+
 @pytest.fixture(autouse=True)
 def _sound(store: JobStore) -> None:
     repair_index(store)
@@ -74,7 +79,7 @@ def test_an_index_that_is_made_anew_goes_on_counting(store: JobStore) -> None:
         store.index.doubt()
         repair_index(store)
         assert ended(store) == {"successful": 3}
-    assert sum(jobs for _, jobs, _ in tally.read(store.index).waited) == 3
+    assert waited(store) == 3
 
 
 def test_who_ends_while_an_index_is_made_anew_is_counted_once(store: JobStore) -> None:
@@ -89,6 +94,23 @@ def test_who_ends_while_an_index_is_made_anew_is_counted_once(store: JobStore) -
     assert ended(store) == {"successful": 2}
     repair_index(store)
     assert ended(store) == {"successful": 2}
+
+
+def test_who_begins_while_an_index_is_made_anew_is_counted_once(store: JobStore) -> None:
+    first, second = create(store), create(store)
+    store.index.begin(first)  # as a dispatcher does, before the job says so itself
+    for _ in range(2):
+        store.index.doubt()
+        repair_index(store)
+    succeed(store, first)
+    store.index._renew(instead=True)
+    store.index.put(begin(store.unindexed(), second))
+    repair_index(store)
+    assert waited(store) == 2
+    succeed(store, second, begun=True)
+    store.index.doubt()
+    repair_index(store)
+    assert (waited(store), ended(store)) == (2, {"successful": 2})
 
 
 def test_counts_that_nobody_can_read_begin_at_nothing(store: JobStore) -> None:
@@ -127,7 +149,7 @@ def test_a_job_begins_once_though_an_older_status_is_noted_after_that(store: Job
     store.index.begin(job_id)
     store.index.put(before)  # by somebody who makes the index anew, and had read it before
     succeed(store, job_id)
-    assert sum(jobs for _, jobs, _ in tally.read(store.index).waited) == 1
+    assert waited(store) == 1
 
 
 def test_processes_are_told_apart_up_to_a_number(store: JobStore) -> None:
