@@ -26,6 +26,7 @@ from geomill.app.setting_kinds import (
     FOLDERS,
     ISOLATION,
     KEPT,
+    LOG_FORMAT,
     PROXY,
     ROLES,
     SECONDS,
@@ -160,6 +161,7 @@ class Settings:
     pull_images: bool = _setting(FLAG, "Let podman or docker fetch images of deployed packages.", default=False)
     max_output: int = _setting(BYTES, "Size of a job's results, and of a file of a tool.", default=10 * 1000**3)
     max_processes: int = _setting(integer(1), "Processes and threads of a job, and of a tool in it.", default=2048)
+    log_format: str = _setting(LOG_FORMAT, "What log lines are: text, or a JSON object each.", default="text")
     describe_limit: float = _setting(SOME_SECONDS, "Longest time to load and describe a process file.", default=10.0)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 

@@ -16,6 +16,7 @@ from flask import Flask
 
 from geomill.app import errors, operations
 from geomill.app.exchange.package import OGC
+from geomill.app.identity.callers import Caller
 from geomill.app.identity.roles import PUBLIC, Role, needed
 from geomill.app.negotiation import ANY, BYTES, FORM, HTML, JSON, PROBLEM
 from geomill.app.operations import Answer, Operation
@@ -192,7 +193,8 @@ def _security(documented: Operation, anonymous: Role) -> list[Json]:
     right = needed(documented.id)
     if right == PUBLIC:
         return []
-    return [*([{}] if anonymous >= right.role else []), *({name: []} for name in SECURITY_SCHEMES)]
+    nobody = Caller(anonymous)
+    return [*([{}] if nobody.may(right) else []), *({name: []} for name in SECURITY_SCHEMES)]
 
 
 def _parameters(path: str, documented: Operation) -> list[Json]:

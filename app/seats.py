@@ -15,8 +15,12 @@ AROUND = 30.0  # seconds for which somebody who has asked counts as one who may 
 class Seats:
     """So many places. Who is alone may have them all; while others are around, a caller has half of them at most."""
 
-    def __init__(self, number: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.number, self._clock = number, clock
+    def __init__(
+        self, number: int, clock: Callable[[], float] = time.monotonic,
+        noted: Callable[[int, int], None] = lambda taken, refused: None,
+    ) -> None:  # fmt: skip
+        """noted: told whenever somebody comes or goes: how many places are taken, and 1 for who found none."""
+        self.number, self._clock, self._noted = number, clock, noted
         self._lock = threading.Lock()
         self._taken, self._asked = Counter[Whose](), dict[Whose, float]()
 
@@ -31,6 +35,7 @@ class Seats:
                 with self._lock:
                     self._taken[whose] -= 1
                     self._taken += Counter()  # without those who have none
+                    self._noted(self._taken.total(), 0)
 
     def _take(self, whose: Whose) -> bool:
         with self._lock:
@@ -42,4 +47,5 @@ class Seats:
             free = self._taken.total() < self.number and self._taken[whose] < most
             if free:
                 self._taken[whose] += 1
+            self._noted(self._taken.total(), int(not free))
             return free

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 READS = {"GET", "HEAD"}
-EXPOSED = "location, link, preference-applied, etag, next-offset, content-disposition"
+EXPOSED = "location, link, preference-applied, etag, next-offset, content-disposition, x-request-id"
 # by no-referrer browsers would call the origin of a form of ours "null"
 OURS_ALONE = {"Referrer-Policy": "same-origin"}
 SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'", **OURS_ALONE}  # for what a user or a process wrote

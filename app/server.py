@@ -12,17 +12,20 @@ import flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from geomill import processes
-from geomill.app import errors, loglines, operations, pages, security, tenancy
+from geomill.app import errors, loglines, operations, pages, request_ids, security, tenancy
 from geomill.app.access import Watched, open_guard
 from geomill.app.addresses import Addresses
 from geomill.app.config import Settings
 from geomill.app.credentials import FILE as CREDENTIALS
 from geomill.app.engine.client import Engine
 from geomill.app.guard import Guard
+from geomill.app.health import Readiness
 from geomill.app.identity import access, auditing, owners
 from geomill.app.identity.access import Identity
 from geomill.app.identity.audit import Audit, path_of
 from geomill.app.inlining import Inlining
+from geomill.app.metrics import requests
+from geomill.app.metrics.requests import Requests
 from geomill.app.sandbox import Sandbox
 from geomill.app.seats import Seats
 from geomill.app.tenancy import Tenant, Tenants
@@ -36,25 +39,28 @@ class Geomill(flask.Flask):
 
     jobs, engine, processes, uploads: of the tenant that the request names; outside of requests, of the default tenant.
     inlining: what answers hold of files at the moment;
-    seats: one for each request that waits for a synchronous job; half of the threads stay free for other requests.
+    seats: one for each request that waits for a synchronous job; half of the threads stay free for other requests;
+    requests: what was asked, counted; readiness: whether jobs would be accepted and started.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Open the home and wire the parts; nothing is started."""
         super().__init__("geomill.app", static_folder=None, instance_path=os.path.abspath(settings.home))
-        loglines.init_app()
+        loglines.init_app(settings.log_format)
         self.settings = settings
         self.tenants = Tenants(settings, open_registry(settings))
         self.sandbox = Sandbox(settings)  # a mistake in the image map is found now
         self.identity = Identity(settings)
         self.audit = Audit(path_of(settings))
         self.credentials = Watched()
-        self.seats = Seats(max(1, settings.threads // 2))
+        self.requests = Requests(self)
+        self.seats = Seats(max(1, settings.threads // 2), noted=self.requests.seated)
+        self.readiness = Readiness(settings, self.tenants)
         self.inlining = Inlining()
         self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body
         self.config["KEEP"] = settings.keep
-        for part in (auditing, security, access, operations, tenancy, owners, errors, pages):
+        for part in (requests, request_ids, auditing, security, access, operations, tenancy, owners, errors, pages):
             part.init_app(self)
         self._register()
         self.wsgi_app = Addresses(self.wsgi_app, settings.public_url)  # type: ignore[method-assign]

@@ -178,6 +178,7 @@ def _one_of(*words: str) -> Kind:
 TEXT = Kind("text", _text)
 FILE = Kind("a file", _path)
 ISOLATION = _one_of("sandbox", "none")
+LOG_FORMAT = _one_of("text", "json")
 ANONYMOUS = _one_of("none", "reader", "executor")
 VISIBILITY = _one_of("own", "all")
 FLAG = Kind("true or false", _flag)

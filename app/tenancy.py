@@ -67,6 +67,10 @@ class Tenants:
                     self._open[name] = open_tenant(self.settings, name, self.shared)
         return self._open[name]
 
+    def stores(self) -> list[JobStore]:
+        """The stores of all tenants that have folders now; none is opened or made for that. Raises OSError."""
+        return [self.default.jobs.of(name) for name in tenant_names.at_work(self.settings.home)]
+
 
 def init_app(app: Geomill) -> None:
     """Find the tenant of every request, after what else could refuse it: nothing is made for a refused one."""

@@ -12,13 +12,13 @@ DEPLOYED = "processes"  # in the folder of a tenant
 LONGEST = 40  # characters, each of one byte
 # what paths begin with
 OF_VIEWS = frozenset(
-    ("admin", "api", "callback-secret", "conformance", "deploy", "jobs", "login", "logout", "ogc-api")
-    + ("problems", "processes", "static", "uploads")
+    ("admin", "api", "callback-secret", "conformance", "deploy", "healthz", "jobs", "login", "logout", "metrics")
+    + ("ogc-api", "problems", "processes", "readyz", "static", "uploads")
 )
 RESERVED = OF_VIEWS | {
     # of the home and the runtime directory
     *("identity", "images", "keys", "locks", "logs", "maintenance", "packages", "runtime", "tenants"),
-    *("health", "metrics", "rest", "stac", "temp", "ui", "users", "wps"),
+    *("health", "rest", "stac", "temp", "ui", "users", "wps"),
 }
 _NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST - 1}}}", re.ASCII)
 EXPECTED = f'at most {LONGEST} lower case letters, digits, "-" and "_", first a letter or digit'

@@ -13,42 +13,30 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from . import tally
 from .records import StatusInfo
 from .status import Status
+from .tables import opened
 
-# synchronous=OFF: a crash of ours cannot tear the file, and after a power cut boot_id differs and it is made anew
-_SCHEMA = """
-PRAGMA journal_mode=WAL;
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, created REAL NOT NULL, process TEXT NOT NULL, owner TEXT NOT NULL, status TEXT NOT NULL,
-    started REAL, finished REAL, updated REAL NOT NULL, expired REAL, cause TEXT) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS newest ON jobs (created, id);
-CREATE INDEX IF NOT EXISTS by_status ON jobs (status, created, id, owner);
-CREATE INDEX IF NOT EXISTS by_process ON jobs (process, created, id);
-CREATE INDEX IF NOT EXISTS by_owner ON jobs (owner, created, id);
-CREATE INDEX IF NOT EXISTS by_end ON jobs (expired, finished) WHERE finished IS NOT NULL;
-CREATE TABLE IF NOT EXISTS boot (boot_id TEXT NOT NULL);
-COMMIT;
-"""
-# an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time
+# an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time; what `begin`
+# has noted stays, since it is no change of the status
 _PUT = """
 INSERT INTO jobs (id, created, process, owner, status, started, finished, updated, expired, cause)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET status=excluded.status, started=excluded.started, finished=excluded.finished,
-    updated=excluded.updated, expired=excluded.expired, cause=excluded.cause WHERE excluded.updated >= jobs.updated
+ON CONFLICT (id) DO UPDATE SET status=excluded.status, finished=excluded.finished, updated=excluded.updated,
+    started=CASE excluded.status WHEN 'accepted' THEN jobs.started ELSE excluded.started END,
+    expired=excluded.expired, cause=excluded.cause WHERE excluded.updated >= jobs.updated
 """
 # {} are conditions of ours: what somebody asks for comes in as parameters, always
 _NEWEST = "SELECT * FROM (SELECT created, id FROM jobs WHERE {} ORDER BY created DESC, id DESC LIMIT ?)"
 
-_BUSY_SECONDS = 0.25
 _MOST_OPEN = 4  # indexes that a thread keeps open, of two descriptors each: a server has many threads and tenants
 _opened = threading.local()
 _MOST_BRANCHES = 100  # SQLite takes 500
@@ -212,12 +200,7 @@ class Index:
         if held and held.name == name:
             return held.connection
         self.close()
-        path = self.path.with_name(name)
-        held = _Held(name, sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False))
-        held.connection.execute("PRAGMA synchronous=OFF")
-        if held.connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
-            held.connection.executescript(_SCHEMA)
-        self._local.held = held
+        held = self._local.held = _Held(name, opened(self.path.with_name(name)))
         self._make_room()
         return held.connection
 
@@ -237,6 +220,7 @@ class Index:
         name = f"{self.path.stem}.{os.urandom(6).hex()}.sqlite"
         try:
             if instead:
+                self._go_on_in(self.path.with_name(name))
                 link = self.path.with_name(f".{name}")
                 os.symlink(name, link)
                 os.replace(link, self.path)
@@ -246,6 +230,23 @@ class Index:
             return os.readlink(self.path)
         except OSError as error:
             raise sqlite3.OperationalError(f"{self.path}: {error.strerror}") from error
+
+    def _go_on_in(self, path: Path) -> None:
+        """Make another incarnation ready, which counts on from what the present one has counted."""
+        try:
+            with closing(opened(path)) as connection:
+                if (before := self._history()) is not None:  # late: what has ended since may be removed since
+                    tally.go_on(connection, before)
+        except sqlite3.Error:  # where there is no room it is tried again and again
+            for left in path.parent.glob(f"{path.name}*"):
+                left.unlink(missing_ok=True)
+            raise
+
+    def _history(self) -> tally.History | None:
+        try:
+            return tally.history(self._connection())
+        except sqlite3.Error:
+            return None
 
     def _remove_others(self, name: str) -> None:
         """Away with what was before this incarnation."""

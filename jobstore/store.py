@@ -233,6 +233,7 @@ class JobStore:
             key = None
             with suppress(JobCorrupt):  # its key leads nowhere then, and may be used again
                 key = self.job(job_id).key
+            self.index.put(info)  # so that its end is counted, if nobody has come to note it yet
             gone = folders.disappear(folder)
         self.index.delete(job_id)
         self.callbacks.forget(job_id)

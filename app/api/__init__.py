@@ -10,6 +10,7 @@ from geomill.app.api import (
     deployment,
     execution,
     forms,
+    health,
     job_forms,
     jobs,
     landing,
@@ -27,5 +28,6 @@ from geomill.app.api import (
 RESOURCES = (
     *(landing, conformance, definition, processes, deployment, uploads, execution, forms),
     *(jobs, job_forms, results, pictures, logs, steps, callbacks, provenance, problems, login, assets, deploy, admin),
+    health,
 )
 BLUEPRINTS = [resource.bp for resource in RESOURCES]

@@ -8,9 +8,11 @@ from flask import Blueprint, g, request
 
 from geomill.app import admin, links, pages
 from geomill.app.addresses import TENANT
+from geomill.app.negotiation import TEXT
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import ServerStateSchema, dump
 from geomill.app.server import current_app
+from geomill.app.tenant_names import DEFAULT
 
 bp = Blueprint("admin", __name__)
 
@@ -28,4 +30,6 @@ def show() -> Any:
     names = admin.names_of(current_app, tenants, request.environ[TENANT])
     found = admin.document(current_app, names, whole=tenants is None)
     here = links.link(links.to("admin.show"), "self", "This document")
-    return dump(ServerStateSchema, {**found, "links": [here, links.up_to_jobs()]})
+    figures = links.link(links.in_tenant(DEFAULT, "/metrics"), "related", "Figures for Prometheus", TEXT)
+    more = [figures] if tenants is None else []
+    return dump(ServerStateSchema, {**found, "links": [here, links.up_to_jobs(), *more]})

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from geomill.app import links
+from geomill.app import links, loglines
 from geomill.app.api.body import whole_body
 from geomill.app.api.jobs import status_answer
 from geomill.app.api.results import WHOLE, delivered
@@ -131,6 +131,7 @@ def _created(
     root = links.to("landing.show") if asked.subscriber else None
     status = current_app.jobs.create(job, body, durable=durable, given=given, callback_root=root)
     g.job_id = status.job_id  # for an error from here on
+    loglines.about(job=status.job_id)
     return status
 
 

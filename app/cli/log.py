@@ -7,14 +7,16 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from gunicorn.glogging import Logger
 
+from geomill.app import loglines
 from geomill.app.config import Settings
-from geomill.app.loglines import OURS, Lines
+from geomill.app.loglines import OURS
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,24 @@ class Log(Logger):  # type: ignore[misc]  # without types
         OURS.setLevel(logging.WARNING if is_watched() else logging.INFO)
 
     def _set_handler(self, log: Any, output: Any, fmt: logging.Formatter, stream: Any = None) -> None:
-        super()._set_handler(log, output, Lines() if log is self.error_log else fmt, stream)
+        ours = log is self.error_log or loglines.is_json()
+        super()._set_handler(log, output, loglines.formatter() if ours else fmt, stream)
+
+    def access(self, resp: Any, req: Any, environ: Any, request_time: timedelta) -> None:
+        """Called by gunicorn for each answer; its own options say whether there is a log of them.
+
+        An address in it has no query, which may hold what opens something.
+        """
+        if not loglines.is_json():
+            super().access(resp, req, environ, request_time)
+        elif self.access_log_enabled:
+            method, path = environ["REQUEST_METHOD"], environ["RAW_URI"].partition("?")[0]
+            status = int(str(resp.status).split(None, 1)[0])
+            about = {
+                **{"method": method, "path": path, "status": status, "bytes": resp.sent},
+                **{"seconds": request_time.total_seconds(), "address": environ.get("REMOTE_ADDR", "")},
+            }
+            self.access_log.info("%s %s %d", method, path, status, extra={"about": about})
 
 
 def is_watched() -> bool:
@@ -53,7 +72,8 @@ def announce(settings: Settings, file: Path | None, told: list[str]) -> None:
         for line in told[1:]:
             log.info("%s", line)
         with suppress(OSError):
-            if os.path.sameopenfile(1, 2):  # in one file everything has its time
+            # in one file everything has its time, and those who read objects read nothing else
+            if loglines.is_json() or os.path.sameopenfile(1, 2):
                 return
     print("\n".join(told), flush=True)
 

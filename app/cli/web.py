@@ -10,7 +10,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from geomill.app import create_app
+from geomill.app import create_app, loglines
 from geomill.app.cli.master import Master, heed_signals
 from geomill.app.cli.worker import Named, Worker
 from geomill.app.config import Settings
@@ -72,6 +72,7 @@ class Web(BaseApplication):  # type: ignore[misc]  # without types
 def options(settings: Settings) -> dict[str, Any]:
     """What gunicorn has to be told however it is started; gunicorn.conf.py tells it, too."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    loglines.use(settings.log_format)  # of the logger_class, which is made after this
     return {
         "bind": f"{host}:{settings.port}",
         "worker_class": "geomill.app.cli.worker.Worker",

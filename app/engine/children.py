@@ -15,9 +15,11 @@ SWEEP_SECONDS = 0.5
 class Children:
     """Forks chores, collects what has ended, kills what should not be there."""
 
-    def __init__(self, known: Callable[[], set[int]], prepare: Callable[[], None]) -> None:
-        """known: pids that are to live; prepare: what has to be done before a fork."""
-        self._known, self._prepare = known, prepare
+    def __init__(
+        self, known: Callable[[], set[int]], prepare: Callable[[], None], swept: Callable[[int], None]
+    ) -> None:
+        """known: pids that are to live; prepare: to be done before a fork; swept: told how many orphans there were."""
+        self._known, self._prepare, self._swept = known, prepare, swept
         self.chores: dict[int, str] = {}
 
     def fork(self, name: str, run: Callable[[], object]) -> None:
@@ -48,7 +50,16 @@ class Children:
     def sweep(self) -> bool:
         """Kill what lost its supervisor, and wait until it is gone, half a second at most; whether it is."""
         deadline = time.monotonic() + SWEEP_SECONDS
+        killed = set[int]()
+        try:
+            return self._sweep(deadline, killed)
+        finally:
+            self._swept(len(killed))
+
+    def _sweep(self, deadline: float, killed: set[int]) -> bool:
+        """As above. killed: gets the orphans."""
         while orphans := self._orphans():
+            killed.update(orphans)
             reaper.kill_tree(orphans)
             for pid in orphans:
                 with suppress(ChildProcessError):

@@ -16,11 +16,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from geomill.app import host, loglines
 from geomill.app.config import Settings
-from geomill.app.engine import failing, isolation, logs
+from geomill.app.engine import failing, isolation, logs, record
 from geomill.app.engine.calling import Calling
 from geomill.app.engine.children import Children
 from geomill.app.engine.client import open_store
@@ -84,7 +85,8 @@ class Dispatcher:
         self.reconciled = 0.0
         self.started_at = time.monotonic()  # the last job, or this dispatcher
         self.pause_until = 0.0  # no job is started before, since a template died young
-        self.children = Children(self._known_children, stores.close_indexes)
+        swept = partial(record.note, self.runtime, record.SWEPT)
+        self.children = Children(self._known_children, stores.close_indexes, swept)
         self.retaining = Retaining(settings, stores, self.children)
         self.calling = Calling(settings, stores, self.children)
         operations = {
@@ -110,6 +112,7 @@ class Dispatcher:
             self._pause()
 
     def _begin(self) -> None:
+        record.note(self.runtime, record.STARTS)
         self.templates.want("base")
         self._reconcile()
         log.info("begins in %s; %d jobs run, %d wait", self.settings.home, len(self.running), len(self.queue))
@@ -354,7 +357,7 @@ def main() -> None:
     if not (given := sys.stdin.read()):  # who began this has ended before he could say more
         return
     settings = Settings.from_json(given)
-    loglines.begin()
+    loglines.begin(settings.log_format)
     os.umask(files.UMASK)
     isolation.take_descriptors()
     os.chdir("/")

@@ -29,7 +29,10 @@ HUNT_SECONDS = 10.0  # for what a lost job forks without end
 def note(store: JobStore, info: StatusInfo) -> None:
     """Say how a job has ended, if that is for whoever runs the server."""
     if info.cause == "disk-full":
-        _of_full_disks.say(log, "job %s of tenant %s failed: %s", info.job_id, store.tenant, info.message)
+        about = loglines.of_job(info.job_id, store.tenant)
+        _of_full_disks.say(
+            log, "job %s of tenant %s failed: %s", info.job_id, store.tenant, info.message, extra=about
+        )  # fmt: skip
 
 
 def lose(children: Children, store: JobStore, info: StatusInfo) -> None:
@@ -41,13 +44,14 @@ def lose(children: Children, store: JobStore, info: StatusInfo) -> None:
 
 def _end_lost(store: JobStore, info: StatusInfo) -> None:
     """What an earlier dispatcher's job leaves is no child of ours; a namespace ends with its supervisor anyway."""
+    names, about = (info.job_id, store.tenant), loglines.of_job(info.job_id, store.tenant)
     if not isolation.namespaces_allowed():
         if not reaper.kill_holders(store.folder(info.job_id), HUNT_SECONDS):
-            log.error("job %s of tenant %s lost its supervisor, and some of it escapes", info.job_id, store.tenant)
+            log.error("job %s of tenant %s lost its supervisor, and some of it escapes", *names, extra=about)
     found = lost.fail(store, info)
     store.index.put(found)
     if found.status is Status.FAILED:
-        log.warning("job %s of tenant %s failed: %s", found.job_id, store.tenant, found.message)
+        log.warning("job %s of tenant %s failed: %s", *names, found.message, extra=about)
 
 
 def give_up(store: JobStore, job_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Response, g, request
 
-from geomill.app import operations, security
+from geomill.app import loglines, operations, security
 from geomill.app.addresses import TENANT
 from geomill.app.config import Settings, SettingsError
 from geomill.app.identity.callers import Caller, ChangesRefused, Forbidden, Unauthenticated
@@ -90,9 +90,10 @@ def init_app(app: Geomill) -> None:
         g.caller = caller = app.identity.caller()
         if not caller.is_known_in(request.environ[TENANT]):  # whether or not there is such a tenant
             g.caller = caller = caller.elsewhere(app.identity.anonymous.role)
+        loglines.about(caller=caller.name)
         if caller.by == "session" and request.method in CHANGES:
             security.refuse_foreign(app.settings)
-        if caller.role < right.role:
+        if not caller.may(right):
             raise refusal(app.identity, caller, right.role)
 
     app.before_request(check)
@@ -114,6 +115,8 @@ def refusal(identity: Identity, caller: Caller, needed: Role) -> Exception:
     if not caller.is_known_in(tenant):
         good = " and ".join(sorted(caller.tenants or ())) or "no tenant"
         return Forbidden(f"What you showed is good for {good}, not for {tenant}; there you may what everybody may.")
+    if caller.by and caller.role >= needed:
+        return Forbidden("What you showed is not good for every tenant, and this tells of all of them.")
     if caller.by:
         return Forbidden(f"This needs the role {needed}; you have {caller.role}.", needed)
     if request.method in CHANGES and not identity.knows():

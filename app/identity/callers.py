@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from geomill.app.identity.roles import Role
+from geomill.app.identity.roles import Right, Role
 
 REALM = 'Bearer realm="geomill"'
 
@@ -31,6 +31,11 @@ class Caller:
     def is_known_in(self, tenant: str) -> bool:
         """Whether what he showed is good for a tenant."""
         return self.tenants is None or tenant in self.tenants
+
+    def may(self, right: Right) -> bool:
+        """Whether he has a right, in a tenant where he is known."""
+        known_everywhere = self.tenants is None and (bool(self.by) or self.role is Role.ADMIN)
+        return self.role >= right.role and (known_everywhere or not right.everywhere)
 
     def elsewhere(self, role: Role) -> Caller:
         """The same caller where he is not known: nobody in particular, who may what anybody may.

@@ -25,15 +25,19 @@ GRANTED = tuple(str(role) for role in Role if role is not Role.NONE)
 
 @dataclass(frozen=True)
 class Right:
-    """What an operation needs. role: the least; own: what it is about is the caller's, or he is an admin."""
+    """What an operation needs. role: the least; own: what it is about is the caller's, or he is an admin;
+    everywhere: he is known, in every tenant, for it tells of all.
+    """
 
     role: Role
     own: bool = False
+    everywhere: bool = False
 
 
 PUBLIC = Right(Role.NONE)
 READ = Right(Role.READER)
 READ_OWN = Right(Role.READER, own=True)
+WATCH = Right(Role.READER, everywhere=True)
 EXECUTE = Right(Role.EXECUTOR)
 CHANGE_OWN = Right(Role.EXECUTOR, own=True)
 DEPLOY = Right(Role.DEPLOYER)
@@ -82,6 +86,9 @@ RIGHTS = {
     "getJobProvenance": READ,
     "getROCrate": READ,
     "getServerState": ADMINISTER,
+    "getMetrics": WATCH,
+    "getHealth": PUBLIC,
+    "getReadiness": PUBLIC,  # which tells more to whom may watch
     # of forms on pages
     "chooseJobs": READ,
     "changeJobs": CHANGE_OWN,

@@ -11,6 +11,7 @@ from geomill.app.schemas.core import (
 )
 from geomill.app.schemas.deployment import DryRunSchema, OgcPackageSchema, VersionsSchema
 from geomill.app.schemas.execution import ExecuteSchema, JobInputsSchema, ResultsSchema
+from geomill.app.schemas.health import HealthSchema, ReadinessSchema
 from geomill.app.schemas.jobs import (
     CallbackSecretSchema,
     CallbacksSchema,
@@ -43,6 +44,7 @@ __all__ = [
     "EventsSchema",
     "ExceptionSchema",
     "ExecuteSchema",
+    "HealthSchema",
     "JobInputsSchema",
     "JobListSchema",
     "JobsQuery",
@@ -57,6 +59,7 @@ __all__ = [
     "ProcessSchema",
     "ProcessSummarySchema",
     "ProcessesQuery",
+    "ReadinessSchema",
     "ResultsQuery",
     "ResultsSchema",
     "ServerStateSchema",

@@ -204,6 +204,8 @@ def forget(path: Path) -> None:
 def age(path: Path) -> None:
     """As an earlier version made it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for trigger in ("begins", "ends", "had_begun", "had_ended"):
+            connection.execute(f"DROP TRIGGER {trigger}")
         connection.execute("ALTER TABLE jobs DROP COLUMN cause")
 
 

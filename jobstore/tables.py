@@ -1,0 +1,39 @@
+"""The tables of a listing index, and a connection to them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from . import tally
+
+_BUSY_SECONDS = 0.25
+# synchronous=OFF: a crash of ours cannot tear the file, and after a power cut boot_id differs and it is made anew
+_SCHEMA = f"""
+PRAGMA journal_mode=WAL;
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, created REAL NOT NULL, process TEXT NOT NULL, owner TEXT NOT NULL, status TEXT NOT NULL,
+    started REAL, finished REAL, updated REAL NOT NULL, expired REAL, cause TEXT) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS newest ON jobs (created, id);
+CREATE INDEX IF NOT EXISTS by_status ON jobs (status, created, id, owner);
+CREATE INDEX IF NOT EXISTS by_process ON jobs (process, created, id);
+CREATE INDEX IF NOT EXISTS by_owner ON jobs (owner, created, id);
+CREATE INDEX IF NOT EXISTS by_end ON jobs (expired, finished) WHERE finished IS NOT NULL;
+CREATE TABLE IF NOT EXISTS boot (boot_id TEXT NOT NULL);
+{tally.SCHEMA}
+COMMIT;
+"""
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """A connection to an incarnation, with its tables. Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous=OFF")
+        if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
