@@ -2,9 +2,10 @@
 
 PYTHON ?= python3 python3.13 python3.12 python3.11
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 # one of PYTHON that is new enough
-python = $(shell for each in $(PYTHON); do "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+python = $(call newer,$(PYTHON),11)
+newer = $(shell for each in $(1); do "$$each" -c 'import sys; sys.exit(sys.version_info < (3, $(2)))' \
 	2>/dev/null && echo "$$each" && break; done)
 has_venv = $(shell $(python) -c 'import ensurepip, venv' 2>/dev/null && echo yes)
 package = $(shell $(python) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
@@ -13,7 +14,7 @@ package = $(shell $(python) -c 'import sys; print("python%d.%d-venv" % sys.versi
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-cwl install serve test screenshots lint types bench chaos soak clean
+.PHONY: help demo demo-cwl install serve test clients screenshots lint types bench chaos soak clean
 
 help:
 	@echo "make demo      show it: a server, a satellite scene, a water mask"
@@ -21,6 +22,7 @@ help:
 	@echo "make install   install everything that is shipped; then $(BIN)/geomill"
 	@echo "make serve     serve on http://127.0.0.1:8080/"
 	@echo "make test      run the tests; make test ARGS='-k dismiss' some of them, ARGS=--thorough the longest, too"
+	@echo "make clients   install clients of other people, which the tests try if they are there"
 	@echo "make screenshots  take pictures of every page: light, dark, narrow; and those of the README"
 	@echo "make lint      check the style"
 	@echo "make types     check the types"
@@ -42,6 +44,9 @@ serve: .venv/installed
 
 test: .venv/tools
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+clients:
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going $(CLIENTS)
 
 screenshots: .venv/tools
 	@$(BIN)/pytest --quiet --screenshots screenshots tests/pages/test_every_page.py tests/pages/test_pictures.py $(ARGS)
@@ -75,11 +80,23 @@ clean:
 
 .venv/installed: setup.cfg pyproject.toml | .venv/pyvenv.cfg
 	@echo "Installing Geomill and its libraries into .venv; this takes a minute, once."
-	@$(PIP) --editable '.[geo,cwl,oidc]'
+	@$(PIP) install --editable '.[geo,cwl,oidc]'
 	@echo "Installed. Next: make demo, or $(BIN)/geomill serve"
 	@touch $@
 
 .venv/tools: setup.cfg pyproject.toml | .venv/pyvenv.cfg
 	@echo "Installing Geomill, its libraries and what the tests need into .venv; this takes two minutes, once."
-	@$(PIP) --editable '.[geo,cwl,oidc,test]'
+	@$(PIP) install --editable '.[geo,cwl,oidc,test]'
 	@touch .venv/installed $@
+
+# what clients of other people need is not what Geomill needs: each has an environment of its own, and a newer Python
+CLIENTS := $(patsubst tests/clients/%.txt,.venv/clients/%/installed,$(wildcard tests/clients/*.txt))
+CLIENTS_PYTHON ?= $(PYTHON) python3.14 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python3)
+clients_python = $(call newer,$(CLIENTS_PYTHON),12)
+
+.venv/clients/%/installed: tests/clients/%.txt | .venv/pyvenv.cfg
+	$(if $(clients_python),,$(error The clients need Python 3.12 or newer: say make clients CLIENTS_PYTHON=/path/to/python))
+	@echo "Installing $* and what it needs into $(@D)."
+	@$(clients_python) -m venv --clear --without-pip $(@D)
+	@$(PIP) --python $(@D) install --no-deps --only-binary :all: --requirement $<
+	@touch $@

@@ -21,6 +21,7 @@ from support import leaks  # noqa: E402
 
 # so that no process is left alone with it in the end
 FIRST = ("tests/pages/", "tests/engine/", "tests/cwl/", "tests/life/", "tests/test_", "tests/conformance/")
+TOGETHER = ("tests/pages", "tests/clients")  # each folder has one server, or one browser
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,14 +51,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """One process does all tests of a file, and one all those of pages: they share a server and a browser."""
+    """One process does all tests of a file, and one all those of a folder that share a server, or a browser."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
 
     class Together(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "tests/pages" if nodeid.startswith("tests/pages/") else super()._split_scope(nodeid)
+            shared = next((folder for folder in TOGETHER if nodeid.startswith(f"{folder}/")), None)
+            return shared or super()._split_scope(nodeid)
 
     return Together(config, log)
 

@@ -62,6 +62,17 @@ def test_without_a_python_that_is_new_enough_make_says_so_in_one_line(checkout: 
     assert not (checkout / ".venv").exists()
 
 
+def test_without_a_python_that_is_new_enough_for_them_make_says_so_of_the_clients(checkout: Path) -> None:
+    (checkout / "tests/clients").mkdir(parents=True)
+    (checkout / "tests/clients/one.txt").touch()
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv/pyvenv.cfg").touch()
+    done = run(checkout, "make", "clients", "CLIENTS_PYTHON=python3 python3.12", python=TOO_OLD)
+    assert done.returncode == 2
+    assert "The clients need Python 3.12 or newer: say make clients CLIENTS_PYTHON=" in done.stderr
+    assert not (checkout / ".venv/clients").exists()
+
+
 def test_without_ensurepip_make_names_the_package_in_one_line(checkout: Path) -> None:
     done = run(checkout, "make", "install", python=NO_ENSUREPIP)
     assert (done.returncode, done.stdout) == (2, "")
@@ -76,16 +87,18 @@ def test_a_python_that_is_named_is_taken(checkout: Path) -> None:
     assert f"{sys.executable} -m venv .venv\n" in done.stdout
 
 
-def test_ci_makes_every_step_and_passes(tmp_path: Path) -> None:
-    done = ci(tmp_path, fails="")
-    assert (done.returncode, made(tmp_path)) == (0, STEPS)
+@pytest.mark.parametrize("fails", ["", "clients"])
+def test_ci_makes_every_step_and_passes_without_clients_too(tmp_path: Path, fails: str) -> None:
+    done = ci(tmp_path, fails=fails)
+    assert (done.returncode, made(tmp_path)) == (0, ["clients", *STEPS])
+    assert ("clients cannot be installed here: the tests that need them will skip" in done.stdout) == bool(fails)
     assert done.stdout.splitlines()[-1].startswith("== everything passed in ")
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_ci_fails_when_a_step_fails(tmp_path: Path, step: str) -> None:
     done = ci(tmp_path, fails=step)
-    assert (done.returncode, made(tmp_path)) == (1, STEPS[: STEPS.index(step) + 1])
+    assert (done.returncode, made(tmp_path)) == (1, ["clients", *STEPS[: STEPS.index(step) + 1]])
     assert "passed" not in done.stdout
 
 

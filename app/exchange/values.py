@@ -225,7 +225,7 @@ def _of_type(place: Place, branches: list[Schema], media_type: str | None, membe
 def _inline(place: Place, value: Json, branches: list[Schema], media_type: str | None, encoding: str | None) -> Given:
     """The first branch that takes the value, as oneOf is meant, although numbers may fit several."""
     if encoding is None or encoding == "":
-        value = _as_array(value, branches)
+        value = _without_null_crs(_as_array(value, branches), branches)
     problems: list[BadInput] = []
     for branch in branches:
         try:
@@ -300,6 +300,13 @@ def _as_array(value: Json, branches: list[Schema]) -> Json:
     """The value as an array where every branch is one."""
     arrays = all(schemas.merged(branch).get("type") == "array" for branch in branches)
     return [value] if arrays and not isinstance(value, list | type(None)) else value
+
+
+def _without_null_crs(value: Json, branches: list[Schema]) -> Json:
+    """A bounding box without a `crs` that is null, as generated clients send what was not set."""
+    if isinstance(value, dict) and value.get("crs", "") is None and any(map(schemas.is_bbox, branches)):
+        return {name: member for name, member in value.items() if name != "crs"}
+    return value
 
 
 def _files(place: Place, values: list[Json], schema: Schema) -> Several:

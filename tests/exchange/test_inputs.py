@@ -119,6 +119,8 @@ def staged(tmp_path: Path) -> Callable[..., Any]:
         (BBOX, {"bbox": [170, 0, 1, -170, 1, 9], "crs": CRS84}, {"bbox": [170, 0, 1, -170, 1, 9], "crs": CRS84}),
         (BBOX, {"bbox": [0, 9, 1, 1], "crs": "EPSG:3035"}, {"bbox": [0, 9, 1, 1], "crs": "EPSG:3035"}),
         (BBOX, {"value": {"bbox": [0, 0, 1, 1]}}, {"bbox": [0, 0, 1, 1]}),
+        (BBOX, {"bbox": [0, 0, 1, 1], "crs": None}, {"bbox": [0, 0, 1, 1]}),
+        (BBOX, {"value": {"bbox": [0, 0, 1, 1], "crs": None}}, {"bbox": [0, 0, 1, 1]}),
     ],
 )
 def test_a_value_is_understood_in_every_form(
