@@ -24,7 +24,7 @@ from geomill.app.engine.client import Engine, open_store
 from geomill.app.engine.runtime import ELECTION
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("app", "jobstore", "processes")
+PACKAGES = ("app", "client", "jobstore", "processes")
 
 WHERE = '''
 import geomill.app.engine.child

@@ -88,16 +88,23 @@ def process(description: dict[str, Any]) -> str:
     head = f"{clean(description.get('id'))} {clean(description.get('version'))}  {clean(description.get('title'))}"
     parts = [head.rstrip(), clean(description.get("description"))]
     for name in ("inputs", "outputs"):
-        rows = [_port_row(port, described, name) for port, described in (description.get(name) or {}).items()]
+        rows = ports(description, name)
         parts.append(
             f"{name.capitalize()}\n" + "\n".join(f"  {row}" for row in table(rows).splitlines()) if rows else ""
         )
     return "\n\n".join(part for part in parts if part)
 
 
+def ports(description: dict[str, Any], side: str) -> list[list[str]]:
+    """The "inputs" or "outputs" of a process: name, kind of values, title."""
+    found = description.get(side)
+    listed = found.items() if isinstance(found, dict) else ()
+    return [_port_row(name, described, side) for name, described in listed if isinstance(described, dict)]
+
+
 def _port_row(name: str, described: dict[str, Any], side: str) -> list[str]:
-    schema = described.get("schema") if isinstance(described.get("schema"), dict) else {}
-    assert isinstance(schema, dict)
+    schema = described.get("schema")
+    schema = schema if isinstance(schema, dict) else {}
     facts = [_kind(schema)]
     facts += [f"one of {', '.join(map(str, schema['enum']))}"] if schema.get("enum") else []
     for key, exclusive, words in (
