@@ -66,7 +66,7 @@ class Client:
         """Start a job; it has ended already where the server executes at once.
 
         inputs, named: inputs by their names, in a mapping, as arguments, or both. Values of JSON, numpy's, dates,
-            geometries (`__geo_interface__`), bytes, a File of another job; a Path is the content of a file.
+            geometries (`__geo_interface__`), bytes; a Path, or the File of another job, is the content of a file.
         outputs: names of those that are wanted, or what the standard has for `outputs`; all when left out.
         request: members of the execute request that are sent as they are, inputs among them.
         Raises InputError for what cannot be sent, and ServiceError for what the server refuses.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from geomill.client.errors import InputError
@@ -25,8 +26,8 @@ BYTES = "application/octet-stream"
 def encode(given: Mapping[str, Any], description: dict[str, Any], send: Send = lambda *_: None) -> dict[str, Any]:
     """The inputs of an execute request.
 
-    given: values of JSON, numpy's, dates, geometries (`__geo_interface__`), bytes, a File of another job; a Path is
-    the content of a file, in the request or sent before. send: asked to send files that are not small.
+    given: values of JSON, numpy's, dates, geometries (`__geo_interface__`), bytes; a Path, or the File of another job,
+    is the content of a file, in the request or sent before. send: asked to send files that are not small.
     Raises InputError.
     """
     known = description.get("inputs")
@@ -67,7 +68,12 @@ def file(label: str, path: Path, schema: Schema, send: Send) -> Any:
         except ValueError:
             if types and "string" not in types:
                 raise InputError(f"{label}: expected {' or '.join(sorted(types))} in JSON, found {path}") from None
-    return decoded(label, text)
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        if not types:  # the service does not say what it takes
+            return binary(text, mimetypes.guess_type(path)[0] or BYTES)
+        raise InputError(f"{label}: the input is text, the file is not (UTF-8)") from None
 
 
 def whole_array(path: Path) -> list[Any] | None:
@@ -100,14 +106,6 @@ def content(path: Path) -> bytes:
         return path.expanduser().read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-
-
-def decoded(label: str, content: str | bytes) -> str:
-    """Text. Raises InputError for bytes that are none."""
-    try:
-        return content if isinstance(content, str) else content.decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{label}: the input is text, the file is not (UTF-8)") from None
 
 
 def is_binary(schema: Schema) -> bool:
@@ -166,7 +164,8 @@ def _nested(label: str, value: Any, schema: Schema, send: Send) -> Any:
     if isinstance(value, bytes):
         return binary(value)
     if isinstance(value, File):
-        return _given_before(value)
+        with TemporaryDirectory() as folder:
+            return file(label, value.save(folder), schema, send)
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{label}: {value} is no number of JSON")
     if value is None or isinstance(value, str | bool | int | float):
@@ -188,13 +187,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     return list(value) if isinstance(value, tuple | set | frozenset | range) else value
-
-
-def _given_before(file: File) -> dict[str, str]:
-    """What another job gave: by its address, which the service has to be able to read."""
-    if file.href is None:
-        return binary(file.read(), file.media_type)
-    return {"href": file.href} | ({"type": file.media_type} if file.media_type else {})
 
 
 def _sent(path: Path, media_type: str, send: Send) -> dict[str, str] | None:

@@ -34,7 +34,7 @@ class Job:
     ) -> None:
         """status: as far as it is known; found: the outputs, if they came with the answer; shown: how it goes."""
         self._service, self._address, self._found, self._shown = service, address, found, shown
-        self._status = {**(status or {}), **({"status": "successful"} if found is not None else {})}
+        self._status = {**(status or {}), **({} if address else {"status": "successful"})}
 
     @property
     def id(self) -> str | None:
@@ -49,7 +49,7 @@ class Job:
     @property
     def info(self) -> Json:
         """Its status document, asked for anew until it has ended. Raises ServiceError."""
-        if self._address is not None and (not self._is_over or len(self._status) < 3):
+        if self._address is not None and not self._is_over:
             self._status = self._service.look(self._address)[0]
         return dict(self._status)
 

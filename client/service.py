@@ -17,6 +17,7 @@ from geomill.client.reply import Json, Reply, origin, parsed
 from geomill.client.states import is_over
 
 ACCEPT = "application/json, multipart/related;q=0.5, */*;q=0.1"
+PAGE = 1000  # jobs that are asked for at once, at most
 LONGEST_REST = 60.0  # seconds that a service may ask for between two looks at a job
 
 
@@ -119,7 +120,7 @@ class Service(ABC):
     def jobs(self, limit: int, **wanted: str | None) -> Iterator[Json]:
         """The status of at most limit jobs, in the order of the service. wanted: what members of it have to be."""
         asked = {name: value for name, value in wanted.items() if value is not None}
-        found = self._pages(f"{self.url}/jobs?{urlencode({'limit': limit, **asked})}", "jobs")
+        found = self._pages(f"{self.url}/jobs?{urlencode({'limit': min(limit, PAGE), **asked})}", "jobs")
         # once more, for a service that knows no filters
         kept = (job for job in found if all(job.get(name, "") == value for name, value in asked.items()))
         return islice(kept, limit)
@@ -196,7 +197,7 @@ class Service(ABC):
                 raise ServiceError(f"{job.job_id}: the job has ended ({status.get('status')}); `remove` deletes it")
             answer = self._delete(job, etag)
             if answer is not None:
-                return answer if "status" in answer else self.status(job)
+                return answer if "status" in answer else self._left_of(job)
 
     def remove(self, job: Address) -> None:
         """Delete a job that has ended. Raises ServiceError for one that has not."""
@@ -218,6 +219,15 @@ class Service(ABC):
             return None
         said = parsed(reply.checked().body())
         return said if isinstance(said, dict) else {}
+
+    def _left_of(self, job: Address) -> Json:
+        """The status of a job that was dismissed, which some services forget at once."""
+        try:
+            return self.status(job)
+        except ServiceError as error:
+            if error.status not in (404, 410):
+                raise
+            return {"status": "dismissed"}
 
     def _status_and_etag(self, job: Address) -> tuple[Json, str | None]:
         reply = self._asked("GET", job.url, {"Accept": "application/json"})
