@@ -34,10 +34,13 @@ class File:
             path /= outputs.file_name(self._output)
         return outputs.save(self._output, path, self._fetch)
 
-    def __repr__(self) -> str:
+    def in_words(self) -> str:
+        """Where it is, and what."""
         where = self.href or f"{len(self._output.content or b'')} bytes"
-        kind = self.media_type or "of unknown type"
-        return f"<File {show.clean(self.name)}: {show.clean(where)}, {show.clean(kind)}>"
+        return show.clean(f"{where}  ({self.media_type})" if self.media_type else where)
+
+    def __repr__(self) -> str:
+        return f"<File {show.clean(self.name)}: {self.in_words()}>"
 
 
 class Results(dict[str, Any]):
@@ -59,7 +62,10 @@ class Results(dict[str, Any]):
 
     def _rows(self) -> Iterator[tuple[str, str]]:
         for name, value in self.items():
-            yield name, show.short(value if isinstance(value, str) else repr(value), SHORT)
+            if isinstance(value, File):
+                yield name, value.in_words()
+            else:
+                yield name, show.short(value if isinstance(value, str) else repr(value), SHORT)
 
 
 def _opened(items: Items, fetch: Fetch) -> Any:

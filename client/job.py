@@ -77,7 +77,8 @@ class Job:
         if self._found is None:
             address = self._known()
             try:
-                self._status = follow(self._service, address, self._display(address), timeout)
+                if not self._is_over:
+                    self._status = follow(self._service, address, self._display(address), timeout)
             except KeyboardInterrupt:
                 print(f"\nThe job goes on. To get back to it: {self._way_back(address)}", file=sys.stderr)
                 raise

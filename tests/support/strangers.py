@@ -33,6 +33,7 @@ class Stranger(BaseHTTPRequestHandler):
     definition: dict = {}  # of the API
     rest: str | None = None  # for how long nobody is to look again
     name = "jobID"  # of the id of a job
+    told: dict = {}  # more that a status says
     deletes = 200
     forgets = False  # what was dismissed
     breaks = 0  # executions that get no answer
@@ -132,7 +133,7 @@ class Stranger(BaseHTTPRequestHandler):
     def status(self, job_id):
         status = self.server.ended.get(job_id) or self.ending[self.jobs[job_id]]
         told = {self.name: job_id, "status": status, "message": f"it is \x1b[31m{status}"}
-        return told | ({"links": self.server.status_links} if self.server.status_links else {})
+        return told | self.told | ({"links": self.server.status_links} if self.server.status_links else {})
 
     def answer(self, code, document, headers=None):
         self.send(code, json.dumps(document).encode(), {"Content-Type": "application/json", **(headers or {})})
