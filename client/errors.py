@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 PASSING = {429, 502, 503, 504}  # statuses of a server that may answer in a moment
@@ -53,8 +54,8 @@ class JobFailed(ServiceError):
     info: its status document; log: the last lines that it printed, as far as the service shows any.
     """
 
-    def __init__(self, message: str, info: dict[str, Any], log: list[str]) -> None:
+    def __init__(self, message: str, info: dict[str, Any] | None = None, log: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.info, self.log = info, log
+        self.info, self.log = info or {}, list(log)
         if log:  # which a traceback shows below the message
             self.add_note("\n".join(["The end of its log:", *(f"  {line}" for line in log)]))

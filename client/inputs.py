@@ -43,7 +43,8 @@ def of(name: str, known: Mapping[str, Any], send: Send) -> tuple[Schema, Send]:
     described = known.get(name)
     described = described if isinstance(described, dict) else {}
     schema = described.get("schema")
-    if "byReference" not in (described.get("valuePassing") or ["byReference"]):
+    passing = described.get("valuePassing")
+    if isinstance(passing, list) and passing and "byReference" not in passing:
         send = lambda *_: None  # noqa: E731
     return schema if isinstance(schema, dict) else {}, send
 
@@ -55,7 +56,7 @@ def file(label: str, path: Path, schema: Schema, send: Send) -> Any:
     """
     if is_binary(schema):
         guessed = mimetypes.guess_type(path)[0] or BYTES
-        declared = [kind for part in (schema, *parts(schema)) if (kind := part.get("contentMediaType"))]
+        declared = [kind for part in (schema, *parts(schema)) if isinstance(kind := part.get("contentMediaType"), str)]
         kind = guessed if guessed in declared else (declared or [guessed])[0]
         return _sent(path, kind, send) or binary(content(path), kind)
     types = set(types_of(schema))
@@ -118,7 +119,8 @@ def is_binary(schema: Schema) -> bool:
 def types_of(schema: Schema) -> Iterable[str]:
     """Every type that a value may have, through combinations of schemas; none when it may have any."""
     stated = schema.get("type")
-    yield from (kind for kind in (stated if isinstance(stated, list) else [stated]) if kind in TYPES)
+    named = stated if isinstance(stated, list) else [stated]
+    yield from (kind for kind in named if isinstance(kind, str) and kind in TYPES)
     if schema.get("nullable"):
         yield "null"
     for part in parts(schema):
@@ -127,7 +129,8 @@ def types_of(schema: Schema) -> Iterable[str]:
 
 def parts(schema: Schema) -> list[Schema]:
     """The schemas that it combines."""
-    return [part for name in ("allOf", "oneOf", "anyOf") for part in schema.get(name) or () if isinstance(part, dict)]
+    listed = [schema.get(name) for name in ("allOf", "oneOf", "anyOf")]
+    return [part for several in listed if isinstance(several, list) for part in several if isinstance(part, dict)]
 
 
 def _encoded(label: str, value: Any, schema: Schema, send: Send) -> Any:

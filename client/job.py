@@ -50,7 +50,12 @@ class Job:
     def info(self) -> Json:
         """Its status document, asked for anew until it has ended. Raises ServiceError."""
         if self._address is not None and not self._is_over:
-            self._status = self._service.look(self._address)[0]
+            try:
+                self._status = self._service.look(self._address)[0]
+            except ServiceError:
+                if self._found is None:
+                    raise
+                self._status["status"] = "successful"  # its results came, and it was not kept
         return dict(self._status)
 
     @property

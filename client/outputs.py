@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urljoin
 
-from geomill.client.reply import parsed
+from geomill.client.reply import joined, parsed
 
 SUFFIXES = {  # where the standard library has none, or another than people expect
     "application/json": ".json",
@@ -167,17 +166,10 @@ def _items(name: str, value: Any, url: str) -> Items:
     if isinstance(value, list) and value and all(isinstance(item, dict) and "href" in item for item in value):
         return [_items(f"{name}.{number}", item, url) for number, item in enumerate(value, 1)]
     if isinstance(value, dict) and isinstance(value.get("href"), str):
-        return Output(name, href=_joined(url, value["href"]), media_type=_text(value.get("type")))
+        return Output(name, href=joined(url, value["href"]), media_type=_text(value.get("type")))
     if isinstance(value, dict) and "value" in value:
         return _qualified(name, value)
     return Output(name, value=value)
-
-
-def _joined(url: str, href: str) -> str:
-    try:
-        return urljoin(url, href)
-    except ValueError:  # no address, as whoever follows it will be told
-        return href
 
 
 def _qualified(name: str, value: dict[str, Any]) -> Output:
@@ -205,7 +197,7 @@ def _parts(body: bytes, content_type: str, url: str) -> list[Output]:
         location, payload, kind = part.get("Content-Location"), part.get_payload(decode=True), part.get_content_type()
         content = payload if isinstance(payload, bytes) else b""
         if location:
-            found.append(Output(name, href=_joined(url, str(location)), media_type=kind))
+            found.append(Output(name, href=joined(url, str(location)), media_type=kind))
         elif "json" in kind and (parsed(content) is not None or content.strip() == b"null"):
             found.append(Output(name, value=parsed(content), media_type=kind))
         else:

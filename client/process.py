@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -54,6 +55,8 @@ class Process:
         **named: Any,
     ) -> Job:
         """Start a job of this process, as `Client.execute` does."""
+        if not isinstance(inputs, Mapping | None):
+            raise InputError(f"expected inputs by their names, in a mapping, found {type(inputs).__qualname__}")
         description = self.description()
         send = sender(self._service, shown=self._shown)
         body = _request({**(inputs or {}), **named}, description, outputs, request, send)
@@ -86,10 +89,14 @@ def _request(
     body = {"response": "document", **(request or {})}
     before = body.get("inputs", {})
     if not isinstance(before, Mapping):
-        raise InputError("request: its inputs are no mapping")
+        raise InputError("request: expected inputs by their names, in a mapping")
     body["inputs"] = {**before, **inputs.encode(given, description, send)}
     if outputs is not None:
         body["outputs"] = dict(outputs) if isinstance(outputs, Mapping) else _wanted(outputs, description)
+    try:
+        json.dumps(body, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:  # of what is sent as it stands
+        raise InputError(f"request: is no JSON: {error}") from error
     return body
 
 

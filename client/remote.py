@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
 from uuid import uuid4
@@ -17,6 +18,7 @@ from geomill.client.service import Body, Service
 CHUNK = 1 << 16  # bytes
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0  # a synchronous job may take this long to answer
+THREADS = 8  # that may use a service at once without a new connection for each request
 AGAIN = 2  # times that a request is sent again, where that is safe
 LONGEST_REST = 10.0  # seconds that a server may ask for before that
 KEY = "Idempotency-Key"
@@ -35,7 +37,7 @@ class Remote(Service):
         if scheme not in ("http", "https") or not host:
             raise ServiceError(f"{url}: expected an http or https address")
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-        self._pool = urllib3.PoolManager(timeout=timeout, retries=AGAIN_OR_NOT)
+        self._pool = urllib3.PoolManager(timeout=timeout, retries=AGAIN_OR_NOT, maxsize=THREADS)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Reply:
         """One request over the network, following redirects; what only reads is sent again when it got no answer."""
@@ -59,13 +61,14 @@ class Remote(Service):
         Such a server gives the key that a request has to its job, and answers with that job again.
         """
         headers = {**headers, KEY: str(uuid4())}
-        for _ in range(AGAIN):
+        for left in reversed(range(AGAIN + 1)):
             try:
-                return self.send("POST", url, headers, body)
+                reply = self.send("POST", url, headers, body)
+                return replace(reply, chunks=iter([reply.body()]))
             except Unreachable:
-                if not self._knows_keys():
+                if not left or not self._knows_keys():
                     raise
-        return self.send("POST", url, headers, body)
+        raise AssertionError("the last one is answered or raises")
 
     def _knows_keys(self) -> bool:
         """Whether the definition of the API lists the header among the parameters of an execution."""
@@ -93,7 +96,10 @@ class _Again(urllib3.Retry):
 
     def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
         """Seconds; called by urllib3, which would wait for as long as any server likes."""
-        seconds = super().get_retry_after(response)
+        try:
+            seconds = super().get_retry_after(response)
+        except urllib3.exceptions.InvalidHeader:
+            return None
         return seconds and min(seconds, LONGEST_REST)
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from geomill.client.errors import ServiceError
 
@@ -64,6 +64,14 @@ def parsed(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def joined(url: str, href: str) -> str:
+    """A link as it stands in what came from a URL; one that is no address stays so, as whoever follows it is told."""
+    try:
+        return urljoin(url, href)
+    except ValueError:
+        return href
 
 
 def origin(url: str) -> tuple[str, str, int | None]:

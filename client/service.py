@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from geomill.client import outputs
 from geomill.client.errors import ServiceError
 from geomill.client.outputs import Outputs
-from geomill.client.reply import Json, Reply, origin, parsed
+from geomill.client.reply import Json, Reply, joined, origin, parsed
 from geomill.client.states import is_over
 
 ACCEPT = "application/json, multipart/related;q=0.5, */*;q=0.1"
@@ -109,7 +110,7 @@ class Service(ABC):
         href = reply.object().get("href")
         if not isinstance(href, str):
             raise ServiceError(f"{url}: took the file {name}, but does not say where it is")
-        return urljoin(reply.url, href)
+        return joined(reply.url, href)
 
     def job(self, name: str) -> Address:
         """The job called so, by its id or its URL."""
@@ -177,7 +178,7 @@ class Service(ABC):
         if step not in logs:
             known = f"there are {', '.join(sorted(logs))}" if logs else "it has no steps"
             raise ServiceError(f"{job.job_id}: no step {step!r} has a log; {known}")
-        return self._asked("GET", urljoin(job.url, str(logs[step]["href"])), {"Accept": "text/plain"}).chunks
+        return self._asked("GET", joined(job.url, str(logs[step]["href"])), {"Accept": "text/plain"}).chunks
 
     def log(self, job: Address, start: int = 0) -> bytes:
         """What the job has printed, from byte `start` on."""
@@ -236,7 +237,7 @@ class Service(ABC):
     def _named(self, reply: Reply, status: Json) -> Address | None:
         """The job that an answer names: by Location, else by the id in its body."""
         location = reply.headers.get("location")
-        url = urljoin(reply.url, location) if location else None
+        url = joined(reply.url, location) if location else None
         job_id = status.get("jobID") or (status.get("id") if "status" in status else None)
         if url and self._is_ours(url):
             return Address(url, str(job_id or _last_segment(url)))
@@ -283,7 +284,7 @@ def link_to(document: Json, relation: str, base: str) -> str | None:
     for link in _links(document):
         if link.get("href") and "html" not in str(link.get("type")):
             if str(link.get("rel")).rsplit("/", 1)[-1] == relation:
-                return urljoin(base, str(link["href"]))
+                return joined(base, str(link["href"]))
     return None
 
 
@@ -304,4 +305,4 @@ def _below(url: str, name: str) -> str:
 
 
 def _last_segment(url: str) -> str:
-    return urlsplit(url).path.rstrip("/").rsplit("/", 1)[-1]
+    return re.split("[?#]", url, maxsplit=1)[0].rstrip("/").rpartition("/")[2]

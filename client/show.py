@@ -106,7 +106,8 @@ def _port_row(name: str, described: dict[str, Any], side: str) -> list[str]:
     schema = described.get("schema")
     schema = schema if isinstance(schema, dict) else {}
     facts = [_kind(schema)]
-    facts += [f"one of {', '.join(map(str, schema['enum']))}"] if schema.get("enum") else []
+    choices = schema.get("enum")
+    facts += [f"one of {', '.join(map(str, choices))}"] if isinstance(choices, list) and choices else []
     for key, exclusive, words in (
         ("minimum", "exclusiveMinimum", ("from", "above")),
         ("maximum", "exclusiveMaximum", ("to", "below")),
@@ -122,13 +123,18 @@ def _port_row(name: str, described: dict[str, Any], side: str) -> list[str]:
 
 def _kind(schema: dict[str, Any]) -> str:
     """What kind of values a schema takes, in a word or a few."""
-    for part in (schema, *(schema.get("allOf") or ())):
+    for part in (schema, *_parts(schema, "allOf")):
         if "ogc-bbox" in str(part.get("format")):
             return "bounding box"
-    branches = schema.get("oneOf") or schema.get("anyOf") or ()
-    if branches:
+    if branches := _parts(schema, "oneOf") or _parts(schema, "anyOf"):
         return " or ".join(dict.fromkeys(filter(None, (_kind(branch) for branch in branches))))
     items = schema.get("items")
     if schema.get("type") == "array" and isinstance(items, dict) and _kind(items):
         return f"array of {_kind(items)}"
     return ", ".join(str(schema[key]) for key in ("type", "format", "contentMediaType") if schema.get(key))
+
+
+def _parts(schema: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The schemas that one combines under this name."""
+    found = schema.get(name)
+    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []

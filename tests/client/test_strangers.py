@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.web import pages
 
-from geomill.client import Client, File, JobFailed, ServiceError, Unreachable
+from geomill.client import Client, File, InputError, JobFailed, ServiceError, Unreachable
 
 LINKS = [{"rel": "service-desc", "href": "/api"}]
 KEYS: dict[str, Any] = {
@@ -39,6 +40,9 @@ def posts(service: Any) -> list[Any]:
         {"rest": "0"},
         {"rest": "soon"},
         {"busy": 2},
+        {"silent": 4},
+        {"links": 5},
+        {"links": [{"rel": "uploads", "href": "http://["}]},
         {"results": {"outputs": [{"id": "twice", "value": 4}]}},
     ],
 )
@@ -201,3 +205,33 @@ def test_a_server_is_named_by_an_address_alone(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("GEOMILL_SERVER", "http://127.0.0.1:1")
     with pytest.raises(Unreachable, match="http://127.0.0.1:1/processes: cannot be reached: Connection refused"):
         Client().processes()
+
+
+WILD: list[Any] = [None, 5, "text", [], [5], {"a": 5}, {"schema": 5}, {"schema": {"enum": 5, "type": {}, "allOf": [5]}}]
+
+
+@pytest.mark.parametrize("inputs", [5, [], {"number": 5}, *({"number": each} for each in WILD)])
+def test_a_description_of_any_shape_is_shown_and_executed(stranger: Any, inputs: Any) -> None:
+    process = Client(stranger(description={"id": "double", "inputs": inputs, "outputs": 5, "links": {}}).url).process(
+        "double"
+    )
+    assert "double" in repr(process.description()) and "double" in process._repr_html_()
+    assert process.execute(number=2).results() == {"twice": 4}
+
+
+@pytest.mark.parametrize(
+    "request_", [{"inputs": [1]}, {"inputs": {"a": Path("a")}}, {"outputs": object()}, {"limits": float("nan")}]
+)
+def test_a_request_that_is_no_json_is_refused(stranger: Any, request_: dict[str, Any]) -> None:
+    service = stranger()
+    with pytest.raises(InputError, match="^request: "):
+        Client(service.url).execute("double", request=request_)
+    with pytest.raises(InputError, match="in a mapping"):
+        Client(service.url).execute("double", [1])  # type: ignore[arg-type]
+    assert not posts(service)
+
+
+def test_errors_can_be_sent_between_processes() -> None:
+    for error in (JobFailed("it failed", {"status": "failed"}, ["a line"]), ServiceError("no", 404, "t", "T", "d")):
+        again = pickle.loads(pickle.dumps(error))
+        assert (str(again), vars(again)) == (str(error), vars(error))

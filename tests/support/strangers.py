@@ -38,6 +38,7 @@ class Stranger(BaseHTTPRequestHandler):
     forgets = False  # what was dismissed
     breaks = 0  # executions that get no answer
     busy = 0  # looks at a job that are answered with 503
+    silent = 0  # looks at a job that get no answer
 
     def setup(self):
         super().setup()
@@ -127,6 +128,9 @@ class Stranger(BaseHTTPRequestHandler):
             self.server.busy -= 1
             self.answer(503, {"title": "busy"})
             return
+        if self.server.silent:
+            self.server.silent -= 1
+            return
         headers = {"ETag": f'"{tag}"'} if self.etags else {}
         self.answer(200, self.status(job_id), headers | ({"Retry-After": self.rest} if self.rest else {}))
 
@@ -155,6 +159,7 @@ def serving(**quirks: Any) -> Iterator[Any]:
         state.seen, state.jobs, state.ended, state.jump = [], {}, {}, 0
         state.executed, state.status_links = set(), []
         state.breaks, state.busy = quirks.get("breaks", 0), quirks.get("busy", 0)
+        state.silent = quirks.get("silent", 0)
         state.url = f"http://127.0.0.1:{server.server_port}{quirks.get('prefix', '')}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
