@@ -9,9 +9,10 @@ from typing import Any
 from geomill.client import inputs, notebook, show
 from geomill.client.errors import InputError
 from geomill.client.job import Job
+from geomill.client.links import link_to
 from geomill.client.reply import Json
 from geomill.client.sending import sender
-from geomill.client.service import Service, link_to
+from geomill.client.service import Service
 
 
 class Description(dict[str, Any]):

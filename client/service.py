@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from geomill.client import outputs
 from geomill.client.errors import ServiceError
+from geomill.client.links import below, is_log, last_segment, link_to, links_of
 from geomill.client.outputs import Outputs
 from geomill.client.reply import Json, Reply, joined, origin, parsed
 from geomill.client.states import is_over
@@ -115,7 +115,7 @@ class Service(ABC):
     def job(self, name: str) -> Address:
         """The job called so, by its id or its URL."""
         if "://" in name:
-            return Address(name, _last_segment(name))
+            return Address(name, last_segment(name))
         return Address(f"{self.url}/jobs/{quote(name, safe='')}", name)
 
     def jobs(self, limit: int, **wanted: str | None) -> Iterator[Json]:
@@ -144,7 +144,7 @@ class Service(ABC):
 
     def results(self, job: Address) -> Outputs:
         """The outputs of a successful job."""
-        reply = self._asked("GET", self._link(job, "results") or _below(job.url, "results"), {"Accept": ACCEPT})
+        reply = self._asked("GET", self._link(job, "results") or below(job.url, "results"), {"Accept": ACCEPT})
         return outputs.read(reply.body(), reply.media_type, reply.url)
 
     def deploy(self, package: bytes, media_type: str, w: str | None) -> str:
@@ -159,7 +159,7 @@ class Service(ABC):
 
     def retry(self, job: Address) -> Address:
         """Repeat a job that has ended, without the steps that it had finished: the new job."""
-        reply = self._asked("POST", _below(job.url, "retry"), {})
+        reply = self._asked("POST", below(job.url, "retry"), {})
         status = parsed(reply.body())
         new = self._named(reply, status if isinstance(status, dict) else {})
         if new is None:
@@ -168,13 +168,13 @@ class Service(ABC):
 
     def pin(self, job: Address, pinned: bool) -> Json:
         """Keep a job from expiring, or let it: its status."""
-        method, url = "PUT" if pinned else "DELETE", _below(job.url, "pin")
+        method, url = "PUT" if pinned else "DELETE", below(job.url, "pin")
         return self._asked(method, url, {"Accept": "application/json"}).object()
 
     def step_log(self, job: Address, step: str) -> Iterator[bytes]:
         """What one step of a job has printed."""
-        links = filter(_is_log, _links(self.status(job)))
-        logs = {_last_segment(str(link["href"])).removesuffix(".log"): link for link in links}
+        links = filter(is_log, links_of(self.status(job)))
+        logs = {last_segment(str(link["href"])).removesuffix(".log"): link for link in links}
         if step not in logs:
             known = f"there are {', '.join(sorted(logs))}" if logs else "it has no steps"
             raise ServiceError(f"{job.job_id}: no step {step!r} has a log; {known}")
@@ -182,7 +182,7 @@ class Service(ABC):
 
     def log(self, job: Address, start: int = 0) -> bytes:
         """What the job has printed, from byte `start` on."""
-        url = self._link(job, "log") or _below(job.url, "logs")
+        url = self._link(job, "log") or below(job.url, "logs")
         offset = f"{'&' if '?' in url else '?'}offset={start}" if start else ""
         reply = self.send("GET", url + offset, {"Accept": "text/plain"})
         content = reply.body()
@@ -240,9 +240,9 @@ class Service(ABC):
         url = joined(reply.url, location) if location else None
         job_id = status.get("jobID") or (status.get("id") if "status" in status else None)
         if url and self._is_ours(url):
-            return Address(url, str(job_id or _last_segment(url)))
+            return Address(url, str(job_id or last_segment(url)))
         if url or (job_id and reply.status in (201, 202)):
-            return self.job(str(job_id or _last_segment(url or "")))
+            return self.job(str(job_id or last_segment(url or "")))
         return None
 
     def _path(self, path: str, link: str | None) -> str:
@@ -274,35 +274,3 @@ class Service(ABC):
 
     def _asked(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Reply:
         return self.send(method, url, {"Accept": ACCEPT, **headers}, body).checked()
-
-
-def link_to(document: Json, relation: str, base: str) -> str | None:
-    """Where the first link of a document leads that has this relation and is for programs. base: of relative links.
-
-    A relation is known by its last part, which is all that versions of the standard agree on.
-    """
-    for link in _links(document):
-        if link.get("href") and "html" not in str(link.get("type")):
-            if str(link.get("rel")).rsplit("/", 1)[-1] == relation:
-                return joined(base, str(link["href"]))
-    return None
-
-
-def _links(document: Json) -> list[Json]:
-    found = document.get("links")
-    return [link for link in found if isinstance(link, dict)] if isinstance(found, list) else []
-
-
-def _is_log(link: Json) -> bool:
-    """Whether a link leads to the log of a step."""
-    return link.get("rel") == "related" and str(link.get("href")).endswith(".log")
-
-
-def _below(url: str, name: str) -> str:
-    """The address of a part of what is at a URL."""
-    parts = urlsplit(url)
-    return parts._replace(path=f"{parts.path.rstrip('/')}/{name}").geturl()
-
-
-def _last_segment(url: str) -> str:
-    return re.split("[?#]", url, maxsplit=1)[0].rstrip("/").rpartition("/")[2]

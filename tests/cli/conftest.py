@@ -15,6 +15,7 @@ from geomill.app.config import Settings
 
 GEOMILL = commands.Command("geomill.app.cli:main", "geomill.app.cli.local", "geomill.app.server")
 
+
 @pytest.fixture
 def stranger():
     """Starts such a service: stranger(location="none") gives the server, with url, seen (requests) and jobs."""
