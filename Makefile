@@ -57,8 +57,8 @@ lint: .venv/tools
 # mypy does not see what an editable install maps, so it gets the import names as links
 types: .venv/tools
 	@mkdir -p .venv/types/geomill
-	@ln -sfn ../../../app ../../../jobstore ../../../processes .venv/types/geomill/
-	@MYPYPATH=.venv/types $(BIN)/mypy -p geomill.app -p geomill.jobstore -p geomill.processes
+	@ln -sfn ../../../app ../../../client ../../../jobstore ../../../processes .venv/types/geomill/
+	@MYPYPATH=.venv/types $(BIN)/mypy -p geomill.app -p geomill.client -p geomill.jobstore -p geomill.processes
 
 bench: .venv/tools
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -71,7 +71,7 @@ soak: .venv/tools
 
 clean:
 	@rm -rf .venv build dist geomill.egg-info demo-output screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	@find app jobstore processes tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@find app client jobstore processes tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 .venv/pyvenv.cfg:
 	$(if $(python),,$(error Geomill needs Python 3.11 or newer: install the package python3, or say make PYTHON=/path/to/python))

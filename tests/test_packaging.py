@@ -24,7 +24,7 @@ from geomill.app.engine.client import Engine, open_store
 from geomill.app.engine.runtime import ELECTION
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("app", "jobstore", "processes")
+PACKAGES = ("app", "client", "jobstore", "processes")
 
 WHERE = '''
 import geomill.app.engine.child
@@ -97,7 +97,7 @@ def test_the_wheel_has_every_file_of_the_packages_and_no_others(names: set[str],
 
 
 def test_the_wheel_has_templates_and_types(names: set[str]) -> None:
-    known = {"app/templates/problem.html", "app/py.typed", "jobstore/py.typed", "processes/py.typed"}
+    known = {"app/templates/problem.html", "app/py.typed", "jobstore/py.typed", "processes/py.typed", "client/py.typed"}
     assert {f"geomill/{name}" for name in known} <= names
 
 
@@ -149,7 +149,7 @@ def test_an_installed_server_serves(python: Path, settings: Settings, monkeypatc
             assert "<html" in reply.read().decode()
 
 
-@pytest.mark.parametrize("name", ["app", "jobstore", "processes"])
+@pytest.mark.parametrize("name", PACKAGES)
 @pytest.mark.parametrize("install", ["editable", "wheel"])
 def test_a_users_own_package_runs_by_its_name(
     install: str, name: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -160,7 +160,7 @@ def test_a_users_own_package_runs_by_its_name(
     assert run(interpreter, "-m", name, cwd=tmp_path) == "mine\n"
 
 
-@pytest.mark.parametrize("name", ["app", "jobstore", "processes"])
+@pytest.mark.parametrize("name", PACKAGES)
 @pytest.mark.parametrize("install", ["editable", "wheel"])
 def test_no_package_of_ours_has_a_plain_name(
     install: str, name: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -198,7 +198,7 @@ def test_process_files_may_have_packages_called_like_ours_beside_them(tmp_path: 
         f'@process\ndef mine() -> list[str]:\n    """Name what was imported."""\n    return [{mine}]\n'
     )
     with mills.serving(settings, "--workers", "1") as mill:
-        assert post(f"{mill.url}/processes/mine/execution", {}) == ["my app", "my jobstore", "my processes"]
+        assert post(f"{mill.url}/processes/mine/execution", {}) == [f"my {name}" for name in PACKAGES]
 
 
 def execute(command: Sequence[str | Path], settings: Settings, *words: str) -> dict[str, str]:

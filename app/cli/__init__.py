@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from geomill.app.cli import show
 from geomill.app.cli.backup import backup
 from geomill.app.cli.credentials import credential
 from geomill.app.cli.doctor import doctor, fsck
@@ -15,10 +14,10 @@ from geomill.app.cli.drain import drain
 from geomill.app.cli.jobs import jobs
 from geomill.app.cli.processes import processes
 from geomill.app.cli.serve import serve
-from geomill.app.cli.service import ServiceError
 from geomill.app.cli.tokens import token
 from geomill.app.config import SettingsError
 from geomill.app.identity.tokens import TokenError
+from geomill.client import ServiceError, show
 
 ADVICE = {  # by errno
     errno.EROFS: "; find out why its disk cannot be written (dmesg), and mount it anew",

@@ -10,9 +10,10 @@ from typing import Any, BinaryIO
 
 import click
 
-from geomill.app.cli import options, show
+from geomill.app.cli import options
 from geomill.app.config import Settings
 from geomill.app.identity.audit import note
+from geomill.client import show
 
 
 @click.command()

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from geomill.app import tenant_names
-from geomill.app.cli import options, show
+from geomill.app.cli import options
 from geomill.app.config import Settings
 from geomill.app.credentials import FILE, STYLES, Credential, CredentialError, Credentials, Pattern
 from geomill.app.identity.audit import note
+from geomill.client import show
 
 tenant = click.option("--tenant", default="default", show_default=True, metavar="NAME", help="Whose it is.")
 name_argument = click.argument("name", metavar="NAME")

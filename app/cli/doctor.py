@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from geomill.app import host
-from geomill.app.cli import options, show
+from geomill.app.cli import options
 from geomill.app.config import Settings, known
 from geomill.app.host import Rows
 from geomill.app.identity.audit import note
+from geomill.client import show
 
 if TYPE_CHECKING:
     from geomill.jobstore.fsck import Finding

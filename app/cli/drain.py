@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from geomill.app.cli import options, show
+from geomill.app.cli import options
 from geomill.app.config import Settings
 from geomill.app.identity.audit import note
 from geomill.app.setting_kinds import SECONDS
+from geomill.client import show
 
 LOOK_EVERY = 0.2  # seconds
 

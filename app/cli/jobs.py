@@ -11,12 +11,15 @@ from typing import Any
 
 import click
 
-from geomill.app.cli import options, show
+from geomill.app.cli import options
 from geomill.app.cli.processes import deliver
-from geomill.app.cli.progress import follow
-from geomill.app.cli.service import Job, Json, Service, ServiceError, is_over
 from geomill.app.config import Settings
 from geomill.app.identity.audit import local
+from geomill.client import ServiceError, show
+from geomill.client.progress import follow
+from geomill.client.reply import Json
+from geomill.client.service import Address, Service
+from geomill.client.states import is_over
 
 STATES = ("accepted", "running", "successful", "failed", "dismissed")
 TIMES = ("created", "started", "finished", "updated", "expires", "expired")
@@ -110,7 +113,7 @@ def retry(service: Service, job_name: str) -> None:
 def dismiss(service: Service, job_names: tuple[str, ...]) -> None:
     """Stop jobs that have not ended; they stay in the list."""
 
-    def stop(job: Job) -> str:
+    def stop(job: Address) -> str:
         ended = service.dismiss(job)
         return str(ended.get("status") if is_over(ended) else follow(service, job).get("status"))
 
@@ -123,7 +126,7 @@ def dismiss(service: Service, job_names: tuple[str, ...]) -> None:
 def remove(service: Service, job_names: tuple[str, ...]) -> None:
     """Delete jobs that have ended, with their results."""
 
-    def delete(job: Job) -> str:
+    def delete(job: Address) -> str:
         service.remove(job)
         return "removed"
 
@@ -201,7 +204,7 @@ def _to_output() -> Callable[[bytes], None]:
     return write
 
 
-def _each(service: Service, job_names: tuple[str, ...], act: Callable[[Job], str]) -> None:
+def _each(service: Service, job_names: tuple[str, ...], act: Callable[[Address], str]) -> None:
     """Do it for each job and say what came of it; one that fails is no reason to leave the others."""
     failed = False
     for job in map(service.job, job_names):

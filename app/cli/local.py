@@ -6,17 +6,19 @@ So a job that a command makes is the job that a request would have made. Results
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from werkzeug.test import Client
 
 from geomill.app import create_app
 from geomill.app.addresses import of_tenant
-from geomill.app.cli.outputs import Output
-from geomill.app.cli.service import Body, Job, Json, Reply, Service, ServiceError
 from geomill.app.config import Settings
 from geomill.app.identity.access import LOCAL
 from geomill.app.tenant_names import DEFAULT
+from geomill.client import ServiceError
+from geomill.client.outputs import Items, Output, Outputs
+from geomill.client.reply import Reply
+from geomill.client.service import Address, Body, Service
 from geomill.jobstore import (
     JobCorrupt,
     JobExpired,
@@ -63,25 +65,25 @@ class Local(Service):
         """Files that should be processes and are not, and why."""
         return [str(each) for each in self._tenant.processes.broken()]
 
-    def execute(self, process_id: str, request: Json, *, wait: bool) -> Job | list[Output]:
+    def submit(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Submit a job, and see that somebody starts it."""
         self._tenant.engine.serve(insist=False)
-        return super().execute(process_id, request, wait=wait)
+        return super().submit(url, headers, body)
 
-    def retry(self, job: Job) -> Job:
+    def retry(self, job: Address) -> Address:
         """Repeat a job, and see that somebody starts it."""
         self._tenant.engine.serve(insist=False)
         return super().retry(job)
 
-    def results(self, job: Job) -> list[Output]:
+    def results(self, job: Address) -> Outputs:
         """The outputs of a successful job; files by where they lie."""
         try:
             found = self._store.results(job.job_id)
-            return [output for name, result in found.items() for output in self._outputs(job, name, result)]
+            return {name: self._items(job, name, result) for name, result in found.items()}
         except (JobCorrupt, JobExpired, JobFailed, NoSuchJob, ResultNotAvailable, ResultNotReady) as error:
             raise ServiceError(str(error)) from error
 
-    def log(self, job: Job, start: int = 0) -> bytes:
+    def log(self, job: Address, start: int = 0) -> bytes:
         """What the job has printed, from byte `start` on."""
         try:
             with open(self._store.log(job.job_id), "rb") as file:
@@ -94,11 +96,10 @@ class Local(Service):
         except JobExpired as error:
             raise ServiceError(str(error)) from error
 
-    def _outputs(self, job: Job, name: str, result: Result) -> Iterator[Output]:
-        for number, item in enumerate(result.items or ()):
-            yield from self._outputs(job, f"{name}.{number + 1}", item)
+    def _items(self, job: Address, name: str, result: Result) -> Items:
+        if result.items is not None and result.file is None:
+            return [self._items(job, f"{name}.{number}", item) for number, item in enumerate(result.items, 1)]
         if result.file is not None:
             path = self._store.output(job.job_id, result.file)
-            yield Output(name, path=path, media_type=result.media_type)
-        elif result.items is None:
-            yield Output(name, value=result.value, media_type=result.media_type)
+            return Output(name, path=path, media_type=result.media_type)
+        return Output(name, value=result.value, media_type=result.media_type)

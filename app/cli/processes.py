@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import cache
 from pathlib import Path
 
 import click
 
-from geomill.app.cli import inputs, options, outputs, show
-from geomill.app.cli.outputs import Output
-from geomill.app.cli.progress import Sending, follow
-from geomill.app.cli.service import Job, Json, Service, ServiceError
+from geomill.app.cli import inputs, lines, options
+from geomill.client import InputError, JobFailed, show
+from geomill.client.ending import successful
+from geomill.client.outputs import Output, Outputs, document, flat, save_all
+from geomill.client.progress import follow
+from geomill.client.sending import sender
+from geomill.client.service import Address, Service
 
 INPUT_HELP = 'An input; NAME=@PATH sends a file, NAME=\'{"href": "URL"}\' lets the server fetch it.'
-LAST_LINES = 20  # of the log of a failed job
 
 
 @click.group()
@@ -90,31 +91,15 @@ def execute(
     """Run a process as a job, follow it and print its results."""
     try:
         request = inputs.request(path) if path else {}
-        values = {**request.get("inputs", {}), **inputs.parse(given, service.describe(process_id), _sender(service))}
-    except inputs.InputError as error:
+        values = {**request.get("inputs", {}), **inputs.parse(given, service.describe(process_id), sender(service))}
+    except InputError as error:
         raise click.UsageError(str(error)) from error
-    found = service.execute(process_id, {**request, "inputs": values, "response": "document"}, wait=sync)
-    if isinstance(found, Job):
-        click.echo(show.clean(f"Job {found.job_id}"), err=True)
-        found = _wait(service, found)
+    job, found = service.execute(process_id, {**request, "inputs": values, "response": "document"}, wait=sync)
+    if found is None:
+        assert job
+        click.echo(show.clean(f"Job {job.job_id}"), err=True)
+        found = _wait(service, job)
     deliver(service, found, output, as_json)
-
-
-def _sender(service: Service) -> inputs.Send:
-    """Sends files to the service, if it takes any; that is asked once, when there is one to send."""
-
-    @cache
-    def uploads() -> str | None:
-        return service.uploads()
-
-    def send(path: Path, media_type: str) -> str | None:
-        if (url := uploads()) is None:
-            return None
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            return service.upload(url, Sending(file, path.name, size), size, path.name, media_type)
-
-    return send
 
 
 def package_type(file: Path) -> str:
@@ -127,41 +112,31 @@ def package_type(file: Path) -> str:
     return "application/ogcapppkg+json" if packed else "application/cwl+json"
 
 
-def deliver(service: Service, found: list[Output], folder: Path | None, as_json: bool) -> None:
+def deliver(service: Service, given: Outputs, folder: Path | None, as_json: bool) -> None:
     """Save results to a folder if one is given, and print them."""
+    found = flat(given)
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        saved = [outputs.save(each, folder, lambda url: service.fetch(url).chunks) for each in found]
+        saved = save_all(found, folder, lambda url: service.fetch(url).chunks)
         found = [
             Output(each.name, path=path.absolute(), media_type=each.media_type)
             for each, path in zip(found, saved, strict=True)
         ]
     if as_json:
-        click.echo(show.pretty(outputs.document(found)))
+        click.echo(show.pretty(document(found)))
     elif found:
-        longest = outputs.SHORT if sys.stdout.isatty() else None
-        click.echo(show.table([each.name, outputs.line(each, longest)] for each in found))
+        longest = lines.SHORT if sys.stdout.isatty() else None
+        click.echo(show.table([each.name, lines.line(each, longest)] for each in found))
 
 
-def _wait(service: Service, job: Job) -> list[Output]:
+def _wait(service: Service, job: Address) -> Outputs:
     try:
-        status = follow(service, job)
+        successful(service, job, follow(service, job))
     except KeyboardInterrupt:
         name = job.job_id if service.job(job.job_id) == job else job.url
         click.echo(f"\nThe job goes on. To stop it: geomill jobs dismiss {show.clean(name)}", err=True)
         raise click.exceptions.Exit(130) from None
-    if status.get("status") != "successful":
-        _explain(service, job, status)
+    except JobFailed as error:
+        for text in error.log:
+            click.echo(f"  {text}", err=True)
+        raise
     return service.results(job)
-
-
-def _explain(service: Service, job: Job, status: Json) -> None:
-    """Show the last lines of the log of a job that did not succeed. Raises ServiceError with its message."""
-    try:
-        lines = show.printed(service.log(job).decode(errors="replace")).splitlines()
-    except ServiceError:
-        lines = []
-    for text in lines[-LAST_LINES:]:
-        click.echo(f"  {text}", err=True)
-    message = show.clean(status.get("message"))
-    raise ServiceError(f"the job {status.get('status')}: {message}" if message else f"the job {status.get('status')}")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from geomill.app.cli import options, show
+from geomill.app.cli import options
 from geomill.app.config import Settings, SettingsError, settings_file
+from geomill.client import show
 
 if TYPE_CHECKING:
     from geomill.app.cli.master import Handed

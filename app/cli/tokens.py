@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from geomill.app import tenant_names
-from geomill.app.cli import options, show
+from geomill.app.cli import options
 from geomill.app.config import Settings, SettingsError
 from geomill.app.identity.audit import note
 from geomill.app.identity.roles import GRANTED, Role
 from geomill.app.identity.tokens import Token, TokenError, Tokens
 from geomill.app.setting_kinds import SOME_SECONDS
+from geomill.client import show
 
 
 @click.group()

@@ -1,142 +1,26 @@
-"""Somebody else's service, as little of OGC API - Processes 1.0 as a server can get away with; and a home of ours."""
+"""Somebody else's service, and a home of ours."""
 
-import json
 import os
 import shutil
 import tempfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 
 import click.testing
 import pytest
-from support import commands, mills
+from support import commands, mills, strangers
 from support.variants import thorough
 
 from geomill.app.cli import main
 from geomill.app.config import Settings
 
 GEOMILL = commands.Command("geomill.app.cli:main", "geomill.app.cli.local", "geomill.app.server")
-DESCRIPTION = {
-    "id": "double",
-    "version": "1",
-    "inputs": {"number": {"schema": {"type": "number"}}, "name": {"schema": {"type": "string"}, "minOccurs": 0}},
-    "outputs": {"twice": {"schema": {"type": "number"}}},
-}
-
-
-class Stranger(BaseHTTPRequestHandler):
-    """Jobs end after a few looks at them. Class attributes are what differs between servers."""
-
-    prefix = ""
-    location = "absolute"  # relative, none
-    body = True  # of the 201
-    asynchronous = True
-    etags = False
-    ending = ("accepted", "running", "successful")  # one for each look
-    description = DESCRIPTION
-    results: object = {"twice": 4}
-    results_type = "application/json"
-
-    def setup(self):
-        super().setup()
-        self.seen = self.server.seen
-        self.jobs = self.server.jobs
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        self.seen.append((self.command, self.path, dict(self.headers)))
-        path = self.path.removeprefix(self.prefix)
-        if path == "/processes":
-            summaries = [{"id": "double", "version": "1"}]
-            self.answer(200, {"processes": summaries, "links": [{"rel": "next", "href": "processes?page=2"}]})
-        elif path == "/processes?page=2":  # and the last page names itself as the next
-            self.answer(200, {"processes": [{"id": "other"}], "links": [{"rel": "next", "href": "?page=2"}]})
-        elif path == "/processes/double":
-            self.answer(200, self.description)
-        elif path.startswith("/jobs?"):
-            self.answer(200, {"jobs": [self.status(job_id) for job_id in self.jobs]})
-        elif path.startswith("/jobs/") and path.endswith("/results"):
-            content = self.results if isinstance(self.results, bytes) else json.dumps(self.results).encode()
-            self.send(200, content, {"Content-Type": self.results_type})
-        elif path == "/file.tif":
-            self.send(200, b"II*\0", {"Content-Type": "image/tiff"})
-        elif path.removeprefix("/jobs/") in self.jobs:
-            self.look(path.removeprefix("/jobs/"))
-        else:
-            self.answer(
-                404, {"type": "http://www.opengis.net/def/x/1.0/no-such-thing", "detail": f"there is no {path}"}
-            )
-
-    def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.seen.append((self.command, self.path, dict(self.headers), request))
-        if not self.asynchronous:
-            self.send(200, json.dumps(self.results).encode(), {"Content-Type": "application/json"})
-            return
-        self.jobs["j1"] = 0
-        where = {
-            "absolute": f"http://{self.headers['Host']}{self.prefix}/jobs/j1",
-            "relative": f"{self.prefix}/jobs/j1",
-        }.get(self.location)
-        content = json.dumps(self.status("j1")).encode() if self.body else b""
-        self.send(201, content, {"Location": where} if where else {})
-
-    def do_DELETE(self):
-        self.seen.append((self.command, self.path, dict(self.headers)))
-        job_id = self.path.rsplit("/", 1)[1]
-        expected = self.headers.get("If-Match")
-        if self.etags and expected != f'"{self.jobs[job_id]}"':
-            self.answer(412, {"title": "changed"})
-        elif self.jobs[job_id] < len(self.ending) - 1:
-            self.server.ended[job_id] = "dismissed"
-            self.answer(200, self.status(job_id))
-        else:
-            del self.jobs[job_id]
-            self.answer(200, {})
-
-    def look(self, job_id):
-        self.jobs[job_id] = min(self.jobs[job_id] + 1, len(self.ending) - 1)
-        tag = self.jobs[job_id]
-        if self.etags and self.server.jump:
-            self.server.jump -= 1
-            tag -= 1
-        self.answer(200, self.status(job_id), {"ETag": f'"{tag}"'} if self.etags else {})
-
-    def status(self, job_id):
-        status = self.server.ended.get(job_id) or self.ending[self.jobs[job_id]]
-        return {"jobID": job_id, "status": status, "message": f"it is \x1b[31m{status}"}
-
-    def answer(self, code, document, headers=None):
-        self.send(code, json.dumps(document).encode(), {"Content-Type": "application/json", **(headers or {})})
-
-    def send(self, code, content, headers):
-        self.send_response(code)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
 
 
 @pytest.fixture
 def stranger():
     """Starts such a service: stranger(location="none") gives the server, with url, seen (requests) and jobs."""
-    servers = []
-
-    def start(**quirks):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Quirky", (Stranger,), quirks))
-        server.seen, server.jobs, server.ended, server.jump = [], {}, {}, 0
-        server.url = f"http://127.0.0.1:{server.server_port}{quirks.get('prefix', '')}"
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as servers:
+        yield lambda **quirks: servers.enter_context(strangers.serving(**quirks))
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from geomill.app.cli.inputs import InputError, parse
+from geomill.app.cli.inputs import parse
+from geomill.client import InputError
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "number"}

@@ -121,7 +121,7 @@ def test_a_job_of_a_command_is_as_one_of_a_request(shell, serving, place):
     folders = [jobs / job["jobID"][:7] / job["jobID"] for job in (first, second)]
     assert len({(folder / "request.json").read_bytes() for folder in folders}) == 1
     records = [json.loads((folder / "job.json").read_bytes()) for folder in folders]
-    varying = {"job_id", "created", "updated", "started", "finished", "pid", "start_time"}
+    varying = {"job_id", "key", "created", "updated", "started", "finished", "pid", "start_time"}
     assert len({json.dumps({name: record[name] for name in record if name not in varying}) for record in records}) == 1
 
 

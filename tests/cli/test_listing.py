@@ -7,9 +7,9 @@ import pytest
 from support.stores import bring_to, create, succeed
 
 from geomill.app.addresses import of_tenant
-from geomill.app.cli import show
 from geomill.app.config import Settings
 from geomill.app.engine.client import open_store
+from geomill.client import show
 from geomill.jobstore import Status
 from geomill.jobstore.retention import AGE
 

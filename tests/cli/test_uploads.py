@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from geomill.app.cli.inputs import SMALL, InputError, parse
-from geomill.app.cli.progress import Sending
+from geomill.app.cli.inputs import parse
+from geomill.client import InputError
+from geomill.client.inputs import SMALL
+from geomill.client.sending import Sending
 
 BYTES = {"type": "string", "contentEncoding": "binary", "contentMediaType": "application/octet-stream"}
 SENT = "http://example.org/uploads/1"

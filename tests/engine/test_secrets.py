@@ -19,11 +19,11 @@ from support.buckets import Store
 from support.mills import Mill
 from support.waiting import until
 
-from geomill.app.cli import show
 from geomill.app.cli.doctor import credentials
 from geomill.app.config import Settings
 from geomill.app.credentials import FILE
 from geomill.app.identity.audit import path_of
+from geomill.client import show
 
 SECRET = f"s3cr3t-{os.urandom(9).hex()}"
 PROCESSES = '''

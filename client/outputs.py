@@ -1,4 +1,4 @@
-"""What a job gave: read from an answer of any service, shown in a line, saved to a folder."""
+"""What a job gave: read from an answer of any service, saved to a folder."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import email.policy
 import json
 import mimetypes
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
-from geomill.app.cli import show
+from geomill.client.reply import joined, parsed
 
-SHORT = 100  # characters of a value shown on one line
 SUFFIXES = {  # where the standard library has none, or another than people expect
     "application/json": ".json",
     "application/geo+json": ".geojson",
@@ -26,6 +24,7 @@ SUFFIXES = {  # where the standard library has none, or another than people expe
     "image/tiff": ".tif",
     "text/plain": ".txt",
 }
+LONGEST_NAME = 200  # bytes of one, which leaves room for what is added
 
 
 @dataclass(frozen=True)
@@ -43,21 +42,25 @@ class Output:
     media_type: str | None = None
 
 
-def read(body: bytes, content_type: str, url: str) -> list[Output]:
+# an output has several items where a service gives several links
+Items = Output | list["Items"]
+Outputs = dict[str, Items]
+
+
+def read(body: bytes, content_type: str, url: str) -> Outputs:
     """The outputs in an answer: a results document, one raw value, or a multipart of them. url: for relative links."""
     if not body:
-        return []
+        return {}
     kind = content_type.partition(";")[0].strip().lower()
     if kind.startswith("multipart/"):
-        return _parts(body, content_type, url)
+        return {part.name: part for part in _parts(body, content_type, url)}
     if kind and "json" not in kind:
-        return [Output("result", content=body, media_type=kind)]
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return [Output("result", content=body, media_type=kind or None)]
+        return {"result": Output("result", content=body, media_type=kind)}
+    document = parsed(body)
+    if document is None and body.strip() != b"null":
+        return {"result": Output("result", content=body, media_type=kind or None)}
     if not isinstance(document, dict):
-        return list(_outputs("result", document, url))
+        return {"result": _items("result", document, url)}
     listed = document.get("outputs")  # how pygeoapi writes a document
     if (
         set(document) == {"outputs"}
@@ -65,7 +68,20 @@ def read(body: bytes, content_type: str, url: str) -> list[Output]:
         and all(isinstance(item, dict) and "id" in item for item in listed)
     ):
         document = {str(item["id"]): {name: item[name] for name in item if name != "id"} for item in listed}
-    return [output for name, value in document.items() for output in _outputs(name, value, url)]
+    return {name: _items(name, value, url) for name, value in document.items()}
+
+
+def flat(found: Outputs) -> list[Output]:
+    """All of them one after the other; the items of an output are called by its name and their number."""
+    return [output for items in found.values() for output in _flattened(items)]
+
+
+def _flattened(items: Items) -> Iterator[Output]:
+    if isinstance(items, Output):
+        yield items
+    else:
+        for each in items:
+            yield from _flattened(each)
 
 
 def document(outputs: list[Output]) -> dict[str, Any]:
@@ -84,30 +100,27 @@ def document(outputs: list[Output]) -> dict[str, Any]:
     return members
 
 
-def line(output: Output, longest: int | None = SHORT) -> str:
-    """An output in a line: its value, cut after so many characters, or where it is."""
-    kind = f"  ({output.media_type})" if output.media_type else ""
-    if output.path is not None:
-        return f"{output.path}{kind}"
-    if output.href is not None:
-        return f"{output.href}{kind}"
-    if output.content is not None:
-        return f"{len(output.content)} bytes{kind}"
-    text = output.value if isinstance(output.value, str) else json.dumps(output.value, ensure_ascii=False)
-    whole = show.clean(text)
-    if longest is None or len(whole) <= longest:
-        return whole
-    return f"{whole[:longest]} ...  (--output DIR saves it all)"
+Fetch = Callable[[str], Iterable[bytes]]  # the content behind a link
 
 
-def save(output: Output, folder: Path, fetch: Callable[[str], Iterator[bytes]]) -> Path:
-    """Write an output to a file of its name in folder. fetch: the content behind a link."""
-    name = re.sub(r"[^\w.-]", "_", output.name).lstrip(".") or "output"
-    path = folder / f"{name}{_suffix(output)}"
+def save_all(found: Iterable[Output], folder: Path, fetch: Fetch) -> list[Path]:
+    """Write each output to a file of its name in folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    saved: list[Path] = []
+    for output in found:
+        path = folder / file_name(output)
+        if path in saved:  # another name that has the same letters left
+            path = path.with_name(f"{len(saved) + 1}-{path.name}")
+        saved.append(save(output, path, fetch))
+    return saved
+
+
+def save(output: Output, path: Path, fetch: Fetch) -> Path:
+    """Write an output to a file, which is there when it is whole: its path."""
     unfinished = path.with_name(f".{path.name}.part")
     try:
         with open(unfinished, "wb") as file:
-            for chunk in _content(output, fetch):
+            for chunk in content(output, fetch):
                 file.write(chunk)
         unfinished.replace(path)
     finally:
@@ -115,7 +128,14 @@ def save(output: Output, folder: Path, fetch: Callable[[str], Iterator[bytes]]) 
     return path
 
 
-def _content(output: Output, fetch: Callable[[str], Iterator[bytes]]) -> Iterator[bytes]:
+def file_name(output: Output) -> str:
+    """What the file of an output is called: the name of the output, as far as any system takes it."""
+    name = re.sub(r"[^\w.-]", "_", output.name).lstrip(".").encode()[:LONGEST_NAME].decode(errors="ignore")
+    return f"{name or 'output'}{_suffix(output)}"
+
+
+def content(output: Output, fetch: Fetch) -> Iterator[bytes]:
+    """What an output is as a file, in pieces."""
     if output.path is not None:
         with open(output.path, "rb") as file:
             while chunk := file.read(1 << 20):
@@ -125,16 +145,16 @@ def _content(output: Output, fetch: Callable[[str], Iterator[bytes]]) -> Iterato
     elif output.content is not None:
         yield output.content
     elif isinstance(output.value, str):
-        yield output.value.encode()
+        yield output.value.encode(errors="replace")
     else:
-        yield json.dumps(output.value, ensure_ascii=False).encode()
+        yield json.dumps(output.value, ensure_ascii=False).encode(errors="replace")
 
 
 def _suffix(output: Output) -> str:
     kind = (output.media_type or "").partition(";")[0].strip().lower()
     if isinstance(output.value, str) and kind in ("", "application/json"):
         return ".txt"
-    named = PurePosixPath(output.path or urlsplit(output.href or "").path).suffix
+    named = PurePosixPath(output.path or re.sub("[?#].*", "", output.href or "", flags=re.DOTALL)).suffix
     if named and re.fullmatch(r"\.[A-Za-z0-9]{1,10}", named):
         return named
     if not kind:
@@ -142,20 +162,19 @@ def _suffix(output: Output) -> str:
     return SUFFIXES.get(kind) or mimetypes.guess_extension(kind) or ""
 
 
-def _outputs(name: str, value: Any, url: str) -> Iterator[Output]:
+def _items(name: str, value: Any, url: str) -> Items:
     if isinstance(value, list) and value and all(isinstance(item, dict) and "href" in item for item in value):
-        for number, item in enumerate(value, 1):
-            yield from _outputs(f"{name}.{number}", item, url)
-    elif isinstance(value, dict) and isinstance(value.get("href"), str):
-        yield Output(name, href=urljoin(url, value["href"]), media_type=value.get("type"))
-    elif isinstance(value, dict) and "value" in value:
-        yield _qualified(name, value)
-    else:
-        yield Output(name, value=value)
+        return [_items(f"{name}.{number}", item, url) for number, item in enumerate(value, 1)]
+    if isinstance(value, dict) and isinstance(value.get("href"), str):
+        return Output(name, href=joined(url, value["href"]), media_type=_text(value.get("type")))
+    if isinstance(value, dict) and "value" in value:
+        return _qualified(name, value)
+    return Output(name, value=value)
 
 
 def _qualified(name: str, value: dict[str, Any]) -> Output:
-    media_type = value.get("mediaType") or (value.get("format") or {}).get("mediaType")
+    form = value.get("format")
+    media_type = _text(value.get("mediaType") or (form.get("mediaType") if isinstance(form, dict) else None))
     if value.get("encoding") == "base64" and isinstance(value["value"], str):
         try:
             return Output(name, content=base64.b64decode(value["value"], validate=True), media_type=media_type)
@@ -164,19 +183,23 @@ def _qualified(name: str, value: dict[str, Any]) -> Output:
     return Output(name, value=value["value"], media_type=media_type)
 
 
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
 def _parts(body: bytes, content_type: str, url: str) -> list[Output]:
     """The parts of a multipart/related answer, named by their Content-ID. Source: 18-062r2, 7.11.4."""
     whole = b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body
-    found = []
+    found: list[Output] = []
     for number, part in enumerate(email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(whole).iter_parts(), 1):
         name = str(part.get("Content-ID", f"part{number}")).strip("<>")
-        location = part.get("Content-Location")
-        content = part.get_payload(decode=True)
-        kind = part.get_content_type()
+        name = f"{name}.{number}" if any(name == each.name for each in found) else name
+        location, payload, kind = part.get("Content-Location"), part.get_payload(decode=True), part.get_content_type()
+        content = payload if isinstance(payload, bytes) else b""
         if location:
-            found.append(Output(name, href=urljoin(url, str(location)), media_type=kind))
-        elif "json" in kind and isinstance(content, bytes):
-            found.append(Output(name, value=json.loads(content), media_type=kind))
+            found.append(Output(name, href=joined(url, str(location)), media_type=kind))
+        elif "json" in kind and (parsed(content) is not None or content.strip() == b"null"):
+            found.append(Output(name, value=parsed(content), media_type=kind))
         else:
-            found.append(Output(name, content=content if isinstance(content, bytes) else b"", media_type=kind))
+            found.append(Output(name, content=content, media_type=kind))
     return found

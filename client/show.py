@@ -88,18 +88,26 @@ def process(description: dict[str, Any]) -> str:
     head = f"{clean(description.get('id'))} {clean(description.get('version'))}  {clean(description.get('title'))}"
     parts = [head.rstrip(), clean(description.get("description"))]
     for name in ("inputs", "outputs"):
-        rows = [_port_row(port, described, name) for port, described in (description.get(name) or {}).items()]
+        rows = ports(description, name)
         parts.append(
             f"{name.capitalize()}\n" + "\n".join(f"  {row}" for row in table(rows).splitlines()) if rows else ""
         )
     return "\n\n".join(part for part in parts if part)
 
 
+def ports(description: dict[str, Any], side: str) -> list[list[str]]:
+    """The "inputs" or "outputs" of a process: name, kind of values, title."""
+    found = description.get(side)
+    listed = found.items() if isinstance(found, dict) else ()
+    return [_port_row(name, described, side) for name, described in listed if isinstance(described, dict)]
+
+
 def _port_row(name: str, described: dict[str, Any], side: str) -> list[str]:
-    schema = described.get("schema") if isinstance(described.get("schema"), dict) else {}
-    assert isinstance(schema, dict)
+    schema = described.get("schema")
+    schema = schema if isinstance(schema, dict) else {}
     facts = [_kind(schema)]
-    facts += [f"one of {', '.join(map(str, schema['enum']))}"] if schema.get("enum") else []
+    choices = schema.get("enum")
+    facts += [f"one of {', '.join(map(str, choices))}"] if isinstance(choices, list) and choices else []
     for key, exclusive, words in (
         ("minimum", "exclusiveMinimum", ("from", "above")),
         ("maximum", "exclusiveMaximum", ("to", "below")),
@@ -115,13 +123,18 @@ def _port_row(name: str, described: dict[str, Any], side: str) -> list[str]:
 
 def _kind(schema: dict[str, Any]) -> str:
     """What kind of values a schema takes, in a word or a few."""
-    for part in (schema, *(schema.get("allOf") or ())):
+    for part in (schema, *_parts(schema, "allOf")):
         if "ogc-bbox" in str(part.get("format")):
             return "bounding box"
-    branches = schema.get("oneOf") or schema.get("anyOf") or ()
-    if branches:
+    if branches := _parts(schema, "oneOf") or _parts(schema, "anyOf"):
         return " or ".join(dict.fromkeys(filter(None, (_kind(branch) for branch in branches))))
     items = schema.get("items")
     if schema.get("type") == "array" and isinstance(items, dict) and _kind(items):
         return f"array of {_kind(items)}"
     return ", ".join(str(schema[key]) for key in ("type", "format", "contentMediaType") if schema.get(key))
+
+
+def _parts(schema: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The schemas that one combines under this name."""
+    found = schema.get(name)
+    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
