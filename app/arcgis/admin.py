@@ -20,7 +20,7 @@ from geomill.app.api.job_forms import AT_A_TIME
 from geomill.app.arcgis import answers
 from geomill.app.arcgis.answers import Field, Form, said
 from geomill.app.arcgis.jobs import job_of
-from geomill.app.arcgis.services import HIDDEN, View
+from geomill.app.arcgis.services import HIDDEN, View, of_task
 from geomill.app.arcgis.states import CANCELLING, STATES, esri_id, milliseconds, state
 from geomill.app.errors import InvalidQuery
 from geomill.app.operations import Answer, operation
@@ -197,7 +197,7 @@ def _check(process_id: str, folder: str) -> None:
 
 
 def _document(info: StatusInfo) -> dict[str, Any]:
-    at = {"process_id": info.process_id, "task": info.process_id, "job_id": info.job_id}
+    at = {**of_task(info.process_id), "job_id": info.job_id}
     return {
         "jobId": esri_id(info.job_id),
         "submittedTime": milliseconds(info.created),

@@ -13,7 +13,7 @@ from geomill.app.api.results import asked_of, one, sent
 from geomill.app.arcgis import answers, parameters, values
 from geomill.app.arcgis.answers import Form, said
 from geomill.app.arcgis.features import NotEsri
-from geomill.app.arcgis.services import HIDDEN, TASK, both, bp
+from geomill.app.arcgis.services import HIDDEN, TASK, both, bp, check_task, of_task
 from geomill.app.arcgis.states import EXECUTING, esri_id, state
 from geomill.app.exchange import InvalidRequest, nested, outputs
 from geomill.app.exchange.media_types import extension
@@ -35,7 +35,7 @@ def job(process_id: str, task: str, job_id: str) -> Any:
     """How a job stands, what it said, and where its results are."""
     info = job_of(process_id, job_id, task)
     may_read = owners.may("getGPInput", info.owner) and not info.expired
-    found = list(asked_for(job_id)) if info.status is Status.SUCCESSFUL and not info.expired else []
+    found = list(_results(job_id)) if info.status is Status.SUCCESSFUL and not info.expired else []
     given = list(_inputs(job_id)) if may_read else []
     document: dict[str, Any] = {"jobId": esri_id(job_id), "jobStatus": state(info)}
     if document["jobStatus"] == EXECUTING:
@@ -45,12 +45,12 @@ def job(process_id: str, task: str, job_id: str) -> Any:
     if may_read:
         document["inputs"] = {name: {"paramUrl": f"inputs/{name}"} for name in given}
     document["messages"] = messages(info) if said("returnMessages").lower() != "false" else []
-    at = {"process_id": process_id, "task": task}
+    at = of_task(process_id)
     here = [(links.to("arcgis.result", **at, job_id=job_id, name=name), f"Result {name}") for name in found]
     here += [(links.to("arcgis.given", **at, job_id=job_id, name=name), f"Input {name}") for name in given]
     here.append((links.to("jobs.show", job_id=job_id), "The job on its own page, which renews itself"))
     forms = [_cancel(at, job_id)] if not info.status.final and owners.may("cancelGPJob", info.owner) else []
-    above = (links.to("arcgis.task", **at), f"The task {task}")
+    above = (links.to("arcgis.task", **at), f"The task {process_id}")
     return answers.answer(document, f"Job {esri_id(job_id)}", here=here, forms=forms, above=above)
 
 
@@ -59,11 +59,13 @@ def job(process_id: str, task: str, job_id: str) -> Any:
 def result(process_id: str, task: str, job_id: str, name: str) -> Any:
     """One result of a job; f=geojson gives it as the process gave it."""
     info = job_of(process_id, job_id, task)
-    if g.f == "geojson":
-        return one(job_id, name)
     results, (job, execution) = current_app.jobs.results(job_id), asked_of(job_id)
-    found = outputs.pick(results, execution, outputs_of(job, results), name)
-    return _parameter(_outcome(info, job, name, found), info)
+    described = outputs_of(job, results)
+    output_id = _names(job, described).get(name, name)
+    if g.f == "geojson":
+        return one(job_id, output_id)
+    found = outputs.pick(results, execution, described, output_id)
+    return _parameter(_outcome(info, job, name, output_id, found), info)
 
 
 @both(f"{JOB}/inputs/<name>")
@@ -81,7 +83,7 @@ def given(process_id: str, task: str, job_id: str, name: str) -> Any:
 @operation("cancelGPJob", {200: Answer("The job is cancelled, or is being cancelled.")}, **HIDDEN)
 def cancel(process_id: str, task: str, job_id: str) -> Any:
     """Cancel a job that waits or runs; it stays where it is."""
-    info, at = job_of(process_id, job_id, task), {"process_id": process_id, "task": task}
+    info, at = job_of(process_id, job_id, task), of_task(process_id)
     if answers.only_shown():
         return answers.answer({}, f"Cancel job {esri_id(job_id)}", forms=[_cancel(at, job_id)])
     answers.may_change()
@@ -104,8 +106,10 @@ def file(process_id: str, task: str, job_id: str, path: str) -> Any:
 
 def job_of(process_id: str, job_id: str, task: str | None = None) -> StatusInfo:
     """Where a job of a service stands. Raises NoSuchJob, also for one of another service."""
+    if task is not None:
+        check_task(process_id, task)
     info = current_app.jobs.status(job_id)
-    if info.process_id != process_id or task not in (None, process_id):
+    if info.process_id != process_id:
         raise NoSuchJob(job_id)
     return info
 
@@ -122,17 +126,30 @@ def messages(info: StatusInfo) -> list[dict[str, str]]:
 def outcomes(info: StatusInfo) -> Iterator[dict[str, Any]]:
     """All results of a job. Raises what `results` raises."""
     job = current_app.jobs.job(info.job_id)
-    for name, found in asked_for(info.job_id).items():
-        yield _outcome(info, job, name, found)
+    for name, (output_id, found) in _results(info.job_id).items():
+        yield _outcome(info, job, name, output_id, found)
 
 
-def _outcome(info: StatusInfo, job: Job, name: str, found: Result) -> dict[str, Any]:
-    described = ((description_of(job) or {}).get("outputs") or {}).get(name)
+def _results(job_id: str) -> dict[str, tuple[str, Result]]:
+    """The results that a job was asked for, by the names of parameters, each with the id of its output."""
+    found = asked_for(job_id)
+    job = current_app.jobs.job(job_id)
+    named = _names(job, outputs_of(job, found))
+    return {name: (output_id, found[output_id]) for name, output_id in named.items() if output_id in found}
+
+
+def _names(job: Job, output_ids: list[str]) -> dict[str, str]:
+    """The ids of outputs by the names of parameters."""
+    return parameters.names(output_ids, parameters.names((description_of(job) or {}).get("inputs") or {}))
+
+
+def _outcome(info: StatusInfo, job: Job, name: str, output_id: str, found: Result) -> dict[str, Any]:
+    described = ((description_of(job) or {}).get("outputs") or {}).get(output_id)
     kind = parameters.data_type(described) if described else values.STRING if found.file is None else values.FILE
     try:
         value = _value(info, found, kind)
     except NotEsri:  # the standard has a way out: an address
-        at = {"process_id": info.process_id, "task": info.process_id, "job_id": info.job_id}
+        at = {**of_task(info.process_id), "job_id": info.job_id}
         value = {"url": links.of_query(links.to("arcgis.result", **at, name=name), {"f": "geojson"})}
     return {"paramName": name, "dataType": kind, "value": value}
 
@@ -141,7 +158,7 @@ def _value(info: StatusInfo, found: Result, kind: str) -> Any:
     """A result as a value of this data type; a file by the address that it has here."""
 
     def at(path: str) -> str:
-        named = {"process_id": info.process_id, "task": info.process_id, "job_id": info.job_id}
+        named = {**of_task(info.process_id), "job_id": info.job_id}
         return links.to("arcgis.file", **named, path=path)
 
     if found.file is not None:
@@ -164,7 +181,7 @@ def _inputs(job_id: str) -> dict[str, tuple[Any, str]]:
 
 
 def _parameter(document: dict[str, Any], info: StatusInfo) -> Response:
-    at = {"process_id": info.process_id, "task": info.process_id, "job_id": info.job_id}
+    at = {**of_task(info.process_id), "job_id": info.job_id}
     above = (links.to("arcgis.job", **at), f"The job {esri_id(info.job_id)}")
     return answers.answer(document, document["paramName"], above=above)
 

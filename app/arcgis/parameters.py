@@ -5,6 +5,8 @@ Source: Esri, "GP task" and "Geoprocessing data types" (REST API).
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,16 +28,27 @@ OPTIONS = frozenset(
 )
 
 
-def names(inputs: Iterable[str]) -> dict[str, str]:
-    """The id of each input by the name of its parameter: the same, unless a request says something else by that."""
+def names(ids: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """The id of each input, or output, by the name of its parameter.
+
+    That is the id, made an identifier: clients make functions of tasks, and arguments of parameters. What a request
+    says something else by, or is taken, has a "_" more at the end. taken: the names of the inputs, for outputs: clients
+    know parameters by their names alone.
+    """
     found: dict[str, str] = {}
-    ids = list(inputs)
-    for input_id in ids:
-        name = input_id
-        while name in OPTIONS or name in found or (name != input_id and name in ids):
+    known, others = set(ids := list(ids)), {*taken, *OPTIONS}
+    for each in ids:
+        name = identifier(each)
+        while name in others or name in found or (name != each and name in known):
             name += "_"
-        found[name] = input_id
+        found[name] = each
     return found
+
+
+def identifier(text: str) -> str:
+    """A name, or an id, as a program can have it: water-mask is water_mask."""
+    name = re.sub(r"\W", "_", text)
+    return f"_{name}" if name[:1].isdigit() else f"{name}_" if keyword.iskeyword(name) else name
 
 
 def data_type(described: Described) -> str:
@@ -68,8 +81,9 @@ def _data_type(schema: schemas.Schema) -> str:
 def of_process(description: Described) -> list[dict[str, Json]]:
     """The parameters of a task: the inputs, then the outputs."""
     inputs, outputs = description.get("inputs") or {}, description.get("outputs") or {}
-    given = [_parameter(name, inputs[input_id], _needed(inputs[input_id])) for name, input_id in names(inputs).items()]
-    return given + [_parameter(output_id, described, "Derived") for output_id, described in outputs.items()]
+    named = names(inputs)
+    given = [_parameter(name, inputs[each], _needed(inputs[each])) for name, each in named.items()]
+    return given + [_parameter(name, outputs[each], "Derived") for name, each in names(outputs, named).items()]
 
 
 def _needed(described: Described) -> str:

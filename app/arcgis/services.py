@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from geomill.app import links
 from geomill.app.arcgis import answers, parameters, tokens
+from geomill.app.arcgis.parameters import identifier
 from geomill.app.operations import Answer, operation
 from geomill.app.server import current_app
 from geomill.processes.registry import Process
@@ -61,14 +62,14 @@ def service(process_id: str) -> Any:
         "currentVersion": VERSION,
         "cimVersion": "3.1.0",
         "serviceDescription": _text(process),
-        "tasks": [process.id],
+        "tasks": [identifier(process.id)],
         "executionType": _execution(process),
         "resultMapServerName": "",
         "maximumRecords": 1000,
         "capabilities": "",
     }
     at = {"process_id": process.id}
-    here = [(links.to("arcgis.task", **at, task=process.id), f"The task {process.id}"),
+    here = [(links.to("arcgis.task", **at, task=identifier(process.id)), f"The task {process.id}"),
             (links.to("arcgis_admin.jobs", **at), "Its jobs, for who runs the server")]  # fmt: skip
     above = (links.to("arcgis.catalogue"), "The services")
     return answers.answer(document, f"Service {process.id}", here=here, above=above)
@@ -81,7 +82,7 @@ def task(process_id: str, task: str) -> Any:
     process = current_app.processes.get(process_id)
     check_task(process_id, task)
     document = {
-        "name": process.id,
+        "name": identifier(process.id),
         "displayName": process.description.get("title") or process.id,
         "description": _text(process),
         "category": "",
@@ -89,7 +90,7 @@ def task(process_id: str, task: str) -> Any:
         "executionType": _execution(process),
         "parameters": parameters.of_process(process.description),
     }
-    at = {"process_id": process.id, "task": process.id}
+    at = of_task(process.id)
     here = [(links.to("arcgis.submit", **at), "Submit a job"), (links.to("arcgis.execute", **at), "Execute, and wait")]
     above = (links.to("arcgis.service", process_id=process.id), f"Service {process.id}")
     return answers.answer(document, str(document["displayName"]), here=here, above=above)
@@ -97,8 +98,13 @@ def task(process_id: str, task: str) -> Any:
 
 def check_task(process_id: str, task: str) -> None:
     """Raises NotFound for a task that the service does not have."""
-    if task != process_id:
-        raise NotFound(f"The service {process_id} has one task, {process_id}, and none called {task!r:.80}.")
+    if task not in (process_id, identifier(process_id)):
+        raise NotFound(f"The service {process_id} has the task {identifier(process_id)} alone, and no {task!r:.80}.")
+
+
+def of_task(process_id: str) -> dict[str, str]:
+    """What the address of a task is made of."""
+    return {"process_id": process_id, "task": identifier(process_id)}
 
 
 def _text(process: Process) -> str:

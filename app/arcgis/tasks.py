@@ -13,7 +13,7 @@ from geomill.app.arcgis import answers, parameters, values
 from geomill.app.arcgis.answers import Field, Form, said
 from geomill.app.arcgis.features import check_reference
 from geomill.app.arcgis.jobs import messages, outcomes
-from geomill.app.arcgis.services import HIDDEN, TASK, both, bp, check_task
+from geomill.app.arcgis.services import HIDDEN, TASK, both, bp, check_task, of_task
 from geomill.app.arcgis.states import SUBMITTED, esri_id, state
 from geomill.app.errors import InvalidQuery, NotExecutable
 from geomill.app.exchange.strictjson import loads
@@ -38,7 +38,7 @@ def submit(process_id: str, task: str) -> Any:
     status, _ = begin(process, _body(process), "respond-async")
     g.job_id = status.job_id
     if g.f == "html":
-        where = links.to("arcgis.job", process_id=process.id, task=process.id, job_id=status.job_id)
+        where = links.to("arcgis.job", **of_task(process.id), job_id=status.job_id)
         return Response(status=303, headers={"Location": where, "Cache-Control": "no-store"})
     told = SUBMITTED if status.status is Status.ACCEPTED else state(status)
     return answers.answer({"jobId": esri_id(status.job_id), "jobStatus": told}, "Job")
@@ -59,7 +59,7 @@ def execute(process_id: str, task: str) -> Any:
     if not waited:
         return _goes_on(process, status)
     found = {"results": list(outcomes(status)), "messages": messages(status)}
-    where = links.to("arcgis.job", process_id=process.id, task=process.id, job_id=status.job_id)
+    where = links.to("arcgis.job", **of_task(process.id), job_id=status.job_id)
     return answers.answer(found, f"Results of {process.id}", above=(where, f"The job {esri_id(status.job_id)}"))
 
 
@@ -72,7 +72,7 @@ def _task(process_id: str, task: str) -> Process:
 def _goes_on(process: Process, status: StatusInfo) -> Response:
     """What is said of a job that takes longer than anybody waits for it."""
     g.status = 504
-    where = links.to("arcgis.job", process_id=process.id, task=process.id, job_id=status.job_id)
+    where = links.to("arcgis.job", **of_task(process.id), job_id=status.job_id)
     details = [f"It goes on as the job {esri_id(status.job_id)}: {where}", "Use submitJob for what takes long."]
     error = answers.mistake(504, "The task takes longer than this server waits.", *details)
     return answers.answer(error, "It goes on", above=(where, "The job"))
@@ -81,7 +81,7 @@ def _goes_on(process: Process, status: StatusInfo) -> Response:
 def _body(process: Process) -> bytes:
     """The execute request that the parameters are. Raises BadInput, InvalidQuery."""
     inputs = process.description.get("inputs") or {}
-    named = parameters.names(inputs)
+    named = {**{each: each for each in inputs if each not in parameters.OPTIONS}, **parameters.names(inputs)}
     for name in request.values:
         if name not in named and name not in parameters.OPTIONS:
             raise BadInput(name, f"is no parameter of this task.{meant(name, named)}")
@@ -90,6 +90,8 @@ def _body(process: Process) -> bytes:
     given = {}
     for name, input_id in named.items():
         if (text := said(name)) != "":  # forms send what was left empty
+            if input_id in given:
+                raise BadInput(input_id, f"is given twice, as {name}, too.")
             given[input_id] = values.read(input_id, text, inputs[input_id], parameters.data_type(inputs[input_id]))
     return json.dumps({"inputs": given}, ensure_ascii=False).encode()
 
@@ -109,7 +111,7 @@ def _check_reference(name: str, text: str) -> None:
 
 def _form(process: Process, endpoint: str, submit: str) -> Response:
     """A form with a field for each parameter, as far as the address fills it in."""
-    at = {"process_id": process.id, "task": process.id}
+    at = of_task(process.id)
     fields = [_field(each) for each in parameters.of_process(process.description) if "Input" in each["direction"]]
     form = Form(links.to(endpoint, **at), submit, tuple(fields))
     above = (links.to("arcgis.task", **at), "The task")
