@@ -140,7 +140,8 @@ def refused(error: Exception) -> Response:
     problem = errors.noted(error)
     g.status = problem.status  # for the audit log
     told, retry_after = errors.document(problem, error), errors.retry_after(problem, error)
-    form = g.get("f") or request.args.get("f", "html")
+    # who was refused before the form was read is no page of ours, where it was posted
+    form = g.get("f") or request.args.get("f") or ("json" if request.method == "POST" else "html")
     if form == "html":
         response = pages.error(told, retry_after)
         response.status_code = 200

@@ -70,7 +70,8 @@ def _feature(feature: Json, around: dict[str, Json]) -> dict[str, Json]:
     """A Feature. around: the feature set, which may say what the coordinates are."""
     if not isinstance(feature, dict):
         raise ValueError('must have features such as {"geometry": {...}, "attributes": {...}}')
-    properties = feature.get("attributes") or {}
+    properties = feature.get("attributes")
+    properties = {} if properties is None else properties
     if not isinstance(properties, dict):
         raise ValueError("has a feature whose `attributes` are no object")
     return {"type": "Feature", "geometry": geometry(feature.get("geometry"), around), "properties": properties}
