@@ -159,7 +159,7 @@ def _document(problem: errors.Problem, error: Exception, told: dict[str, Any]) -
     code, message, detail = problem.status, problem.title, told.get("detail", problem.title)
     if isinstance(error, Unauthenticated):
         code = INVALID_TOKEN if error.invalid else TOKEN_REQUIRED
-        message = "Invalid token" if error.invalid else "Token required"
+        message = "Invalid Token" if error.invalid else "Token Required"  # clients look for these words
     return mistake(code, message, UNKNOWN if code == TOKEN_REQUIRED and is_admin() else detail)
 
 
