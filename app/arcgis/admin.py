@@ -66,7 +66,7 @@ def both(path: str) -> Callable[[View], View]:
 @operation("getGPJobsResource", {200: Answer("What there is of the jobs of a service.")}, **HIDDEN)
 def jobs(process_id: str, folder: str = "") -> Response:
     """What there is of the jobs of a service."""
-    _check(process_id, folder)
+    _check_service(process_id, folder)
     at = {"process_id": process_id}
     here = [(links.to("arcgis_admin.statistics", **at), "Statistics")]
     forms = [
@@ -80,7 +80,7 @@ def jobs(process_id: str, folder: str = "") -> Response:
 @operation("queryGPJobs", {200: Answer("Jobs of a service, newest first.")}, **HIDDEN)
 def query(process_id: str, folder: str = "") -> Response:
     """Jobs of a service, newest first."""
-    _check(process_id, folder)
+    _check_service(process_id, folder)
     first, count = _number("start", 1, 1, listing.MOST), _number("number", 10, 0, LARGEST_PAGE)
     asked = {name: said(name) for name in ASKED if said(name)}
     found: list[StatusInfo] = []
@@ -107,7 +107,7 @@ def query(process_id: str, folder: str = "") -> Response:
 @operation("countGPJobs", {200: Answer("How many jobs ended how.")}, **HIDDEN)
 def statistics(process_id: str, folder: str = "") -> Response:
     """How many jobs a service has had, and how they ended."""
-    _check(process_id, folder)
+    _check_service(process_id, folder)
     counted = {
         name: listing.part(current_app.jobs, Filters(process_ids=(process_id,), statuses=statuses), 0, 0)[1]
         for name, statuses in COUNTED.items()
@@ -120,7 +120,7 @@ def statistics(process_id: str, folder: str = "") -> Response:
 @operation("purgeGPQueue", {200: Answer("All jobs that waited are cancelled.")}, **HIDDEN)
 def purge(process_id: str, folder: str = "") -> Response:
     """Cancel all jobs of a service that wait; one that begins meanwhile runs on."""
-    _check(process_id, folder)
+    _check_service(process_id, folder)
     at = links.to("arcgis_admin.purge", process_id=process_id)
     if request.method != "POST":
         return _form(f"Purge the queue of {process_id}", Form(at, "Purge job queue", danger=True))
@@ -143,7 +143,7 @@ def purge(process_id: str, folder: str = "") -> Response:
 @operation("getGPJobRecord", {200: Answer("A job.")}, **HIDDEN)
 def job(process_id: str, job_id: str, folder: str = "") -> Response:
     """A job of a service."""
-    _check(process_id, folder)
+    _check_folder(folder)
     info, at = job_of(process_id, job_id), {"process_id": process_id, "job_id": job_id}
     forms = [Form(links.to("arcgis_admin.delete", **at), "Delete the job", text="With all of its files.", danger=True)]
     if not info.status.final:
@@ -161,7 +161,7 @@ def cancel(process_id: str, job_id: str, folder: str = "") -> Response:
         return _form(f"Cancel job {esri_id(job_id)}", Form(at, "Cancel the job", danger=True))
     answers.may_change()
     with suppress(NoSuchJob, NotFound):
-        _check(process_id, folder)
+        _check_folder(folder)
         if not job_of(process_id, job_id).status.final:
             info = current_app.engine.dismiss(job_id)
             if info.status is Status.DISMISSED:
@@ -179,7 +179,7 @@ def delete(process_id: str, job_id: str, folder: str = "") -> Response:
         return _form(f"Delete job {esri_id(job_id)}", Form(at, "Delete the job", danger=True))
     answers.may_change()
     with suppress(NoSuchJob, NotFound):
-        _check(process_id, folder)
+        _check_folder(folder)
         info = job_of(process_id, job_id)
         if not info.status.final:
             info = current_app.engine.dismiss(job_id)
@@ -190,10 +190,17 @@ def delete(process_id: str, job_id: str, folder: str = "") -> Response:
     return _failed("delete", job_id, 400)
 
 
-def _check(process_id: str, folder: str) -> None:
-    """Raises NotFound for a folder that there is none of: the only one, besides none, is called as the tenant."""
+def _check_service(process_id: str, folder: str) -> None:
+    """Raises NotFound, and NoSuchProcess for one that was never run here either."""
+    _check_folder(folder)
+    if not current_app.jobs.list(Filters(process_ids=(process_id,)), 1).jobs:
+        current_app.processes.get(process_id)
+
+
+def _check_folder(folder: str) -> None:
+    """Raises NotFound for a folder that is not there: the only one is called as the tenant, and can be left out."""
     if folder not in ("", request.environ[TENANT]):
-        raise NotFound(f"There is no folder {folder!r:.80}: services are in none, {process_id}.GPServer.")
+        raise NotFound(f"There is no folder {folder!r:.80}; services are in none.")
 
 
 def _document(info: StatusInfo) -> dict[str, Any]:

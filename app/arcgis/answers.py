@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, g, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from geomill.app import errors, links, pages
 from geomill.app.api.body import whole_body
@@ -75,8 +76,10 @@ def read_request() -> None:
     if body and request.mimetype not in TYPES:
         known = " or ".join(TYPES)
         raise InvalidRequest(f"Parameters are sent as a form: as {known}, not as {request.mimetype!r:.80}.")
-    if request.mimetype == TYPES[0] and body.count(b"&") >= MOST_ENTRIES:
+    if (request.mimetype == TYPES[0] and body.count(b"&") >= MOST_ENTRIES) or not _has_read_form():
         raise InvalidRequest(f"The form has more than {MOST_ENTRIES} entries.")
+    if request.files:
+        raise InvalidRequest("A form has no files here: send a file to /uploads first, and give its address.")
     asked = said("f") or "html"
     offered = (*FORMATS, *(("geojson",) if request.endpoint == "arcgis.result" else ()))
     if asked not in offered:
@@ -85,6 +88,13 @@ def read_request() -> None:
     g.f = asked
     if "callback" in request.values:
         raise InvalidQuery("callback: scripts of other sites are given nothing (JSONP); leave it out, and read JSON")
+
+
+def _has_read_form() -> bool:
+    """Whether the form, which is no longer than a body may be, has no more parts than it may have."""
+    with suppress(RequestEntityTooLarge):
+        return request.form is not None
+    return False
 
 
 def said(name: str) -> str:

@@ -36,19 +36,25 @@ def read(input_id: str, text: str, described: Mapping[str, Any], kind: str) -> J
     if not kind.startswith(MANY):
         return _one(place, text, schema, kind)
     item = schema if described.get("maxOccurs", 1) != 1 else schemas.merged(schema).get("items") or {}
-    values = enumerate(_several(text))
-    return [_one(place.item(number), value, item, kind.removeprefix(MANY)) for number, value in values]
+    return [
+        _item(place.item(number), each, item, kind.removeprefix(MANY)) for number, each in enumerate(_several(text))
+    ]
 
 
-def _several(text: str) -> list[str]:
-    """The texts of a list in JSON; anything else is one value."""
+def _several(text: str) -> list[Json]:
+    """The items of a list in JSON; anything else is one text."""
     try:
         found = loads(text.encode())
     except ValueError:
         return [text]
-    if not isinstance(found, list):
-        return [text]
-    return [each if isinstance(each, str) else json.dumps(each) for each in found]
+    return found if isinstance(found, list) else [text]
+
+
+def _item(place: Place, given: Json, schema: schemas.Schema, kind: str) -> Json:
+    """An item of a list: a text, or JSON, which may be the value already."""
+    if isinstance(given, str):
+        return _one(place, given, schema, kind)
+    return given if kind in (STRING, WHOLE, NUMBER, FLAG) else _one(place, json.dumps(given), schema, kind)
 
 
 def _one(place: Place, text: str, schema: schemas.Schema, kind: str) -> Json:

@@ -87,6 +87,8 @@ def test_a_job_is_deleted_with_every_trace(esri: Esri, working: Geomill) -> None
 
 def test_there_is_one_folder_at_most(idle: Esri) -> None:
     assert idle.get(f"{ADMIN}/Tools/echo.GPServer/jobs")["code"] == 404
+    assert idle.get(f"{ADMIN}/none.GPServer/jobs")["code"] == 404
+    assert idle.post(f"{ADMIN}/none.GPServer/jobs/purgeQueue")["code"] == 404
     assert idle.get(f"{ADMIN}/default/echo.GPServer/jobs") == {"resources": ["statistics"]}
 
 

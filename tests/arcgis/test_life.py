@@ -246,6 +246,16 @@ def test_a_hostile_form_is_no_error_of_the_server(esri: Esri, data: bytes) -> No
     assert (answer.status_code, answer.json["error"]["code"]) == (200, 400)
 
 
+def test_a_form_has_a_bound_and_no_files(esri: Esri) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\na\r\n'
+    of_files, of_many = part % (b"text", b'; filename="a"'), b"".join(part % (b"a%d" % n, b"") for n in range(6000))
+    for parts, words in ((of_files, "/uploads"), (of_many, "more than 5000 entries")):
+        answer = esri.client.post(
+            f"{task('kinds')}/submitJob?f=json", data=parts + b"--x--", content_type="multipart/form-data; boundary=x"
+        )
+        assert (answer.json["error"]["code"], words in answer.json["error"]["details"][0]) == (400, True)
+
+
 def test_nothing_is_served_where_the_setting_says_so(start: Any) -> None:
     client = start(arcgis=False).test_client()
     assert client.get("/arcgis/rest/info?f=json").status_code == 404
