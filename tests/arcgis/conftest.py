@@ -11,6 +11,7 @@ from api.conftest import CheckedClient, app, client, packages, settings
 from flask.testing import FlaskClient
 from identity.conftest import Start, make, start, tokens
 from support.mills import dispatching
+from support.waiting import until
 
 from geomill.app import create_app
 from geomill.app.config import Settings
@@ -63,6 +64,7 @@ def working(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterato
     settings = Settings(home=home, runtime_dir=tmp_path_factory.mktemp("run"), processes=(HERE / "processes",))
     app = create_app(settings)
     app.test_client_class = CheckedClient
+    until(lambda: "kinds" in {each.id for each in app.processes.list()})  # described, which takes a moment
     with dispatching(settings, shared=True):
         yield app
 
