@@ -104,6 +104,7 @@ class Settings:
     tenants: tuple[str, ...] = _web_setting(TENANTS, "Tenants, each served at /<tenant>/ogc-api.", default=())
     anonymous: str = _web_setting(ANONYMOUS, "What who shows no token may, once there is one.", default="reader")
     jobs_visibility: str = _web_setting(VISIBILITY, "Whose jobs a caller sees; an admin sees all.", default="own")
+    arcgis: bool = _web_setting(FLAG, "Serve processes as geoprocessing services, too, below /arcgis.", default=True)
     session_time: float = _web_setting(SOME_SECONDS, "How long a browser stays logged in.", default=43200.0)
     audit: Path | None = _web_setting(FILE, "Audit log, if not identity/audit.jsonl in the home.", default=None)
     oidc_issuer: str | None = _web_setting(WEB_ADDRESS, "OpenID Connect issuer whose tokens count.", default=None)

@@ -283,23 +283,15 @@ def init_app(app: Flask) -> None:
 
 def answer(error: Exception) -> Response:
     """An exception as a problem document. exception.yaml, RFC 9457"""
-    problem = problem_of(error)
-    if problem is BUSY and _exhausted(error):
-        current_app.logger.error("the host is exhausted at %s %s: %s", request.method, request.path, error)
-    if problem is UNEXPECTED:
-        current_app.logger.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
-    elif problem in (PROBLEMS[StoreFull], DISK_FULL):
-        _of_full_disks.say(current_app.logger, "no room at %s %s: %s", request.method, request.path, error)
-    elif problem is UNAVAILABLE:
-        current_app.logger.error("the home cannot be used at %s %s: %s", request.method, request.path, error)
+    problem = noted(error)
     said = document(problem, error)
-    retry_after = getattr(error, "retry_after", AGAIN.get(problem.type))
+    again = retry_after(problem, error)
     as_page = wants_page(request)
     if as_page and problem.status in (404, 405) and request.method in security.READS and above.only_posted():
         return above.lead()
     if as_page:
         # a form comes back as it was filled in
-        response = g.form_again(said, retry_after) if "form_again" in g else pages.error(said, retry_after)
+        response = g.form_again(said, again) if "form_again" in g else pages.error(said, again)
     else:
         response = jsonify(said)
         response.mimetype = _media_type()
@@ -311,9 +303,29 @@ def answer(error: Exception) -> Response:
         response.headers["Location"] = links.to("processes.show", process_id=process_id)
     if challenge := getattr(error, "challenge", None):
         response.headers["WWW-Authenticate"] = challenge
-    if retry_after:
-        response.headers["Retry-After"] = str(retry_after)
+    if again:
+        response.headers["Retry-After"] = str(again)
     return response
+
+
+def noted(error: Exception) -> Problem:
+    """The problem that an exception is; what the operator should know of it is in the log."""
+    problem = problem_of(error)
+    if problem is BUSY and _exhausted(error):
+        current_app.logger.error("the host is exhausted at %s %s: %s", request.method, request.path, error)
+    if problem is UNEXPECTED:
+        current_app.logger.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
+    elif problem in (PROBLEMS[StoreFull], DISK_FULL):
+        _of_full_disks.say(current_app.logger, "no room at %s %s: %s", request.method, request.path, error)
+    elif problem is UNAVAILABLE:
+        current_app.logger.error("the home cannot be used at %s %s: %s", request.method, request.path, error)
+    return problem
+
+
+def retry_after(problem: Problem, error: Exception) -> int | None:
+    """When to try again, in seconds, if that may help."""
+    found: int | None = getattr(error, "retry_after", AGAIN.get(problem.type))
+    return found
 
 
 def document(problem: Problem, error: Exception) -> dict[str, Any]:

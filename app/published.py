@@ -22,9 +22,15 @@ def outputs_of(job: Job, results: Iterable[str] = ()) -> list[str]:
 
 def descriptions_of(job: Job) -> dict[str, Any] | None:
     """What the process says of its outputs, by id; None where that is lost."""
+    found = description_of(job)
+    return None if found is None else dict(found.get("outputs", {}))
+
+
+def description_of(job: Job) -> dict[str, Any] | None:
+    """The description that the process had when the job was accepted; None where that is lost."""
     packages = current_app.settings.home / "packages"
     try:
-        return dict(described(packages, job.package, job.described, job.entry).get("outputs", {}))
+        return described(packages, job.package, job.described, job.entry)
     except CorruptProcess:
         return None
 

@@ -60,8 +60,6 @@ class Geomill(flask.Flask):
         self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body
         self.config["KEEP"] = settings.keep
-        for part in (requests, request_ids, auditing, security, access, operations, tenancy, owners, errors, pages):
-            part.init_app(self)
         self._register()
         self.wsgi_app = Addresses(self.wsgi_app, settings.public_url)  # type: ignore[method-assign]
         if settings.trust_proxy:
@@ -105,9 +103,14 @@ class Geomill(flask.Flask):
         return cast(Tenant, flask.g.tenant) if flask.has_request_context() else self.tenants.default
 
     def _register(self) -> None:
-        """One blueprint for each row of the resource table."""
+        """What sees every request, in this order, and one blueprint for each row of the resource table."""
+        from geomill.app import arcgis
         from geomill.app.api import BLUEPRINTS
 
+        faces = [arcgis] if self.settings.arcgis else []
+        errors.init_app(self)  # a face may tell those of its own addresses in its own way
+        for part in (requests, request_ids, auditing, security, *faces, access, operations, tenancy, owners, pages):
+            part.init_app(self)
         for blueprint in BLUEPRINTS:
             self.register_blueprint(blueprint)
 

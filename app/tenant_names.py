@@ -12,8 +12,8 @@ DEPLOYED = "processes"  # in the folder of a tenant
 LONGEST = 40  # characters, each of one byte
 # what paths begin with
 OF_VIEWS = frozenset(
-    ("admin", "api", "callback-secret", "conformance", "deploy", "healthz", "jobs", "login", "logout", "metrics")
-    + ("ogc-api", "problems", "processes", "readyz", "static", "uploads")
+    ("admin", "api", "arcgis", "callback-secret", "conformance", "deploy", "healthz", "jobs", "login", "logout")
+    + ("metrics", "ogc-api", "problems", "processes", "readyz", "static", "uploads")
 )
 RESERVED = OF_VIEWS | {
     # of the home and the runtime directory

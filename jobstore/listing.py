@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .store import JobStore
 
 _TRIES = 4
+MOST = 10_000  # jobs that are counted, the newest
 Row = tuple[float, str]  # when a job was created, and its id
 
 
@@ -44,8 +45,23 @@ def page(store: JobStore, filters: Filters, limit: int, after: str | None) -> Pa
         rows = _rows(store, filters, limit + 1, begin)
     except sqlite3.Error:  # now it is known to be corrupt
         rows = _rows(store, filters, limit + 1, begin)
+    jobs = _told(store, filters, rows[:limit])
+    return Page(jobs, _encode(rows[limit - 1]) if len(rows) > limit else None)
+
+
+def part(store: JobStore, filters: Filters, first: int, count: int) -> tuple[list[StatusInfo], int]:
+    """Jobs newest first from the first-th on, counted from 0, and how many there are in all, as far as MOST."""
+    try:
+        rows = _rows(store, filters, MOST, None)
+    except sqlite3.Error:  # now it is known to be corrupt
+        rows = _rows(store, filters, MOST, None)
+    return _told(store, filters, rows[first : first + count]), len(rows)
+
+
+def _told(store: JobStore, filters: Filters, rows: list[Row]) -> list[StatusInfo]:
+    """The jobs in these rows, as each is by its own word."""
     jobs = []
-    for _, job_id in rows[:limit]:
+    for _, job_id in rows:
         try:
             info = store.recalled.status(store, job_id)
         except NoSuchJob:
@@ -59,7 +75,7 @@ def page(store: JobStore, filters: Filters, limit: int, after: str | None) -> Pa
             store.index.put(info)  # which may know it as it was
         if not filters.statuses or info.status in filters.statuses:
             jobs.append(info)
-    return Page(jobs, _encode(rows[limit - 1]) if len(rows) > limit else None)
+    return jobs
 
 
 def _rows(store: JobStore, filters: Filters, limit: int, after: Row | None) -> list[Row]:

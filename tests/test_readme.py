@@ -1,6 +1,6 @@
 """The README is true: its commands are run as they stand, in a copy of its folder with a home of their own.
 
-So are those of the pages on the API, on writing processes and on deploying packages.
+So are those of the pages on the API, on ArcGIS, on writing processes and on deploying packages.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from support.variants import thorough
 
 from geomill.app.sandbox import bubblewrap
 
-API, WRITING, OPERATING, DEPLOYING = (
+API, WRITING, OPERATING, DEPLOYING, ARCGIS = (
     (ROOT / "docs" / name).read_text()
-    for name in ("api.md", "writing-processes.md", "operating.md", "deploying-packages.md")
+    for name in ("api.md", "writing-processes.md", "operating.md", "deploying-packages.md", "arcgis.md")
 )
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -68,6 +68,7 @@ RUN = [
     pytest.param(README, id="readme", marks=runs_packages),
     pytest.param(WRITING, id="writing", marks=pytest.mark.thorough),
     pytest.param(API, id="api"),
+    pytest.param(ARCGIS, id="arcgis"),
     pytest.param(DEPLOYING, id="deploying", marks=[runs_packages, pytest.mark.thorough]),
 ]
 

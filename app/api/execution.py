@@ -49,15 +49,20 @@ ACCEPTED = Answer("The job is accepted.", StatusInfoSchema, ("application/json",
 )
 def execute(process_id: str) -> Any:
     """Execute a process. /req/core/process-execute-op"""
-    process = _executable(process_id)
+    process = executable(process_id)
     body, header = whole_body(), request.headers.get("Prefer")
     if (filled := posted.entries(body)) is not None:
         return _executed_form(process, filled)
+    status, waited = begin(process, body, header)
+    return delivered(status.job_id, sync=True) if waited else _accepted(status)
+
+
+def begin(process: Process, body: bytes, header: str | None) -> tuple[StatusInfo, bool]:
+    """A job by an execute request, and whether it was waited for. header: Prefer. Raises what is wrong with it."""
     asked = inputs.read(body)
     given = uploads_of(asked)
     inputs.check(asked, process.description, partial(check_href, current_app.guard, given))
-    status, waited = _begun(process, body, asked, header, given)
-    return delivered(status.job_id, sync=True) if waited else _accepted(status)
+    return _begun(process, body, asked, header, given)
 
 
 def _executed_form(process: Process, filled: Entries) -> Response:
@@ -112,7 +117,7 @@ def repeat(job_id: str) -> StatusInfo:
 def run_again(job_id: str) -> StatusInfo:
     """A new job, yet to be started, with the request of another, of the process as it is now."""
     old, body = current_app.jobs.job(job_id), current_app.jobs.request(job_id)
-    process = _executable(old.process_id)
+    process = executable(old.process_id)
     asked = inputs.read(body)
     given = uploads_of(asked)
     inputs.check(asked, process.description, partial(check_href, current_app.guard, given))
@@ -152,7 +157,7 @@ def _accepted(status: StatusInfo) -> Response:
     return answer
 
 
-def _executable(process_id: str) -> Process:
+def executable(process_id: str) -> Process:
     """A process that this server can run. Raises NoSuchProcess, NotExecutable."""
     process = current_app.processes.get(process_id)
     if process.runner not in RUNNERS:

@@ -57,14 +57,14 @@ def show(job_id: str) -> Any:
 @operation("getOutput", VALUE, FAILURES, headers=("Range",), offers=())
 def output(job_id: str, output_id: str) -> Any:
     """One output of a job. /req/core/job-result-op"""
-    return _one(job_id, output_id)
+    return one(job_id, output_id)
 
 
 @bp.get("/jobs/<job_id>/results/<output_id>/<int:number>")
 @operation("getOutputValue", VALUE, FAILURES, headers=("Range",), offers=())
 def item(job_id: str, output_id: str, number: int) -> Any:
     """One value of an output that has several, counted from 0."""
-    return _one(job_id, output_id, number)
+    return one(job_id, output_id, number)
 
 
 @bp.get("/jobs/<job_id>/files/<path:path>")
@@ -72,12 +72,12 @@ def item(job_id: str, output_id: str, number: int) -> Any:
 def file(job_id: str, path: str) -> Any:
     """One file of the results of a job, by the path it was published under."""
     found = published(job_id, path)
-    return _response(job_id, outputs.Answer(media_type=found.media_type, file=found))
+    return sent(job_id, outputs.Answer(media_type=found.media_type, file=found))
 
 
 def delivered(job_id: str, *, sync: bool) -> Response:
     """The results of a job, as its request and this one want them. sync: this is the execution itself."""
-    results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
+    results, job, execution = current_app.jobs.results(job_id), *asked_of(job_id)
     output_ids = outputs_of(job, results)
     chosen = read_query(ResultsQuery)["outputs"]
     if chosen is not None and not sync:
@@ -89,7 +89,7 @@ def delivered(job_id: str, *, sync: bool) -> Response:
     reply = outputs.answer(
         results, execution, preference, accepted(request), described=output_ids, sync=sync, **_reach(job_id)
     )
-    response = _response(job_id, reply)
+    response = sent(job_id, reply)
     if honoured := prefer.applied(header, *reply.honoured, *(("wait",) if sync else ())):
         response.headers["Preference-Applied"] = honoured
     if sync:
@@ -102,7 +102,7 @@ def document(job_id: str) -> bytes:
 
     Raises what `JobStore.results` raises.
     """
-    results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
+    results, job, execution = current_app.jobs.results(job_id), *asked_of(job_id)
     if execution.wants_nothing:
         return b"{}"
     wanted, preference = replace(execution, response="document"), prefer.parse(job.prefer)
@@ -122,8 +122,9 @@ def document(job_id: str) -> bytes:
     return reply.body or b"{}"
 
 
-def _one(job_id: str, output_id: str, number: int | None = None) -> Response:
-    results, job, execution = current_app.jobs.results(job_id), *_asked(job_id)
+def one(job_id: str, output_id: str, number: int | None = None) -> Response:
+    """One output of a job, or the number-th value of it, as the client accepts it."""
+    results, job, execution = current_app.jobs.results(job_id), *asked_of(job_id)
     result = results.get(output_id)
     zipped = request.args.get("f") == "zip" or accepted(request).names(ZIP)
     if result is not None and result.folder is not None and zipped:
@@ -131,10 +132,11 @@ def _one(job_id: str, output_id: str, number: int | None = None) -> Response:
     reply = outputs.single(
         results, execution, accepted(request), output_id, number, described=outputs_of(job, results), **_reach(job_id)
     )
-    return _response(job_id, reply)
+    return sent(job_id, reply)
 
 
-def _asked(job_id: str) -> tuple[Job, ExecuteRequest]:
+def asked_of(job_id: str) -> tuple[Job, ExecuteRequest]:
+    """What a job was asked for."""
     return current_app.jobs.job(job_id), read(current_app.jobs.request(job_id))
 
 
@@ -158,7 +160,7 @@ def _address(job_id: str, output_id: str, number: int | None = None) -> str:
     return links.to("results.item", job_id=job_id, output_id=output_id, number=number)
 
 
-def _response(job_id: str, reply: outputs.Answer) -> Response:
+def sent(job_id: str, reply: outputs.Answer) -> Response:
     """An answer of the exchange as Flask's; what a process wrote runs no script of ours."""
     if reply.file is not None:
         path = file_of(job_id, reply.file)

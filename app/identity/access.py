@@ -14,6 +14,7 @@ from geomill.app.config import Settings, SettingsError
 from geomill.app.identity.callers import Caller, ChangesRefused, Forbidden, Unauthenticated
 from geomill.app.identity.roles import EXECUTE, PUBLIC, Right, Role
 from geomill.app.identity.sessions import Sessions
+from geomill.app.identity.tickets import TICKET, Tickets
 from geomill.app.identity.tokens import PREFIX, Tokens
 from geomill.app.security import CHANGES
 
@@ -34,6 +35,7 @@ class Identity:
         self.settings = settings
         self.tokens = Tokens(settings.home)
         self.sessions = Sessions(settings.home, settings.session_time)
+        self.tickets = Tickets(settings.home)
         self.anonymous = Caller(Role[settings.anonymous.upper()])
         self.issuer = _issuer(settings)
         # whether it knew anybody when it last looked: then it does for as long as it lives
@@ -56,9 +58,13 @@ class Identity:
         if LOCAL in request.environ:
             return COMMAND
         header, cookie = request.headers.get("Authorization"), request.cookies.get(cookie_name())
-        if (header is None and not cookie) or not self.knows():
+        ticket = request.environ.get(TICKET)
+        if (header is None and not cookie and ticket is None) or not self.knows():
             return self.nobody()
-        found = self._logged_in(cookie or "") if header is None else self._shown(header)
+        if ticket is not None:
+            found = self._admitted(ticket)
+        else:
+            found = self._logged_in(cookie or "") if header is None else self._shown(header)
         return found.at_least(self.anonymous.role)
 
     def _logged_in(self, cookie: str) -> Caller:
@@ -66,6 +72,14 @@ class Identity:
         token_id = self.sessions.token(cookie)
         token = self.tokens.good(token_id) if token_id else None
         return token.caller("session") if token else self.nobody()
+
+    def _admitted(self, ticket: str) -> Caller:
+        """Whose ticket this is."""
+        token_id = self.tickets.token(ticket, request.headers.get("Referer", ""), request.remote_addr or "")
+        token = self.tokens.good(token_id) if token_id else None
+        if token is None:
+            raise Unauthenticated("The token is unknown, over, or was given for another place.", invalid=True)
+        return token.caller("token")
 
     def _shown(self, header: str) -> Caller:
         """Whose credentials these are."""

@@ -10,6 +10,7 @@ from geomill.app import operations
 from geomill.app.addresses import TENANT
 from geomill.app.identity.access import COMMAND, cookie_name
 from geomill.app.identity.audit import local
+from geomill.app.identity.tickets import TICKET
 from geomill.app.security import CHANGES
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ def init_app(app: Geomill) -> None:
     """Note every change, and whatever was refused to somebody who showed something."""
 
     def note(response: Response) -> Response:
-        showed = "Authorization" in request.headers or cookie_name() in request.cookies
-        if request.method in CHANGES or (response.status_code in REFUSED and showed):
+        showed = "Authorization" in request.headers or cookie_name() in request.cookies or TICKET in request.environ
+        status = g.get("status", response.status_code)
+        if g.get("changes", request.method in CHANGES) or (status in REFUSED and showed):
             caller, given = g.get("caller"), request.view_args or {}
-            stranger = response.status_code >= 400 and not (caller and caller.by)
+            stranger = status >= 400 and not (caller and caller.by)
             for job_id in g.get("job_ids") or (given.get("job_id") or g.get("job_id"),):  # a line for each job
                 app.audit.write(stranger=stranger, **_members(app, response, job_id))
         return response
@@ -52,5 +54,5 @@ def _members(app: Geomill, response: Response, job_id: str | None) -> dict[str, 
         "process": process_id,
         "job": job_id,
         "upload": upload_id,
-        "status": response.status_code,
+        "status": g.get("status", response.status_code),
     }

@@ -97,6 +97,16 @@ RIGHTS = {
     "pinJob": CHANGE_OWN,
     "runAgain": CHANGE_OWN,  # by what was received: with signed addresses, perhaps
     "retryJob": CHANGE_OWN,
+    # of the ArcGIS face, each as what it corresponds to
+    "getArcGISInfo": PUBLIC,
+    "generateToken": PUBLIC,
+    **dict.fromkeys(("getGPServices", "getGPService", "getGPTask"), READ),
+    **dict.fromkeys(("submitGPJob", "executeGPTask"), EXECUTE),
+    **dict.fromkeys(("getGPJob", "getGPResult", "getGPFile"), READ),
+    "getGPInput": READ_OWN,
+    "cancelGPJob": CHANGE_OWN,
+    **dict.fromkeys(("getGPJobsResource", "queryGPJobs", "countGPJobs", "getGPJobRecord"), ADMINISTER),
+    **dict.fromkeys(("cancelGPJobOfAny", "deleteGPJob", "purgeGPQueue"), ADMINISTER),
     "getProblemType": PUBLIC,
     "getAsset": PUBLIC,
     "showLogin": PUBLIC,

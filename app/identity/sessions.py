@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import os
@@ -71,5 +70,4 @@ class Sessions:
         return self.ended / f"{form[2]}-{hashlib.sha256(form[0].encode()).hexdigest()}"
 
     def _signature(self, content: str) -> str:
-        signed = hmac.new(self._key.read(), f"session {content}".encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(signed).decode().rstrip("=")
+        return self._key.signature("session", content)

@@ -127,8 +127,8 @@ def test_no_reading_changes_anything(browser: FlaskClient) -> None:
     before = state(app, job_id)
     for rule in app.url_map.iter_rules():
         for method in (rule.methods or set()) & {"GET", "HEAD", "OPTIONS"}:
-            path = rule.rule
-            for name, value in {"<job_id>": job_id, "<process_id>": "echo", "<int:number>": "0"}.items():
+            path, known = rule.rule, {"<job_id>": job_id, "<process_id>": "echo", "<int:number>": "0"}
+            for name, value in {**known, "<gp_job:job_id>": job_id, "<task>": "echo"}.items():
                 path = path.replace(name, value)
             path = re.sub("<.*?>", "x", path)
             for sent in ("", "?_method=DELETE", "?method=DELETE"):

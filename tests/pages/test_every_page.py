@@ -65,6 +65,9 @@ PAGES = {
     "provenance": ("provenance.show", "/jobs/{steps}/prov"),
     "problem": ("problems.show", "/problems/bad-input"),
     "login": ("login.show", "/login"),
+    "arcgis-task": (None, "/arcgis/rest/services/echo/GPServer/echo"),
+    "arcgis-form": (None, "/arcgis/rest/services/echo/GPServer/echo/submitJob"),
+    "arcgis-jobs": (None, "/arcgis/admin/services/echo.GPServer/jobs"),
     "not-found": (None, "/nowhere"),
 }
 PRESSES = {  # what leads on from there
