@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,18 +12,23 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 from support.stores import create
+from test_docs import OPERATING, names, table
 
 from geomill.app import create_app
 from geomill.app.config import Settings
 from geomill.app.identity.roles import Role
 from geomill.app.identity.tokens import Tokens
+from geomill.app.metrics.families import Families
 from geomill.app.request_ids import HEADER
 from geomill.app.server import Geomill
 from geomill.jobstore import Status, maintenance
 from geomill.jobstore.listing import repair_index
+
+SUFFIX, KIND = {"counter": "_total", "info": "_info"}, {"info": "gauge"}
 
 
 def bearer(settings: Settings, role: Role, tenant: str | None = None) -> dict[str, str]:
@@ -113,6 +119,19 @@ def test_metrics_are_written_as_the_client_reads_them(client: FlaskClient, accep
     assert media_type in answer.content_type
     found = [family.name for family in parse(answer.text)]
     assert len(found) == len(set(found)) and "geomill_jobs" in found
+
+
+def test_every_metric_is_in_the_table_and_alerts_ask_for_no_other(app: Geomill) -> None:
+    rows = [(name, kind) for cell, kind, *_ in table(OPERATING, "| metric |") for name in names(cell)]
+    found = [(f"{each.name}{SUFFIX.get(each.type, '')}", KIND.get(each.type, each.type)) for each in metrics_of(app)]
+    assert sorted(rows) == sorted(found)
+    asked = re.findall(r"\bgeomill_\w+", OPERATING[OPERATING.index("# geomill.rules.yml") :])
+    assert asked and set(asked) <= {name for name, _ in rows}
+
+
+def metrics_of(app: Geomill) -> list[Metric]:
+    with app.test_request_context():
+        return list(Families(app).collect())
 
 
 def figures(client: FlaskClient, name: str) -> dict[tuple[str, ...], float]:
