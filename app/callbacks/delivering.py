@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from geomill.app import create_app, tenant_names
+from geomill.app import create_app, loglines, tenant_names
 from geomill.app.access import open_guard
 from geomill.app.callbacks import documents, due
 from geomill.app.callbacks.due import Attempt, Delivery
@@ -61,6 +61,11 @@ class Followed:
         """Whose attempt the next one is, and to whom."""
         whose = (self.store.tenant, self.owner)
         return whose, (*whose, urlsplit(self.told.uri).netloc.lower() if self.told else "")
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What log lines are about."""
+        return loglines.of_job(self.job_id, self.store.tenant)
 
 
 class Deliverer:
@@ -161,8 +166,9 @@ class Deliverer:
             followed.at = 0.0
             _write(followed)
             if attempt.outcome == due.GIVEN_UP:
-                message = "job %s: nobody tries any more to tell its subscriber of %s: %s"
-                log.warning(message, followed.job_id, attempt.delivery.event, attempt.message)
+                message = "job %s of tenant %s: nobody tries any more to tell its subscriber of %s: %s"
+                told = (followed.job_id, followed.store.tenant, attempt.delivery.event, attempt.message)
+                log.warning(message, *told, extra=followed.about)
 
     def _attempt(self, followed: Followed, told: Delivery) -> Attempt:
         """One attempt, in a thread. Never raises."""
@@ -173,7 +179,8 @@ class Deliverer:
         except (NoSuchJob, JobExpired) as error:
             return Attempt(told, now(), due.GIVEN_UP, None, f"there is nothing left to tell: {error}")
         except Exception:
-            log.exception("job %s: its subscriber cannot be told of %s", followed.job_id, told.event)
+            message = "job %s of tenant %s: its subscriber cannot be told of %s"
+            log.exception(message, followed.job_id, followed.store.tenant, told.event, extra=followed.about)
             status, message = None, "this server failed to make the document; its log says why"
         return due.judged(told, now(), _tries(followed) + 1, self.settings.callback_patience, status, message)
 
@@ -202,7 +209,8 @@ def _followed(store: JobStore, job_id: str) -> Followed | None:
         if store.callbacks.is_abandoned(job_id):
             store.callbacks.forget(job_id)
     except (JobExpired, JobCorrupt, InvalidRequest) as error:
-        log.warning("job %s: nobody can be told of it: %s", job_id, error)
+        about = loglines.of_job(job_id, store.tenant)
+        log.warning("job %s of tenant %s: nobody can be told of it: %s", job_id, store.tenant, error, extra=about)
         with suppress(OSError):
             store.callbacks.forget(job_id)
     except OSError:
