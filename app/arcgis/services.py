@@ -53,6 +53,9 @@ def catalogue() -> Any:
     return answers.answer({"currentVersion": VERSION, "folders": [], "services": services}, "Services", here=here)
 
 
+bp.add_url_rule("", "start", catalogue, methods=["GET"])
+
+
 @both(SERVICE)
 @operation("getGPService", {200: Answer("A service.")}, **HIDDEN)
 def service(process_id: str) -> Any:
