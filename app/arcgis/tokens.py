@@ -55,7 +55,6 @@ def generate() -> Any:
         return answers.answer(
             {}, "Generate token", forms=[Form(links.to(str(request.endpoint)), "Generate token", FIELDS)]
         )
-    g.changes = True
     identity, name, password = current_app.identity, request.form.get("username", ""), request.form.get("password", "")
     token = identity.tokens.find(password)
     if token is None or token.name != name:
