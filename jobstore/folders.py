@@ -191,8 +191,13 @@ def sync_content(folder: Path) -> None:
 
 
 def begin_anew(folder: Path) -> None:
-    """Remove what an earlier begin left of a job: the power may fail before the disk has noted that it began."""
+    """Remove what an earlier begin left of a job: the power may fail before the disk has noted that it began.
+
+    A status that is being replaced stays: somebody may have it dismissed this moment.
+    """
     for name in set(os.listdir(folder)) - _OF_ACCEPTED:
+        if name.startswith(".status.json."):
+            continue
         if (folder / name).is_dir():
             files.remove_tree(folder / name)
         else:
