@@ -16,7 +16,6 @@ from typing import Any
 
 from . import files, folders
 
-LOG = "callbacks.jsonl"
 LARGEST_LOG = 2**20  # bytes; of a job that reports for weeks the later attempts are not kept, but for those that end it
 
 
@@ -67,7 +66,7 @@ class Callbacks:
 
 def note(folder: Path, attempt: dict[str, Any], *, last: bool) -> None:
     """Add an attempt to the log of a job. folder: of the job; last: no other will follow of its kind."""
-    descriptor = os.open(folder / LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, files.OWNER_ONLY)
+    descriptor = os.open(folder / folders.CALLBACKS, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, files.OWNER_ONLY)
     try:
         size = os.fstat(descriptor).st_size
         if size > LARGEST_LOG and not last:
@@ -82,7 +81,7 @@ def noted(folder: Path) -> list[dict[str, Any]]:
     """The attempts in the log of a job, first one first; what is torn is passed over."""
     attempts = []
     try:
-        lines = (folder / LOG).read_bytes().split(b"\n")
+        lines = (folder / folders.CALLBACKS).read_bytes().split(b"\n")
     except (FileNotFoundError, NotADirectoryError):
         return []
     for line in lines:

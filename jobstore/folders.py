@@ -23,13 +23,14 @@ from .status import GivenGone, JobCorrupt, NoSuchJob
 LOCK = "job.json"  # held by a supervisor for life: it is never replaced, and a file for that alone costs an inode a job
 LOGS = "logs"  # of the steps, written by the job itself
 GIVEN = "given"  # files that the request names and that were here already, by hard links, until the job has ended
+CALLBACKS = "callbacks.jsonl"  # whom it told what
 FINISHED, KEPT = ".steps", "kept"  # in work/: which steps are finished, and so worth keeping when the job fails
 NEW, OLD = ".new-", ".old-"  # how a folder is called before it appears, and after it has disappeared
 ABANDONED = 3600.0  # seconds after which a job that is not yet whole is not going to be
 PASSABLE = 0o711  # a job that runs as another user can reach its work/, and list nothing on the way
 JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 Record = TypeVar("Record", Job, StatusInfo)
-_OF_ACCEPTED = {"job.json", "request.json", "status.json", GIVEN}
+_OF_ACCEPTED = {"job.json", "request.json", "status.json", GIVEN, CALLBACKS}
 
 
 def place(jobs: Path, job_id: str) -> Path:
@@ -191,8 +192,13 @@ def sync_content(folder: Path) -> None:
 
 
 def begin_anew(folder: Path) -> None:
-    """Remove what an earlier begin left of a job: the power may fail before the disk has noted that it began."""
+    """Remove what an earlier begin left of a job: the power may fail before the disk has noted that it began.
+
+    A status that is being replaced stays: somebody may have it dismissed this moment.
+    """
     for name in set(os.listdir(folder)) - _OF_ACCEPTED:
+        if name.startswith(".status.json."):
+            continue
         if (folder / name).is_dir():
             files.remove_tree(folder / name)
         else:

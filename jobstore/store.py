@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import callbacks, files, folders, keys, listing, lost, moves, records, torn
+from . import files, folders, keys, listing, lost, moves, records, torn
 from .admission import Admission
 from .alive import boot_id
 from .callbacks import Callbacks
@@ -94,7 +94,7 @@ class JobStore:
     def calls_back(self, job_id: str) -> bool:
         """Whether somebody is told of a job, or was."""
         marked = (self.callbacks.folder / job_id).exists()
-        return marked or (self.folder(job_id) / callbacks.LOG).exists()
+        return marked or (self.folder(job_id) / folders.CALLBACKS).exists()
 
     def has_supervisor(self, job_id: str) -> bool:
         """Whether somebody holds a job's lock."""

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from geomill.app import errors, links, pages
+from geomill.app import errors, links, operations, pages
 from geomill.app.api.body import whole_body
 from geomill.app.errors import InvalidQuery
 from geomill.app.exchange import InvalidRequest
@@ -24,6 +24,9 @@ from geomill.app.server import current_app
 PREFIX = "/arcgis"
 ADMIN = f"{PREFIX}/admin"
 FORMATS = ("html", "json", "pjson")
+CHANGES = frozenset(  # operations that do not only read what is posted to them
+    ("submitGPJob", "executeGPTask", "cancelGPJob", "cancelGPJobOfAny", "deleteGPJob", "purgeGPQueue", "generateToken")
+)
 INVALID_TOKEN, TOKEN_REQUIRED = 498, 499
 UNKNOWN = "Unauthorized access. Token not found. You can generate a token using the 'generateToken' operation."
 
@@ -70,7 +73,8 @@ def read_request() -> None:
     """
     if not is_ours():
         return
-    g.changes = False  # most requests only read, by whatever method
+    current = operations.of(current_app, request.endpoint)
+    g.changes = request.method == "POST" and (current is None or current.id in CHANGES)  # for the audit log
     request.max_form_memory_size, request.max_form_parts = current_app.settings.max_body, MOST_ENTRIES
     body = whole_body()
     if body and request.mimetype not in TYPES:
@@ -128,15 +132,19 @@ def answer(
     here: Iterable[tuple[str, str]] = (),
     forms: Iterable[Form] = (),
     above: tuple[str, str] | None = None,
+    legible: dict[str, Any] | None = None,
 ) -> Response:
-    """A document as it is wanted. here: addresses that a page links, with what they are called; above: one more."""
+    """A document as it is wanted. here: addresses that a page links, with what they are called; above: one more.
+
+    legible: what a page shows instead of the document.
+    """
     if g.f != "html":
         return as_json(document)
     shown: dict[str, Any] = {"title": title, "here": list(here), "forms": list(forms), "above": above}
     ways = []
     if document and request.method == "GET" and "token" not in request.args:
         ways = [(links.of_query(request.base_url, {**request.args, "f": each}), each) for each in FORMATS[1:]]
-    return pages.render("arcgis.html", content=trees.bounded(document), ways=ways, **shown)
+    return pages.render("arcgis.html", content=trees.bounded(legible or document), ways=ways, **shown)
 
 
 def as_json(document: dict[str, Any]) -> Response:

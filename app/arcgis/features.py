@@ -191,7 +191,7 @@ _MAKERS: dict[str, Callable[[list[Any]], dict[str, Json] | None]] = {
 def feature_set(document: Json) -> dict[str, Json]:
     """The feature set of a GeoJSON object. Raises NotEsri for what cannot be one."""
     try:
-        features = [(each.get("geometry"), dict(each.get("properties") or {})) for each in _features(document)]
+        features = [(each.get("geometry"), _properties(each)) for each in _features(document)]
         kinds = {KINDS[shape["type"]] for shape, _ in features if shape}
         shapes = [_shape(shape) if shape else None for shape, _ in features]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -216,6 +216,12 @@ def _features(document: dict[str, Json]) -> list[dict[str, Json]]:
     if document["type"] == "FeatureCollection":
         return list(document["features"])
     return [document if document["type"] == "Feature" else {"geometry": document}]
+
+
+def _properties(feature: dict[str, Json]) -> dict[str, Json]:
+    """The properties of a feature, and its id, which a feature set has no other place for."""
+    named = {"id": feature["id"]} if feature.get("id") is not None else {}
+    return {**named, **(feature.get("properties") or {})}
 
 
 def _shape(shape: dict[str, Json]) -> dict[str, Json]:

@@ -53,6 +53,9 @@ def catalogue() -> Any:
     return answers.answer({"currentVersion": VERSION, "folders": [], "services": services}, "Services", here=here)
 
 
+bp.add_url_rule("", "start", catalogue, methods=["GET"])
+
+
 @both(SERVICE)
 @operation("getGPService", {200: Answer("A service.")}, **HIDDEN)
 def service(process_id: str) -> Any:
@@ -81,7 +84,7 @@ def task(process_id: str, task: str) -> Any:
     """A task, and the parameters that it takes and gives."""
     process = current_app.processes.get(process_id)
     check_task(process_id, task)
-    document = {
+    document: dict[str, Any] = {
         "name": identifier(process.id),
         "displayName": process.description.get("title") or process.id,
         "description": _text(process),
@@ -93,7 +96,14 @@ def task(process_id: str, task: str) -> Any:
     at = of_task(process.id)
     here = [(links.to("arcgis.submit", **at), "Submit a job"), (links.to("arcgis.execute", **at), "Execute, and wait")]
     above = (links.to("arcgis.service", process_id=process.id), f"Service {process.id}")
-    return answers.answer(document, str(document["displayName"]), here=here, above=above)
+    legible = {**document, "parameters": [_row(each) for each in document["parameters"]]}
+    return answers.answer(document, str(document["displayName"]), here=here, above=above, legible=legible)
+
+
+def _row(parameter: dict[str, Any]) -> dict[str, Any]:
+    """A parameter as a row of a table."""
+    told = {name: parameter[name] for name in ("name", "dataType", "displayName", "description", "defaultValue")}
+    return {**told, "parameterType": parameter["parameterType"].removeprefix("esriGPParameterType")}
 
 
 def check_task(process_id: str, task: str) -> None:

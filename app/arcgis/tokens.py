@@ -52,8 +52,9 @@ def generate() -> Any:
     if request.method != "POST":
         if g.f != "html" or {"username", "password"} & set(request.args):
             raise InvalidRequest("User name and password are sent by POST, in the body: addresses are kept in logs.")
-        return answers.answer({}, "Generate token", forms=[Form(request.path, "Generate token", FIELDS)])
-    g.changes = True
+        return answers.answer(
+            {}, "Generate token", forms=[Form(links.to(str(request.endpoint)), "Generate token", FIELDS)]
+        )
     identity, name, password = current_app.identity, request.form.get("username", ""), request.form.get("password", "")
     token = identity.tokens.find(password)
     if token is None or token.name != name:

@@ -117,7 +117,8 @@ class Engine:
         pidfd = self._open_supervisor(info)
         if pidfd is not None:
             with _closing(pidfd):
-                signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):  # it ended by itself this moment
+                    signal.pidfd_send_signal(pidfd, signal.SIGTERM)
                 ended = reaper.wait_for_end(pidfd, grace + 2)
             if not ended:
                 self._tell({"op": "dismiss", "job": job_id})

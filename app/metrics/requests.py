@@ -10,7 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import Response, g, request
 
 from geomill.app import operations
 from geomill.app.metrics.slots import Slots
@@ -114,7 +114,8 @@ def init_app(app: Geomill) -> None:
         now = time.perf_counter()
         asked = request._get_current_object()  # type: ignore[attr-defined]  # a proxy takes longer than all of this
         begun = asked.environ.get(BEGUN, now)
-        app.requests.count(asked.endpoint, asked.method, response.status_code, now - begun)
+        status = g.get("status", response.status_code)  # of clients that want 200 for errors, too
+        app.requests.count(asked.endpoint, asked.method, status, now - begun)
         return response
 
     app.before_request(begin)

@@ -118,6 +118,11 @@ def test_a_feature_set_has_the_members_that_esri_names() -> None:
     assert feature["attributes"] == {**properties, "more": '{"a": [1]}', "flag": "true"}
 
 
+def test_the_id_of_a_feature_is_an_attribute() -> None:
+    found = feature_set({"type": "Feature", "id": 7, "geometry": None, "properties": {"a": "b"}})
+    assert found["features"] == [{"attributes": {"id": 7, "a": "b"}}]
+
+
 @pytest.mark.parametrize(
     "document",
     [

@@ -193,6 +193,7 @@ def test_what_changed_is_in_the_audit_log_and_no_secret(ann: Esri) -> None:
     job_id = ann.get(f"{task('echo')}/submitJob", token=token, echoInput="a")["jobId"]
     ann.post(f"{task('echo')}/jobs/{job_id}", token=token)  # only reads
     ann.get(REST, token=f"{token}x")
+    ann.post(f"{task('echo')}/submitJob", echoInput="a")
     assert isinstance(ann.client.application, Geomill)
     text = (ann.client.application.settings.home / "identity/audit.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
@@ -200,6 +201,7 @@ def test_what_changed_is_in_the_audit_log_and_no_secret(ann: Esri) -> None:
         ("generateToken", "ann", 200),
         ("submitGPJob", "ann", 200),
         ("getGPServices", None, 401),
+        ("submitGPJob", None, 401),
     ]
     assert lines[1]["job"] == uuid_of(job_id) and lines[1]["process"] == "echo"
     assert token not in text and ann.secret not in text  # type: ignore[attr-defined]

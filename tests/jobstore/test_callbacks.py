@@ -11,7 +11,8 @@ from support.forks import crash_at
 from support.stores import REQUEST, bring_to, create, new_job, open_store
 
 from geomill.jobstore import JobStore, NoSuchJob, Status
-from geomill.jobstore.callbacks import LARGEST_LOG, LOG, note, noted
+from geomill.jobstore.callbacks import LARGEST_LOG, note, noted
+from geomill.jobstore.folders import CALLBACKS
 
 ROOT = "http://127.0.0.1:8080/acme/ogc-api/"
 CALLS = ("open", "write", "rename", "link", "fsync", "mkdir")
@@ -76,24 +77,24 @@ def test_attempts_are_read_as_they_were_noted(tmp_path: Path) -> None:
     for line in lines:
         note(tmp_path, line, last=True)
     assert noted(tmp_path) == lines
-    assert (tmp_path / LOG).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / CALLBACKS).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_torn_line_spoils_no_other(tmp_path: Path) -> None:
     note(tmp_path, {"id": "a"}, last=True)
-    with open(tmp_path / LOG, "ab") as file:
+    with open(tmp_path / CALLBACKS, "ab") as file:
         file.write(b'{"id": "to')
     note(tmp_path, {"id": "b"}, last=True)
-    with open(tmp_path / LOG, "ab") as file:
+    with open(tmp_path / CALLBACKS, "ab") as file:
         file.write(b"7\n\xff\n" + b"[" * 100_000 + b"\n")
     assert [line["id"] for line in noted(tmp_path)] == ["a", "b"]
 
 
 def test_the_log_of_weeks_has_an_end(tmp_path: Path) -> None:
-    (tmp_path / LOG).write_bytes((json.dumps({"id": "x"}) + "\n").encode() * (LARGEST_LOG // 10))
-    size = (tmp_path / LOG).stat().st_size
+    (tmp_path / CALLBACKS).write_bytes((json.dumps({"id": "x"}) + "\n").encode() * (LARGEST_LOG // 10))
+    size = (tmp_path / CALLBACKS).stat().st_size
     note(tmp_path, {"id": "report"}, last=False)
-    assert (tmp_path / LOG).stat().st_size == size
+    assert (tmp_path / CALLBACKS).stat().st_size == size
     note(tmp_path, {"id": "end"}, last=True)
     assert noted(tmp_path)[-1] == {"id": "end"}
 

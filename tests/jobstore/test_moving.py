@@ -32,7 +32,7 @@ from geomill.jobstore import (
     alive,
 )
 from geomill.jobstore.alive import boot_id, is_ending, stat
-from geomill.jobstore.folders import LOCK
+from geomill.jobstore.folders import LOCK, begin_anew
 from geomill.jobstore.fsck import check
 from geomill.jobstore.lost import is_lost
 from geomill.jobstore.records import load_status, new_job_id
@@ -389,3 +389,14 @@ def test_a_clock_that_was_set_back_keeps_no_waiting_job_from_being_dismissed(sto
     assert info.finished and info.created <= info.finished
     assert store.list(Filters(statuses=(Status.ACCEPTED,)), 10).jobs == []
     assert check(store) == []
+
+
+def test_who_begins_a_job_leaves_the_status_that_somebody_writes_this_moment(store: JobStore) -> None:
+    """A dismissal of a job that begins replaces its status while its supervisor makes room."""
+    job_id = create(store)
+    begin(store, job_id)
+    written, left = (store.folder(job_id) / name for name in (".status.json.4711-0123abcd", "log"))
+    written.write_text("{}")
+    left.write_text("of an earlier begin")
+    begin_anew(store.folder(job_id))
+    assert written.exists() and not left.exists()
