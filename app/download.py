@@ -9,7 +9,14 @@ import ssl
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import (
+    BadStatusLine,
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    RemoteDisconnected,
+    UnknownProtocol,
+)
 from typing import Any
 
 from .egress import connecting
@@ -126,4 +133,6 @@ def _reason(error: BaseException) -> str:
     """What went wrong, as a clause."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not valid: {error.verify_message}"
+    if isinstance(error, BadStatusLine | UnknownProtocol) and not isinstance(error, RemoteDisconnected):
+        return "its answer does not begin as one of HTTP does"  # they repeat it, whatever it is
     return connecting.reason(error)

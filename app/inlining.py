@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
-from flask import Response, after_this_request
+from flask import Response, after_this_request, g
 
 MOST = 128 * 2**20  # bytes; an answer takes five times what it holds, while it is made
 
@@ -17,27 +18,35 @@ class TooMuchAtOnce(Exception):
 
 
 class Inlining:
-    """What the answers of a worker hold of files, from when it was read until they were sent."""
+    """What the answers of a process hold of files, from when it was read until they were sent."""
 
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.held = 0
+    def __init__(self, most: int = MOST) -> None:
+        """most: bytes at a time; one answer alone may hold more."""
+        self.held, self._most = 0, most
         self._lock = threading.Lock()
 
     def read(self, path: Path, size: int) -> bytes:
         """The content of a file for the answer to this request. Raises TooMuchAtOnce, OSError."""
         with self._lock:
-            if self.held and self.held + size > MOST:
+            if self.held and self.held + size > self._most:
                 raise TooMuchAtOnce("Other answers with files in them are being sent; ask again, or ask for links.")
             self.held += size
-
-        def when_sent() -> None:
-            with self._lock:
-                self.held -= size
-
-        @after_this_request
-        def add(response: Response) -> Response:
-            response.call_on_close(when_sent)
-            return response
-
+        self._when_sent().callback(self._let_go, size)
         return path.read_bytes()
+
+    def _let_go(self, size: int) -> None:
+        with self._lock:
+            self.held -= size
+
+    def _when_sent(self) -> ExitStack:
+        """What is to be done when the answer was sent. Whoever sends what is no answer to a request does it himself."""
+        stack: ExitStack | None = g.get("when_sent")
+        if stack is None:
+            g.when_sent = stack = ExitStack()
+
+            @after_this_request
+            def add(response: Response) -> Response:
+                response.call_on_close(stack.close)
+                return response
+
+        return stack

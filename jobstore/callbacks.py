@@ -66,7 +66,8 @@ class Callbacks:
 
 def note(folder: Path, attempt: dict[str, Any], *, last: bool) -> None:
     """Add an attempt to the log of a job. folder: of the job; last: no other will follow of its kind."""
-    descriptor = os.open(folder / folders.CALLBACKS, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, files.OWNER_ONLY)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    descriptor = os.open(folder / folders.CALLBACKS, flags, files.OWNER_ONLY)
     try:
         size = os.fstat(descriptor).st_size
         if size > LARGEST_LOG and not last:

@@ -13,8 +13,10 @@ from geomill.app.callbacks import due
 from geomill.app.callbacks.signing import Signing
 from geomill.app.exchange.request import read
 from geomill.app.guard import shown
+from geomill.app.identity.callers import Unauthenticated
 from geomill.app.operations import Answer, operation
 from geomill.app.schemas import CallbackSecretSchema, CallbacksSchema, dump
+from geomill.app.security import ForeignOrigin, own_origins
 from geomill.app.server import current_app
 from geomill.jobstore.callbacks import noted
 
@@ -58,10 +60,15 @@ def show(job_id: str) -> Any:
 @operation(
     "getCallbackSecret",
     {200: Answer("The secret.", CallbackSecretSchema)},
+    streams=True,
     page=pages.plain("Your secret for callbacks", ABOUT),
 )
 def secret() -> Any:
     """What the caller's receivers check the signatures of callbacks with; another caller has another."""
+    if request.headers.get("Origin") not in (None, *own_origins(current_app.settings)):
+        raise ForeignOrigin("A page of another site may not read this.")
+    if current_app.identity.knows() and not g.caller.name:
+        raise Unauthenticated("Who shows no token, or one that is not for here, has no secret of his own.")
     told = Signing(current_app.settings.home).secret(request.environ[TENANT], g.caller.name)
     return dump(CallbackSecretSchema, {"secret": told})
 

@@ -9,10 +9,11 @@ import concurrent.futures
 import fcntl
 import logging
 import os
+import re
 import signal
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,21 +26,27 @@ from geomill.app.callbacks.signing import Signing
 from geomill.app.config import Settings
 from geomill.app.download import send
 from geomill.app.engine import isolation
+from geomill.app.engine.runtime import CALLING
 from geomill.app.exchange import InvalidRequest
 from geomill.app.exchange.request import read
-from geomill.app.guard import Refused, Unreachable, phrase
-from geomill.app.inlining import TooMuchAtOnce
+from geomill.app.guard import PORTS, Refused, Unreachable, phrase
+from geomill.app.inlining import Inlining, TooMuchAtOnce
 from geomill.jobstore import JobCorrupt, JobExpired, JobStore, NoSuchJob, callbacks, maintenance
 from geomill.jobstore.records import now
 
-LOCK = "callbacks"  # in the runtime directory: held by who delivers
 SPAN = 600.0  # seconds after which another process goes on
 LINGER = 20.0  # seconds without anything to tell after which it ends
 TIMEOUT = 10.0  # seconds for one attempt
-AT_ONCE, OF_OWNER, OF_RECEIVER = 64, 24, 2  # attempts: all, of one caller, of one caller to one host
+AT_ONCE, OF_OWNER, OF_RECEIVER = 64, 16, 2  # attempts: all, of one caller, of one caller to one host
+INLINED = 32 * 2**20  # bytes of files that all attempts together hold, each of them several times
 SHORTEST, LONGEST, SHARE = 0.25, 10.0, 20.0  # seconds between two looks, and how many times what one takes
 
+_ROOT = re.compile(r"https?://[!-~]+/")  # a landing page
+
 log = logging.getLogger(__name__)
+
+
+Lane = tuple[str | int, ...]
 
 
 @dataclass
@@ -57,10 +64,11 @@ class Followed:
     unwritten: list[Attempt] = field(default_factory=list)
 
     @property
-    def lanes(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Whose attempt the next one is, and to whom."""
-        whose = (self.store.tenant, self.owner)
-        return whose, (*whose, urlsplit(self.told.uri).netloc.lower() if self.told else "")
+    def lanes(self) -> tuple[Lane, Lane]:
+        """Whose attempt the next one is, in whatever tenant, and to which host and port, however they are written."""
+        parts = urlsplit(self.told.uri if self.told else "")
+        host = (parts.hostname or "").removesuffix(".")
+        return (self.owner,), (self.owner, host, parts.port or PORTS.get(parts.scheme, 0))
 
     @property
     def about(self) -> dict[str, Any]:
@@ -74,6 +82,7 @@ class Deliverer:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.app = create_app(settings)
+        self.app.inlining = Inlining(INLINED)
         self.signing = Signing(settings.home)
         self.followed: dict[tuple[str, str], Followed] = {}
         self.flying: dict[concurrent.futures.Future[Attempt], Followed] = {}
@@ -85,6 +94,7 @@ class Deliverer:
         end += SPAN
         while time.monotonic() < end and time.monotonic() < idle + LINGER:
             begun = time.monotonic()
+            beat(self.settings)
             with suppress(OSError):  # the disk may come back
                 if not maintenance.on(self.settings.home):
                     self._look()
@@ -124,9 +134,11 @@ class Deliverer:
         except OSError:  # the disk may come back
             return
         if info.expired:
+            message = "job %s of tenant %s has expired, and its subscriber was not told of its end"
+            log.warning(message, followed.job_id, followed.store.tenant, extra=followed.about)
             return self._forget(followed)
         followed.told = due.delivery(info, followed.subscriber)
-        at = due.when(followed.told, followed.lines) if followed.told else None
+        at = due.when(followed.told, followed.lines, time.time()) if followed.told else None
         if at is not None:
             followed.at = at
         elif info.status.final and not followed.unwritten:
@@ -140,16 +152,21 @@ class Deliverer:
         self.followed.pop((followed.store.tenant, followed.job_id), None)
 
     def _begin(self) -> None:
-        """Try what is due and has room: what was not tried yet before what failed, and that in order of time."""
+        """Try what is due and has room: of each caller in the order of time, of callers whoever has the least going."""
         flying = list(self.flying.values())
         lanes = Counter(lane for each in flying for lane in each.lanes)
         busy, moment = set(map(id, flying)), time.time()
-        ready = [each for each in self.followed.values() if each.told and each.at <= moment and id(each) not in busy]
-        for each in sorted(ready, key=lambda each: (_tries(each), each.at)):
-            owner, receiver = each.lanes
-            if len(self.flying) >= AT_ONCE:
-                return
-            if lanes[owner] < OF_OWNER and lanes[receiver] < OF_RECEIVER and each.told:
+        due_now = [each for each in self.followed.values() if each.told and each.at <= moment and id(each) not in busy]
+        waiting: dict[str, list[Followed]] = {}
+        for each in sorted(due_now, key=lambda each: each.at, reverse=True):
+            waiting.setdefault(each.owner, []).append(each)
+        while waiting and len(self.flying) < AT_ONCE:
+            owner = min(waiting, key=lambda owner: lanes[(owner,)])
+            if lanes[(owner,)] >= OF_OWNER or not waiting[owner]:
+                del waiting[owner]
+                continue
+            each = waiting[owner].pop()
+            if each.told and lanes[each.lanes[1]] < OF_RECEIVER:
                 lanes.update(each.lanes)
                 self.flying[self.threads.submit(self._attempt, each, each.told)] = each
 
@@ -178,21 +195,24 @@ class Deliverer:
             status, message = None, str(error)
         except (NoSuchJob, JobExpired) as error:
             return Attempt(told, now(), due.GIVEN_UP, None, f"there is nothing left to tell: {error}")
+        except OSError as error:
+            status, message = None, f"this server cannot read what it needs: {error.strerror or error}"
         except Exception:
             message = "job %s of tenant %s: its subscriber cannot be told of %s"
             log.exception(message, followed.job_id, followed.store.tenant, told.event, extra=followed.about)
             status, message = None, "this server failed to make the document; its log says why"
-        return due.judged(told, now(), _tries(followed) + 1, self.settings.callback_patience, status, message)
+        return due.judged(told, now(), followed.lines, self.settings.callback_patience, status, message)
 
     def _post(self, followed: Followed, told: Delivery) -> tuple[int, str]:
         """The receiver's answer, and what is wrong with it. Raises Refused, Unreachable and what `of_event` raises."""
         tenant = followed.store.tenant
-        body, job = documents.of_event(self.app, tenant, followed.root, followed.job_id, told.event)
-        headers = self.signing.headers(tenant, followed.owner, told.id, int(time.time()), body)
-        headers |= {"Content-Type": "application/json", "Link": f'<{job}>; rel="monitor"'}
         target, way = open_guard(self.settings, tenant).reached(told.uri)
-        with send("POST", target, way, time.monotonic() + TIMEOUT, headers, body) as response:
-            answer = response.status
+        with ExitStack() as held:
+            body, job = documents.of_event(self.app, tenant, followed.root, followed.job_id, told.event, held)
+            headers = self.signing.headers(tenant, followed.owner, told.id, int(time.time()), body)
+            headers |= {"Content-Type": "application/json", "Link": f'<{job}>; rel="monitor"'}
+            with send("POST", target, way, time.monotonic() + TIMEOUT, headers, body) as response:
+                answer = response.status
         moved = "; a callback follows no redirect" if 300 <= answer < 400 else ""
         return answer, f"it answered {answer} {phrase(answer)}".strip() + moved
 
@@ -203,6 +223,8 @@ def _followed(store: JobStore, job_id: str) -> Followed | None:
         root, owner = store.callbacks.root(job_id), store.read_status(job_id).owner
         if root is None:
             return None
+        if not _ROOT.fullmatch(root):
+            raise JobCorrupt(job_id, "the mark of its callbacks is torn")
         subscriber = read(store.request(job_id)).subscriber
         return Followed(store, job_id, root, owner, dict(subscriber), callbacks.noted(store.folder(job_id)))
     except NoSuchJob:  # it may be in the making
@@ -218,10 +240,6 @@ def _followed(store: JobStore, job_id: str) -> Followed | None:
     return None
 
 
-def _tries(followed: Followed) -> int:
-    return sum(line.get("id") == followed.told.id for line in followed.lines) if followed.told else 0
-
-
 def _write(followed: Followed) -> None:
     """Bring what came of attempts into the log of the job; what a full disk has no room for waits."""
     with suppress(OSError, NoSuchJob):
@@ -232,15 +250,22 @@ def _write(followed: Followed) -> None:
             followed.unwritten.pop(0)
 
 
+def beat(settings: Settings) -> None:
+    """Say that who delivers still does: by the time of the lock."""
+    with suppress(OSError):
+        os.utime(settings.runtime_dir / CALLING)
+
+
 def deliver(settings: Settings) -> None:
     """Be the process that delivers, unless there is one: the other belongs to a dispatcher that has gone just now."""
     isolation.die_with_parent()
     isolation.set_name("geomill-calls")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.alarm(int(SPAN + 5 * TIMEOUT))
-    descriptor = os.open(settings.runtime_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(settings.runtime_dir / CALLING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
+    beat(settings)
     Deliverer(settings).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from flask import g
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from geomill.app.server import Geomill
 
 
-def of_event(app: Geomill, tenant: str, root: str, job_id: str, event: str) -> tuple[bytes, str]:
-    """The body of a callback, and the address of the job. root: the landing page that addresses begin with.
+def of_event(
+    app: Geomill, tenant: str, root: str, job_id: str, event: str, when_sent: ExitStack
+) -> tuple[bytes, str]:
+    """The body of a callback, and the address of the job.
 
-    Raises NoSuchJob, JobExpired, and OSError for what cannot be read.
+    root: the landing page that addresses begin with; when_sent: to be closed when the body was sent.
+    Raises NoSuchJob, JobExpired, TooMuchAtOnce, and OSError for what cannot be read.
     """
     with app.test_request_context("/", base_url=root, environ_overrides={TENANT: tenant}):
-        g.tenant, g.caller = app.tenants.get(tenant), COMMAND
+        g.tenant, g.caller, g.when_sent = app.tenants.get(tenant), COMMAND, when_sent
         address = links.to("jobs.show", job_id=job_id)
         if event == IN_PROGRESS:
             return _bytes(dump(StatusInfoSchema, g.tenant.jobs.status(job_id))), address

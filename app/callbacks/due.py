@@ -16,7 +16,10 @@ URIS = {IN_PROGRESS: "inProgressUri", SUCCESS: "successUri", FAILED: "failedUri"
 DELIVERED, AGAIN, GIVEN_UP = "delivered", "failed", "given-up"
 LONGEST_PAUSE = 3600.0  # seconds between two attempts; they begin with one second, and each is twice the one before
 BETWEEN_REPORTS = 5.0  # seconds at least from one report of progress to the next
+LONGEST_MESSAGE = 300  # characters
 GONE = 410  # how a receiver says that it wants to hear no more. RFC 9110, 15.5.11
+
+Lines = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,16 @@ def delivery(info: StatusInfo, subscriber: Mapping[str, str]) -> Delivery | None
     return Delivery(f"{info.job_id}-{name}", event, uri, since) if uri else None
 
 
-def when(told: Delivery, lines: Sequence[Mapping[str, Any]]) -> float | None:
-    """When to try, in seconds since 1970; None where that is done. lines: the log of the job."""
-    tried = [line for line in lines if line.get("id") == told.id]
+def when(told: Delivery, lines: Lines, now: float) -> float | None:
+    """When to try, in seconds since 1970, as now; None where that is done. lines: the log of the job."""
+    tried = _of(told, lines)
     if any(line.get("outcome") in (DELIVERED, GIVEN_UP) for line in tried):
         return None
     if tried:
-        return _moment(tried[-1]) + pause(told.id, len(tried))
+        return _moment(tried[-1], now) + pause(told.id, len(tried))
     if not told.last and (reports := [line for line in lines if line.get("event") == IN_PROGRESS]):
-        return _moment(reports[-1]) + BETWEEN_REPORTS
-    return told.since.timestamp()
+        return _moment(reports[-1], now) + BETWEEN_REPORTS
+    return min(told.since.timestamp(), now)
 
 
 def pause(delivery_id: str, tries: int) -> float:
@@ -86,17 +89,25 @@ def pause(delivery_id: str, tries: int) -> float:
     return float(min(2.0 ** min(tries - 1, 20), LONGEST_PAUSE) * spread)
 
 
-def judged(told: Delivery, now: datetime, tries: int, patience: float, status: int | None, message: str) -> Attempt:
-    """What comes of a try. tries: with this one; patience: seconds from what happened until nobody tries any more."""
+def judged(
+    told: Delivery, now: datetime, lines: Lines, patience: float, status: int | None, message: str
+) -> Attempt:
+    """What comes of a try. lines: the log of the job before it; patience: seconds from the first try to the last."""
     if status is not None and 200 <= status < 300:
         return Attempt(told, now, DELIVERED, status)
-    end = told.since.timestamp() + patience
-    over = status == GONE or now.timestamp() + pause(told.id, tries) > end
-    return Attempt(told, now, GIVEN_UP if over else AGAIN, status, message)
+    tried = _of(told, lines)
+    first = _moment(tried[0], now.timestamp()) if tried else now.timestamp()
+    over = status == GONE or now.timestamp() + pause(told.id, len(tried) + 1) > first + patience
+    return Attempt(told, now, GIVEN_UP if over else AGAIN, status, message[:LONGEST_MESSAGE])
 
 
-def _moment(line: Mapping[str, Any]) -> float:
+def _of(told: Delivery, lines: Lines) -> list[Mapping[str, Any]]:
+    return [line for line in lines if line.get("id") == told.id]
+
+
+def _moment(line: Mapping[str, Any], now: float) -> float:
+    """When an attempt was; a clock may have been set back since."""
     try:
-        return datetime.fromisoformat(str(line.get("time"))).timestamp()
+        return min(datetime.fromisoformat(str(line.get("time"))).timestamp(), now)
     except (ValueError, OverflowError):
         return 0.0

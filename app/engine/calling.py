@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 
 from geomill.app.config import Settings
 from geomill.app.engine.children import Children
+from geomill.app.engine.runtime import CALLING
 from geomill.app.engine.stores import Stores
 from geomill.jobstore import maintenance
 
 CHORE = "call back"
 SHORT = 10.0  # seconds; one that ends sooner may have failed
 SOON, LATE = 2.0, 60.0  # seconds until another is begun after that: twice as many each time
+STUCK = 30.0  # seconds without a sign of life
 
 log = logging.getLogger(__name__)
 
 
 class Calling:
-    """Begins that process. A look costs a system call for each tenant while nobody is to be told of anything."""
+    """Begins that process, and ends one that does nothing any more.
+
+    A look costs a system call for each tenant while nobody is to be told of anything.
+    """
 
     def __init__(self, settings: Settings, stores: Stores, children: Children) -> None:
         self.settings, self.stores, self.children = settings, stores, children
@@ -26,9 +32,17 @@ class Calling:
 
     def look(self, moment: float) -> None:
         """Begin one, if it is needed. moment: seconds, of the monotonic clock."""
-        if self.children.at(CHORE) or moment < self._begun + self._pause or not self._needed():
+        if self.children.at(CHORE):
+            if self._is_stuck():
+                log.warning("who calls back does nothing any more, and is ended; another follows")
+                self.children.end(CHORE)
             return
-        self._pause = SOON if moment > self._begun + self._pause + SHORT else min(2 * self._pause, LATE)
+        if moment < self._begun + self._pause or not self._needed():
+            return
+        soon = moment <= self._begun + self._pause + SHORT
+        self._pause = min(2 * self._pause, LATE) if soon else SOON
+        if soon:
+            log.warning("who calls back ended early; another begins, and if that does, too, one in %g s", self._pause)
         self._begun = moment
         self.children.fork(CHORE, self._run)
 
@@ -36,6 +50,11 @@ class Calling:
         with suppress(OSError):
             marked = any(store.callbacks.expected() for store in self.stores.there())
             return marked and not maintenance.on(self.settings.home)
+        return False
+
+    def _is_stuck(self) -> bool:
+        with suppress(OSError):
+            return time.time() - (self.settings.runtime_dir / CALLING).stat().st_mtime > STUCK
         return False
 
     def _run(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,6 +35,12 @@ class Children:
             run()
         finally:
             os._exit(0)
+
+    def end(self, name: str) -> None:
+        """Kill the chore of this name."""
+        for pid in [pid for pid, known in self.chores.items() if known == name]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def at(self, name: str) -> bool:
         """Whether a chore of this name is being done."""

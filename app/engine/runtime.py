@@ -7,6 +7,7 @@ from pathlib import Path
 from geomill.app.config import Settings
 
 ELECTION, SERVING, SOCKET, LOG = "election", "serving", "dispatcher.sock", "dispatcher.log"
+CALLING = "callbacks"  # held by who tells subscribers
 
 
 def identity(settings: Settings) -> str:

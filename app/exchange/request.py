@@ -141,6 +141,9 @@ def _subscriber(subscriber: Json) -> dict[str, str]:
     if subscriber.get("successUrl") is not None:  # as the schema of 1.0 misspells it in one place
         subscriber = {"successUri": subscriber["successUrl"], **_given(subscriber)}
     uris = {name: subscriber[name] for name in SUBSCRIBER if subscriber.get(name) is not None}
+    if not uris and (strange := _given(subscriber)):
+        found = listed(map(shown, strange), "and")
+        raise InvalidRequest(f'"subscriber" has {found}, but none of {listed(SUBSCRIBER)}.')
     for name, uri in uris.items():
         if not isinstance(uri, str) or not uri.lower().startswith(("http://", "https://")):
             raise InvalidRequest(f'"subscriber.{name}" must be an http or https address, not {shown(uri)}.')

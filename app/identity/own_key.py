@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import hmac
 import os
@@ -30,7 +31,8 @@ class Key:
                 self._make()
             key = self.path.read_bytes()
             if len(key) != BYTES:
-                raise OSError(f"{self.path} is no key of {BYTES} bytes; remove it, and what it signed counts no more")
+                text = f"is no key of {BYTES} bytes; remove it, and what it signed counts no more"
+                raise OSError(errno.EIO, text, str(self.path))
             self._kept = key
         return self._kept
 
@@ -42,7 +44,9 @@ class Key:
     def _make(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = self.path.with_name(f".{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-        files.create(made, secrets.token_bytes(BYTES), durable=True)
-        with suppress(FileExistsError):  # somebody was faster
-            os.link(made, self.path)
-        made.unlink()
+        try:
+            files.create(made, secrets.token_bytes(BYTES), durable=True)
+            with suppress(FileExistsError):  # somebody was faster
+                os.link(made, self.path)
+        finally:
+            made.unlink(missing_ok=True)

@@ -33,6 +33,13 @@ def refuse() -> str:
     raise ValueError("there is nothing to be had")
 
 
+@process
+def large() -> Annotated[Path, File("Much", "application/octet-stream")]:
+    """Give a large file."""
+    Path("a.bin").write_bytes(bytes(6_500_000))
+    return Path("a.bin")
+
+
 class Both(TypedDict):
     number: int
     text: Annotated[Path, File("A text", "text/plain")]

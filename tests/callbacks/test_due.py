@@ -50,11 +50,11 @@ def test_the_end_has_one_id_and_each_report_of_progress_its_own() -> None:
 
 
 def test_a_first_attempt_is_made_at_once_and_others_after_twice_as_long() -> None:
-    assert when(DONE, []) == NOW.timestamp()
+    assert when(DONE, [], NOW.timestamp()) == NOW.timestamp()
     lines: list[dict[str, Any]] = []
     for tries in range(1, 14):
-        lines.append(judged(DONE, NOW, tries, DAY, 503, "").line)
-        wait = (when(DONE, lines) or 0) - NOW.timestamp()
+        lines.append(judged(DONE, NOW, lines, DAY, 503, "").line)
+        wait = (when(DONE, lines, NOW.timestamp()) or 0) - NOW.timestamp()
         assert wait == pytest.approx(min(2 ** (tries - 1), 3600), rel=0.11)
     assert pause("a", 10_000) <= 1.1 * 3600
 
@@ -75,12 +75,30 @@ def test_a_first_attempt_is_made_at_once_and_others_after_twice_as_long() -> Non
     ],
 )
 def test_what_comes_of_an_answer(status: int | None, age: float, outcome: str) -> None:
-    assert judged(DONE, NOW + timedelta(seconds=age), 1, DAY, status, "").outcome == outcome
+    """age: seconds since the first attempt."""
+    before = [judged(DONE, NOW, [], DAY, 503, "").line]
+    assert judged(DONE, NOW + timedelta(seconds=age), before, DAY, status, "").outcome == outcome
+
+
+def test_the_patience_begins_with_the_first_attempt() -> None:
+    """The server may have been stopped for longer than that before."""
+    assert judged(DONE, NOW + timedelta(days=9), [], DAY, 503, "").outcome == "failed"
+
+
+def test_what_a_receiver_has_to_say_is_kept_in_part() -> None:
+    assert len(judged(DONE, NOW, [], DAY, None, "x" * 100_000).line["message"]) == due.LONGEST_MESSAGE
+
+
+def test_a_clock_that_was_set_back_stops_nothing() -> None:
+    ahead = [judged(DONE, NOW + timedelta(days=400), [], DAY, 503, "").line]
+    assert (when(DONE, ahead, NOW.timestamp()) or 0) - NOW.timestamp() < 2
+    assert when(replace(DONE, since=NOW + timedelta(days=400)), [], NOW.timestamp()) == NOW.timestamp()
 
 
 @pytest.mark.parametrize("outcome", ["delivered", "given-up"])
 def test_what_is_settled_is_not_tried_again(outcome: str) -> None:
-    assert when(DONE, [{"id": DONE.id, "event": "success", "time": "2026-01-01T00:00:00Z", "outcome": outcome}]) is None
+    line = {"id": DONE.id, "event": "success", "time": "2026-01-01T00:00:00Z", "outcome": outcome}
+    assert when(DONE, [line], NOW.timestamp()) is None
 
 
 def test_reports_of_progress_keep_a_distance() -> None:
@@ -88,11 +106,11 @@ def test_reports_of_progress_keep_a_distance() -> None:
     assert report
     before = delivery(RUNS, ALL)
     assert before
-    lines = [judged(before, NOW, 1, DAY, 200, "").line]
-    assert when(report, lines) == NOW.timestamp() + due.BETWEEN_REPORTS
-    assert when(DONE, lines) == NOW.timestamp()  # the end does not wait
+    lines = [judged(before, NOW, [], DAY, 200, "").line]
+    assert when(report, lines, NOW.timestamp()) == NOW.timestamp() + due.BETWEEN_REPORTS
+    assert when(DONE, lines, NOW.timestamp()) == NOW.timestamp()  # the end does not wait
 
 
 @pytest.mark.parametrize("line", [{}, {"id": DONE.id}, {"id": DONE.id, "time": 7}, {"id": DONE.id, "time": "never"}])
 def test_a_strange_line_stops_nothing(line: dict[str, Any]) -> None:
-    assert when(DONE, [line]) is not None
+    assert when(DONE, [line], NOW.timestamp()) is not None

@@ -103,3 +103,18 @@ def test_who_delivers_is_replaced_when_he_is_killed(settings: Settings) -> None:
         receiver.answers = {"/done": [200]}
         until(lambda: not mill.store.callbacks.expected())
         assert len({each.id for each in receiver.heard}) == 1
+
+
+@pytest.mark.thorough
+def test_who_delivers_is_replaced_when_he_is_stopped(settings: Settings) -> None:
+    with receiving() as receiver, serving(settings, allow="127.0.0.1") as mill:
+        receiver.answers = {"/done": [503]}
+        body = {"inputs": {"echoInput": "hi"}, "subscriber": {"successUri": f"{receiver.url}/done"}}
+        mill.call("POST", "/processes/echo/execution", body, Prefer="respond-async")
+        receiver.wait("/done")
+        children = leaks.children(mill.dispatcher() or 0)
+        (deliverer,) = [pid for pid in children if leaks.running_name(pid) == "geomill-calls"]
+        os.kill(deliverer, signal.SIGSTOP)
+        receiver.answers = {"/done": [200]}
+        until(lambda: not mill.store.callbacks.expected(), 120)
+        assert leaks.running_name(deliverer) != "geomill-calls"

@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 from support.mills import Mill
-from support.receivers import Receiver, receiving
+from support.receivers import Receiver, receiving, talking
 from support.waiting import until
+
+from geomill.app import create_app
+from geomill.app.config import Settings
+from geomill.app.identity.roles import Role
+from geomill.app.identity.tokens import Tokens
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -136,7 +141,7 @@ def test_addresses_keep_the_prefix_that_the_client_used(mill: Mill, receiver: Re
     (heard,) = receiver.wait("/successUri")
     assert heard.headers["link"] == f'<{acme.url}/jobs/{job_id}>; rel="monitor"'
     assert verified(acme, heard) == {"echoInput": "hi"}
-    assert callbacks(acme, job_id)["deliveries"]
+    assert told(acme, job_id)["deliveries"]
 
 
 def test_a_retry_calls_back_anew(mill: Mill, receiver: Receiver) -> None:
@@ -240,6 +245,73 @@ def test_where_nothing_may_be_sent_is_said_at_once(mill: Mill, member: str, uri:
     assert reply.status == 400, reply.data
     assert f"subscriber.{member}" in reply.json()["detail"]
     assert words in reply.json()["detail"]
+
+
+def test_what_was_held_for_callbacks_is_let_go(mill: Mill, receiver: Receiver) -> None:
+    """More than all attempts together may hold, one after the other."""
+    for number in range(1, 6):
+        submit(mill, receiver, "large", Prefer="respond-async, return=representation")
+        heard = receiver.wait("/successUri", number)
+        assert len(heard[-1].body) > 8_000_000
+
+
+def test_a_receiver_that_speaks_no_http_is_not_quoted(mill: Mill) -> None:
+    with talking(b"secret banner" + b"\n") as url:
+        job_id = submit(mill, Receiver(url=url))
+        mill.ended(job_id)
+        until(lambda: callbacks(mill, job_id)["deliveries"])
+        (attempt, *_) = callbacks(mill, job_id)["deliveries"][-1]["attempts"]
+        assert attempt["message"].endswith("its answer does not begin as one of HTTP does.")
+
+
+def test_one_host_has_one_share_however_its_port_is_written(mill: Mill, receiver: Receiver) -> None:
+    with receiving() as slow:
+        slow.slow = 20.0
+        host, _, port = slow.url.rpartition(":")
+        for zeros in range(8):
+            uri = f"{host}:{'0' * zeros}{port}/successUri"
+            submit(mill, receiver, body={"subscriber": {"successUri": uri}})
+        until(lambda: slow.begun >= 1)
+        submit(mill, receiver)
+        receiver.wait("/successUri")
+        assert slow.begun <= 2
+        slow.slow = 0.0
+
+
+def test_a_member_that_there_is_none_of_is_named(mill: Mill) -> None:
+    body = {"inputs": {"echoInput": "hi"}, "subscriber": {"succesUri": "http://127.0.0.1/"}}
+    reply = mill.call("POST", "/processes/echo/execution", body, **ASYNC)
+    assert (reply.status, '"succesUri"' in reply.json()["detail"]) == (400, True)
+
+
+def test_a_torn_mark_is_told_to_who_runs_the_server(mill: Mill, receiver: Receiver) -> None:
+    receiver.answers = {"/successUri": [503]}
+    for content in (b"", b"\xff\x00" * 50):
+        job_id = submit(mill, receiver, "refuse")  # nothing is read again of one that is followed
+        receiver.wait("/failedUri")
+        until(lambda: job_id not in mill.store.callbacks.expected())  # noqa: B023
+        (mill.store.callbacks.folder / job_id).write_bytes(content)
+        until(lambda: job_id not in mill.store.callbacks.expected())  # noqa: B023
+
+
+def test_the_secret_is_for_nobody_else(mill: Mill) -> None:
+    foreign = mill.call("GET", "/callback-secret", Origin="https://evil.example")
+    assert (foreign.status, "whsec" in foreign.data.decode()) == (403, False)
+    assert mill.call("GET", "/callback-secret", Origin=mill.url).status == 200
+
+
+def test_who_is_not_known_has_no_secret(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run", anonymous="executor")
+    app = create_app(settings)
+    tokens = Tokens(settings.home)
+    ann, carl = tokens.create("ann", Role.EXECUTOR, None, None), tokens.create("carl", Role.EXECUTOR, "acme", None)
+    client = app.test_client()
+
+    def asked(token: str) -> tuple[int, bool]:
+        answer = client.get("/callback-secret", headers={"Authorization": f"Bearer {token}"} if token else {})
+        return answer.status_code, "whsec_" in answer.text
+
+    assert [asked(each) for each in (ann, carl, "")] == [(200, True), (401, False), (401, False)]
 
 
 def test_the_log_shows_no_secret_of_an_address(mill: Mill, receiver: Receiver) -> None:

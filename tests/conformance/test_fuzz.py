@@ -106,6 +106,11 @@ OPERATIONS = (
     "getUpload",
     "removeUpload",
     "getServerState",
+    "getCallbacks",
+    "getCallbackSecret",
+    "getHealth",
+    "getReadiness",
+    "getMetrics",
 )
 DEPLOYED = "image"  # a process that may be changed
 PROXY = "geomill-proxy"  # of a job, which calls whom the job may call

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 from support.waiting import until
@@ -42,6 +43,7 @@ class Receiver:
     location: str = ""
     slow: float = 0.0
     heard: list[Heard] = field(default_factory=list)
+    begun: int = 0
 
     def at(self, path: str) -> list[Heard]:
         """What came to a path, in order."""
@@ -62,6 +64,7 @@ def receiving(port: int = 0, receiver: Receiver | None = None) -> Iterator[Recei
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
+            receiver.begun += 1
             time.sleep(receiver.slow)
             answers = receiver.answers.get(self.path, [200])
             status = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -88,6 +91,24 @@ def receiving(port: int = 0, receiver: Receiver | None = None) -> Iterator[Recei
         thread.start()
         try:
             yield receiver
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def talking(said: bytes) -> Iterator[str]:
+    """Somebody who says this to whoever connects, and no more: the address."""
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(said)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()
