@@ -68,12 +68,12 @@ def jobs(process_id: str, folder: str = "") -> Response:
     """What there is of the jobs of a service."""
     _check_service(process_id, folder)
     at = {"process_id": process_id}
-    here = [(links.to("arcgis_admin.statistics", **at), "Statistics")]
+    leads = [(links.to("arcgis_admin.statistics", **at), "Statistics")]
     forms = [
         Form(links.to("arcgis_admin.query", **at), "Query jobs", QUERY),
         Form(links.to("arcgis_admin.purge", **at), "Purge job queue", text="Cancels all jobs that wait.", danger=True),
     ]
-    return answers.answer({"resources": ["statistics"]}, f"Jobs of {process_id}", here=here, forms=forms)
+    return answers.answer({"resources": ["statistics"]}, f"Jobs of {process_id}", leads=leads, forms=forms)
 
 
 @both(f"{JOBS}/query")
@@ -98,9 +98,9 @@ def query(process_id: str, folder: str = "") -> Response:
         "results": [_document(each) for each in found],
     }
     at = {"process_id": process_id}
-    here = [(links.to("arcgis_admin.job", **at, job_id=each.job_id), esri_id(each.job_id)) for each in found]
+    leads = [(links.to("arcgis_admin.job", **at, job_id=each.job_id), esri_id(each.job_id)) for each in found]
     above = (links.to("arcgis_admin.jobs", **at), f"Jobs of {process_id}")
-    return answers.answer(document, f"Jobs of {process_id}", here=here, above=above)
+    return answers.answer(document, f"Jobs of {process_id}", leads=leads, above=above)
 
 
 @both(f"{JOBS}/statistics")

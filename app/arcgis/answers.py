@@ -129,18 +129,18 @@ def answer(
     document: dict[str, Any],
     title: str,
     *,
-    here: Iterable[tuple[str, str]] = (),
+    leads: Iterable[tuple[str, str]] = (),
     forms: Iterable[Form] = (),
     above: tuple[str, str] | None = None,
     legible: dict[str, Any] | None = None,
 ) -> Response:
-    """A document as it is wanted. here: addresses that a page links, with what they are called; above: one more.
+    """A document as it is wanted. leads: addresses that a page links, with what they are called; above: one more.
 
     legible: what a page shows instead of the document.
     """
     if g.f != "html":
         return as_json(document)
-    shown: dict[str, Any] = {"title": title, "here": list(here), "forms": list(forms), "above": above}
+    shown: dict[str, Any] = {"title": title, "leads": list(leads), "forms": list(forms), "above": above}
     ways = []
     if document and request.method == "GET" and "token" not in request.args:
         ways = [(links.of_query(request.base_url, {**request.args, "f": each}), each) for each in FORMATS[1:]]

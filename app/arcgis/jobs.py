@@ -46,12 +46,12 @@ def job(process_id: str, task: str, job_id: str) -> Any:
         document["inputs"] = {name: {"paramUrl": f"inputs/{name}"} for name in given}
     document["messages"] = messages(info) if said("returnMessages").lower() != "false" else []
     at = of_task(process_id)
-    here = [(links.to("arcgis.result", **at, job_id=job_id, name=name), f"Result {name}") for name in found]
-    here += [(links.to("arcgis.given", **at, job_id=job_id, name=name), f"Input {name}") for name in given]
-    here.append((links.to("jobs.show", job_id=job_id), "The job on its own page, which renews itself"))
+    leads = [(links.to("arcgis.result", **at, job_id=job_id, name=name), f"Result {name}") for name in found]
+    leads += [(links.to("arcgis.given", **at, job_id=job_id, name=name), f"Input {name}") for name in given]
+    leads.append((links.to("jobs.show", job_id=job_id), "The job on its own page, which renews itself"))
     forms = [_cancel(at, job_id)] if not info.status.final and owners.may("cancelGPJob", info.owner) else []
     above = (links.to("arcgis.task", **at), f"The task {process_id}")
-    return answers.answer(document, f"Job {esri_id(job_id)}", here=here, forms=forms, above=above)
+    return answers.answer(document, f"Job {esri_id(job_id)}", leads=leads, forms=forms, above=above)
 
 
 @both(f"{JOB}/results/<name>")
