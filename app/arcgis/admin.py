@@ -20,8 +20,8 @@ from geomill.app.api.job_forms import AT_A_TIME
 from geomill.app.arcgis import answers
 from geomill.app.arcgis.answers import Field, Form, said
 from geomill.app.arcgis.jobs import job_of
-from geomill.app.arcgis.services import HIDDEN, View, of_task
-from geomill.app.arcgis.states import CANCELLING, STATES, esri_id, milliseconds, state
+from geomill.app.arcgis.services import FULL_VERSION, HIDDEN, VERSION, View, of_task
+from geomill.app.arcgis.states import PREFIX, STATES, TIME_LIMIT, esri_id, milliseconds, state
 from geomill.app.errors import InvalidQuery
 from geomill.app.operations import Answer, operation
 from geomill.app.security import host_name
@@ -62,6 +62,30 @@ def both(path: str) -> Callable[[View], View]:
     return register
 
 
+@operation("getGPAdmin", {200: Answer("What there is for who runs the server.")}, **HIDDEN)
+def top() -> Response:
+    """What there is for who runs the server."""
+    document = {"currentVersion": VERSION, "fullVersion": FULL_VERSION, "resources": ["services"]}
+    leads = [(links.to("arcgis_admin.services"), "The services"), (links.to("arcgis.catalogue"), "To run them")]
+    return answers.answer(document, "Administration", leads=leads)
+
+
+@both("")
+@operation("getGPAdminServices", {200: Answer("The services, each with its jobs.")}, **HIDDEN)
+def services(folder: str = "") -> Response:
+    """The services, each with its jobs."""
+    _check_folder(folder)
+    processes = current_app.processes.list()
+    document = {
+        "folderName": "/",
+        "folders": [],
+        "services": [{"folderName": "/", "serviceName": each.id, "type": "GPServer"} for each in processes],
+    }
+    leads = [(links.to("arcgis_admin.jobs", process_id=each.id), f"Jobs of {each.id}") for each in processes]
+    above = (links.to("arcgis_admin.top"), "Administration")
+    return answers.answer(document, "Jobs of services", leads=leads, above=above)
+
+
 @both(JOBS)
 @operation("getGPJobsResource", {200: Answer("What there is of the jobs of a service.")}, **HIDDEN)
 def jobs(process_id: str, folder: str = "") -> Response:
@@ -83,18 +107,13 @@ def query(process_id: str, folder: str = "") -> Response:
     _check_service(process_id, folder)
     first, count = _number("start", 1, 1, listing.MOST), _number("number", 10, 0, LARGEST_PAGE)
     asked = {name: said(name) for name in ASKED if said(name)}
-    found: list[StatusInfo] = []
-    total = 0
-    if asked.get("machineName") in (None, _machine()) and (filters := _filters(process_id, asked)) is not None:
-        found, total = listing.part(current_app.jobs, filters, first - 1, count)
-    if asked.get("jobStatus", "").removeprefix("esriJob") == "Cancelling":
-        found = [each for each in found if state(each) == CANCELLING]
+    found, total = _found(process_id, asked, first - 1, count)
     document = {
         "total": total,
         "query": {"serviceName": process_id, "serviceType": "GPServer", **asked},
         "num": len(found),
         "start": first,
-        "nextStart": first + count if first - 1 + count < total else -1,
+        "nextStart": first + count if count and first - 1 + count < total else -1,
         "results": [_document(each) for each in found],
     }
     at = {"process_id": process_id}
@@ -199,8 +218,9 @@ def _check_service(process_id: str, folder: str) -> None:
 
 def _check_folder(folder: str) -> None:
     """Raises NotFound for a folder that is not there: the only one is called as the tenant, and can be left out."""
-    if folder not in ("", request.environ[TENANT]):
-        raise NotFound(f"There is no folder {folder!r:.80}; services are in none.")
+    tenant = request.environ[TENANT]
+    if folder not in ("", tenant):
+        raise NotFound(f"There is no folder {folder!r:.80}: services are in none, or in {tenant!r}, which is the same.")
 
 
 def _document(info: StatusInfo) -> dict[str, Any]:
@@ -216,13 +236,30 @@ def _document(info: StatusInfo) -> dict[str, Any]:
     }
 
 
-def _filters(process_id: str, asked: dict[str, str]) -> Filters | None:
-    """Which jobs are meant; None for none."""
-    name = asked.get("jobStatus", "").removeprefix("esriJob")
+def _found(process_id: str, asked: dict[str, str], first: int, count: int) -> tuple[list[StatusInfo], int]:
+    """The jobs that are meant, from the first-th on, counted from 0, and how many there are in all."""
+    name = _status(asked)
+    filters = _filters(process_id, asked, name)
+    if asked.get("machineName") not in (None, _machine()) or (name and not STATES[name]):
+        return [], 0
+    if name not in ("Executing", "Cancelling"):
+        return listing.part(current_app.jobs, filters, first, count)
+    # the index does not know which are being dismissed; as many as run at once are few
+    running, _ = listing.part(current_app.jobs, filters, 0, listing.MOST)
+    meant = [each for each in running if state(each) == f"{PREFIX}{name}"]
+    return meant[first : first + count], len(meant)
+
+
+def _status(asked: dict[str, str]) -> str:
+    """The state that is asked for, "" for any."""
+    name = asked.get("jobStatus", "").removeprefix(PREFIX)
     if name and name not in STATES:
         raise InvalidQuery(f"jobStatus: {name!r:.40} is not one of {', '.join(STATES)}")
-    if name and not STATES[name]:
-        return None
+    return name
+
+
+def _filters(process_id: str, asked: dict[str, str], name: str) -> Filters:
+    """What the index is asked for. name: of a state."""
     owner = asked.get("userName")
     return Filters(
         process_ids=(process_id,),
@@ -230,6 +267,8 @@ def _filters(process_id: str, asked: dict[str, str]) -> Filters | None:
         since=_moment("startTime", asked),
         until=_moment("endTime", asked),
         owner="" if owner == "null" else owner,
+        cause=TIME_LIMIT if name == "TimedOut" else None,
+        cause_not=TIME_LIMIT if name == "Failed" else None,
     )
 
 

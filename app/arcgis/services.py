@@ -46,14 +46,15 @@ def info() -> Any:
 @both("/services")
 @operation("getGPServices", {200: Answer("The services.")}, **HIDDEN)
 def catalogue() -> Any:
-    """The services: one for each process."""
+    """The services: one for each process; above them the same, for who comes from there."""
     processes = current_app.processes.list()
     services = [{"name": each.id, "type": "GPServer"} for each in processes]
     leads = [(links.to("arcgis.service", process_id=each.id), each.id) for each in processes]
     return answers.answer({"currentVersion": VERSION, "folders": [], "services": services}, "Services", leads=leads)
 
 
-bp.add_url_rule("", "start", catalogue, methods=["GET"])
+for method in ("GET", "POST"):
+    bp.add_url_rule("", "start", catalogue, methods=[method])
 
 
 @both(SERVICE)

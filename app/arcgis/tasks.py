@@ -12,7 +12,8 @@ from geomill.app.api.execution import begin, executable
 from geomill.app.arcgis import answers, parameters, values
 from geomill.app.arcgis.answers import Field, Form, said
 from geomill.app.arcgis.features import check_reference
-from geomill.app.arcgis.jobs import messages, outcomes
+from geomill.app.arcgis.jobs import outcomes
+from geomill.app.arcgis.messages import messages
 from geomill.app.arcgis.rings import Steps
 from geomill.app.arcgis.services import HIDDEN, TASK, both, bp, check_task, of_task
 from geomill.app.arcgis.states import SUBMITTED, esri_id, state

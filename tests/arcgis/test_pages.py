@@ -23,10 +23,12 @@ HOSTILE = text("input")
 
 def pages_of(job_id: str, process: str = "kinds") -> list[str]:
     of_task, of_admin = task(process), f"{ADMIN}/{process}.GPServer/jobs"
+    of_job = ("", "/results", "/results/said", "/inputs", "/inputs/text", "/cancel")
     return [
-        *("/arcgis/rest/info", REST, f"{REST}/{process}/GPServer", of_task, f"{of_task}/submitJob", f"{of_task}/execute"),
-        *(f"{of_task}/jobs/{job_id}{more}" for more in ("", "/results/said", "/inputs/text", "/cancel")),
-        *(of_admin, f"{of_admin}/query", f"{of_admin}/statistics", f"{of_admin}/purgeQueue"),
+        *("/arcgis", "/arcgis/rest", "/arcgis/rest/info", REST, f"{REST}/{process}/GPServer"),
+        *(of_task, f"{of_task}/submitJob", f"{of_task}/execute"),
+        *(f"{of_task}/jobs/{job_id}{more}" for more in of_job),
+        *("/arcgis/admin", ADMIN, of_admin, f"{of_admin}/query", f"{of_admin}/statistics", f"{of_admin}/purgeQueue"),
         *(f"{of_admin}/{job_id}{more}" for more in ("", "/cancel", "/delete")),
         *("/arcgis/tokens", "/arcgis/admin/generateToken"),
         # errors
