@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from geomill.app.arcgis.rings import Position, Ring, Steps, clockwise, grouped
+from geomill.app.arcgis.rings import Position, Ring, Steps, clockwise, polygons
 
 Json = Any
 
@@ -24,6 +24,7 @@ KINDS = {  # how the geometries of GeoJSON are called
     "MultiPolygon": "esriGeometryPolygon",
 }
 UNKNOWN = (None, "NaN")  # as a coordinate
+NO_POSITION = "has a geometry with a position that is not [x, y]"
 FIELDS = {int: "esriFieldTypeInteger", float: "esriFieldTypeDouble", str: "esriFieldTypeString"}
 
 
@@ -114,8 +115,11 @@ def _position(given: Json, most: int) -> Position:
     numbers = given[:most] if isinstance(given, list) else []
     if len(numbers) == 3 and numbers[2] in UNKNOWN:
         numbers = numbers[:2]
-    if len(numbers) < 2 or not all(type(each) in (int, float) and math.isfinite(each) for each in numbers):
-        raise ValueError("has a geometry with a position that is not [x, y]")
+    if len(numbers) < 2:
+        raise ValueError(NO_POSITION)
+    for each in numbers:
+        if type(each) not in (int, float) or not math.isfinite(each):
+            raise ValueError(NO_POSITION)
     return numbers
 
 
@@ -136,10 +140,7 @@ def _polygons(rings: list[Ring], steps: Steps) -> dict[str, Json] | None:
     rings = [ring if ring[:1] == ring[-1:] else [*ring, ring[0]] for ring in rings if ring]
     if any(len(ring) < 4 for ring in rings):
         raise ValueError("has a ring of fewer than three positions")
-    found = [
-        [_turned(outer, outer=False), *(_turned(hole, outer=True) for hole in holes)]  # the other way round than here
-        for outer, *holes in grouped(rings, steps)
-    ]
+    found = polygons(rings, steps)
     return _one_or_many("Polygon", found) if found else None
 
 

@@ -6,9 +6,11 @@ Source: Esri, "Geometry objects", Polygon (REST API).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 Position = list[float]
 Ring = list[Position]
+Box = tuple[float, float, float, float]  # west, east, south, north
 
 MOST_STEPS = 1_000_000  # of a request: a box or a side of a ring that is looked at is one; together about 0.2 s
 SAMPLE = 4  # corners of a hole that are looked at
@@ -32,28 +34,34 @@ class Steps:
 class _Outer:
     ring: Ring
     size: float
-    box: tuple[float, float, float, float]  # west, east, south, north
     holes: list[Ring] = field(default_factory=list)
 
+    @cached_property
+    def box(self) -> Box:
+        return _box(self.ring)
 
-def grouped(rings: list[Ring], steps: Steps) -> list[list[Ring]]:
-    """Polygons of closed rings: each an outer one and its holes. A hole in nothing is an outer ring by itself.
 
-    Raises ValueError.
+def polygons(rings: list[Ring], steps: Steps) -> list[list[Ring]]:
+    """Polygons of closed rings: each an outer one and its holes, turned as GeoJSON has them. Raises ValueError.
+
+    A hole in nothing is an outer ring by itself.
     """
-    sizes = [(ring, clockwise(ring)) for ring in rings]
-    outers = [_Outer(ring, size, _box(ring)) for ring, size in sizes if not size < 0]
+    sizes = [clockwise(ring) for ring in rings]
+    outers = [_Outer(ring, size) for ring, size in zip(rings, sizes, strict=True) if not size < 0]
     alone = []
-    for hole, size in sizes:
-        if size < 0:
-            around = _around(hole, outers, steps)
-            alone.append([hole]) if around is None else around.holes.append(hole)
-    return [*([outer.ring, *outer.holes] for outer in outers), *alone]
+    for hole in (ring for ring, size in zip(rings, sizes, strict=True) if size < 0):
+        around = _around(hole, outers, steps)
+        alone.append([hole]) if around is None else around.holes.append(hole[::-1])
+    return [*([each.ring[::-1] if each.size > 0 else each.ring, *each.holes] for each in outers), *alone]
 
 
 def clockwise(ring: Ring) -> float:
     """Twice the area of a ring, below 0 when it runs against the clock."""
-    return sum((b[0] - a[0]) * (b[1] + a[1]) for a, b in zip(ring, ring[1:], strict=False))
+    found, last = 0.0, ring[0]
+    for corner in ring:
+        found += (corner[0] - last[0]) * (corner[1] + last[1])
+        last = corner
+    return found
 
 
 def _around(hole: Ring, outers: list[_Outer], steps: Steps) -> _Outer | None:
@@ -73,7 +81,7 @@ def _around(hole: Ring, outers: list[_Outer], steps: Steps) -> _Outer | None:
     return min((each for count, each in inside if count == most), key=lambda each: each.size) if most else None
 
 
-def _box(ring: Ring) -> tuple[float, float, float, float]:
+def _box(ring: Ring) -> Box:
     xs, ys = [each[0] for each in ring], [each[1] for each in ring]
     return min(xs), max(xs), min(ys), max(ys)
 
