@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -17,11 +16,11 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from geomill.app import links
 from geomill.app.addresses import TENANT
 from geomill.app.api.job_forms import AT_A_TIME
-from geomill.app.arcgis import answers
+from geomill.app.arcgis import answers, queries
 from geomill.app.arcgis.answers import Field, Form, said
 from geomill.app.arcgis.jobs import job_of
 from geomill.app.arcgis.services import FULL_VERSION, HIDDEN, VERSION, View, of_task
-from geomill.app.arcgis.states import PREFIX, STATES, TIME_LIMIT, esri_id, milliseconds, state
+from geomill.app.arcgis.states import STATES, esri_id, milliseconds, state
 from geomill.app.errors import InvalidQuery
 from geomill.app.operations import Answer, operation
 from geomill.app.security import host_name
@@ -107,7 +106,9 @@ def query(process_id: str, folder: str = "") -> Response:
     _check_service(process_id, folder)
     first, count = _number("start", 1, 1, listing.MOST), _number("number", 10, 0, LARGEST_PAGE)
     asked = {name: said(name) for name in ASKED if said(name)}
-    found, total = _found(process_id, asked, first - 1, count)
+    found, total = queries.found(process_id, asked, first - 1, count)
+    if asked.get("machineName") not in (None, _machine()):
+        found, total = [], 0
     document = {
         "total": total,
         "query": {"serviceName": process_id, "serviceType": "GPServer", **asked},
@@ -234,51 +235,6 @@ def _document(info: StatusInfo) -> dict[str, Any]:
         "machinename": _machine(),
         "url": links.to("arcgis.job", **at),
     }
-
-
-def _found(process_id: str, asked: dict[str, str], first: int, count: int) -> tuple[list[StatusInfo], int]:
-    """The jobs that are meant, from the first-th on, counted from 0, and how many there are in all."""
-    name = _status(asked)
-    filters = _filters(process_id, asked, name)
-    if asked.get("machineName") not in (None, _machine()) or (name and not STATES[name]):
-        return [], 0
-    if name not in ("Executing", "Cancelling"):
-        return listing.part(current_app.jobs, filters, first, count)
-    # the index does not know which are being dismissed; as many as run at once are few
-    running, _ = listing.part(current_app.jobs, filters, 0, listing.MOST)
-    meant = [each for each in running if state(each) == f"{PREFIX}{name}"]
-    return meant[first : first + count], len(meant)
-
-
-def _status(asked: dict[str, str]) -> str:
-    """The state that is asked for, "" for any."""
-    name = asked.get("jobStatus", "").removeprefix(PREFIX)
-    if name and name not in STATES:
-        raise InvalidQuery(f"jobStatus: {name!r:.40} is not one of {', '.join(STATES)}")
-    return name
-
-
-def _filters(process_id: str, asked: dict[str, str], name: str) -> Filters:
-    """What the index is asked for. name: of a state."""
-    owner = asked.get("userName")
-    return Filters(
-        process_ids=(process_id,),
-        statuses=STATES[name] if name else (),
-        since=_moment("startTime", asked),
-        until=_moment("endTime", asked),
-        owner="" if owner == "null" else owner,
-        cause=TIME_LIMIT if name == "TimedOut" else None,
-        cause_not=TIME_LIMIT if name == "Failed" else None,
-    )
-
-
-def _moment(name: str, asked: dict[str, str]) -> datetime | None:
-    text = asked.get(name)
-    if text is None:
-        return None
-    with suppress(ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(int(text) / 1000, UTC)
-    raise InvalidQuery(f"{name}: expected milliseconds since 1970, not {text!r:.40}")
 
 
 def _number(name: str, default: int, least: int, most: int) -> int:

@@ -12,7 +12,7 @@ Position = list[float]
 Ring = list[Position]
 Box = tuple[float, float, float, float]  # west, east, south, north
 
-MOST_STEPS = 1_000_000  # of a request: a box or a side of a ring that is looked at is one; together about 0.2 s
+MOST_STEPS = 1_000_000  # of a request: a box or a side of a ring that is looked at is one; together about 0.3 s
 SAMPLE = 4  # corners of a hole that are looked at
 
 
@@ -65,7 +65,7 @@ def clockwise(ring: Ring) -> float:
 
 
 def _around(hole: Ring, outers: list[_Outer], steps: Steps) -> _Outer | None:
-    """The ring that a hole is in: of several the smallest."""
+    """The ring that a hole is in: the one whose box has it, and of several such the smallest that is around it."""
     if len(outers) == 1:
         return outers[0]
     steps.take(len(outers))
