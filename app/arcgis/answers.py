@@ -22,7 +22,7 @@ from geomill.app.negotiation import JSON
 from geomill.app.pages import trees
 from geomill.app.pages.posted import MOST_ENTRIES, TYPES
 from geomill.app.server import current_app
-from geomill.jobstore import JobFailed, NoSuchJob
+from geomill.jobstore import JobExpired, JobFailed, NoSuchJob
 
 PREFIX = "/arcgis"
 ADMIN = f"{PREFIX}/admin"
@@ -201,7 +201,7 @@ def _document(problem: errors.Problem, error: Exception, told: dict[str, Any]) -
     if isinstance(error, JobFailed):
         info = error.status_info
         details.append(f"It is the job {esri_id(info.job_id)}.")
-        with suppress(NoSuchJob, OSError):  # it may be removed meanwhile
+        with suppress(NoSuchJob, JobExpired, OSError):  # as it may be meanwhile
             details = list(dict.fromkeys([*details, *(each["description"] for each in messages(info))]))
     return mistake(code, message, *details)
 
