@@ -296,16 +296,23 @@ def answer(error: Exception) -> Response:
         response = jsonify(said)
         response.mimetype = _media_type()
     response.status_code = problem.status
-    if isinstance(error, HTTPException):  # 405 says what is allowed, 416 how long the file is
-        begun = error.get_response().headers
-        response.headers.extend({name: begun[name] for name in ("Allow", "Content-Range") if name in begun})
+    response.headers.extend(headers(error))
     if process_id := getattr(error, "process_id", None) if problem.status in (403, 409) else None:
         response.headers["Location"] = links.to("processes.show", process_id=process_id)
-    if challenge := getattr(error, "challenge", None):
-        response.headers["WWW-Authenticate"] = challenge
     if again:
         response.headers["Retry-After"] = str(again)
     return response
+
+
+def headers(error: Exception) -> dict[str, str]:
+    """What belongs to the status of an error: 405 says what is allowed, 416 how long the file is, 401 what to show."""
+    found: dict[str, str] = {}
+    if isinstance(error, HTTPException):
+        begun = error.get_response().headers
+        found = {name: begun[name] for name in ("Allow", "Content-Range") if name in begun}
+    if challenge := getattr(error, "challenge", None):
+        found["WWW-Authenticate"] = challenge
+    return found
 
 
 def noted(error: Exception) -> Problem:

@@ -47,6 +47,8 @@ _BATCH = 500  # rows of a transaction when it is made anew: others wait for abou
 class Filters:
     """Which jobs a list shows. Durations in seconds, bounds inclusive; owner: None for everybody.
 
+    cause, cause_not: what they failed of, and what they did not, if they failed at all; None for whatever it is.
+
     Source: /req/job-list, 1.0 and 2.0.
     """
 
@@ -58,6 +60,8 @@ class Filters:
     max_duration: float | None = None
     types: tuple[str, ...] = ()
     owner: str | None = None
+    cause: str | None = None
+    cause_not: str | None = None
 
 
 class Index:
@@ -307,6 +311,10 @@ def _conditions(filters: Filters, after: tuple[float, str] | None, now: float) -
         add("created >= ?", filters.since.timestamp())
     if filters.until:
         add("created <= ?", filters.until.timestamp())
+    if filters.cause is not None:
+        add("cause = ?", filters.cause)
+    if filters.cause_not is not None:
+        add("cause IS NOT ?", filters.cause_not)
     if filters.min_duration is not None or filters.max_duration is not None:
         add("started IS NOT NULL AND (finished IS NOT NULL OR status = 'running')")
     if filters.min_duration is not None:

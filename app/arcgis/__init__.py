@@ -30,3 +30,6 @@ def init_app(app: Geomill) -> None:
     assert tasks.bp is services.bp  # as that of jobs: one blueprint for all of REST
     for module in (services, tokens, admin):
         app.register_blueprint(module.bp)
+    for method in ("GET", "POST"):  # above what the blueprints are for
+        app.add_url_rule(answers.PREFIX, "arcgis.top", services.catalogue, methods=[method])
+        app.add_url_rule(answers.ADMIN, "arcgis_admin.top", admin.top, methods=[method])

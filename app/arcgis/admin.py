@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -17,11 +16,11 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from geomill.app import links
 from geomill.app.addresses import TENANT
 from geomill.app.api.job_forms import AT_A_TIME
-from geomill.app.arcgis import answers
+from geomill.app.arcgis import answers, queries
 from geomill.app.arcgis.answers import Field, Form, said
 from geomill.app.arcgis.jobs import job_of
-from geomill.app.arcgis.services import HIDDEN, View, of_task
-from geomill.app.arcgis.states import CANCELLING, STATES, esri_id, milliseconds, state
+from geomill.app.arcgis.services import FULL_VERSION, HIDDEN, VERSION, View, of_task
+from geomill.app.arcgis.states import STATES, esri_id, milliseconds, state
 from geomill.app.errors import InvalidQuery
 from geomill.app.operations import Answer, operation
 from geomill.app.security import host_name
@@ -62,18 +61,42 @@ def both(path: str) -> Callable[[View], View]:
     return register
 
 
+@operation("getGPAdmin", {200: Answer("What there is for who runs the server.")}, **HIDDEN)
+def top() -> Response:
+    """What there is for who runs the server."""
+    document = {"currentVersion": VERSION, "fullVersion": FULL_VERSION, "resources": ["services"]}
+    leads = [(links.to("arcgis_admin.services"), "The services"), (links.to("arcgis.catalogue"), "To run them")]
+    return answers.answer(document, "Administration", leads=leads)
+
+
+@both("")
+@operation("getGPAdminServices", {200: Answer("The services, each with its jobs.")}, **HIDDEN)
+def services(folder: str = "") -> Response:
+    """The services, each with its jobs."""
+    _check_folder(folder)
+    processes = current_app.processes.list()
+    document = {
+        "folderName": "/",
+        "folders": [],
+        "services": [{"folderName": "/", "serviceName": each.id, "type": "GPServer"} for each in processes],
+    }
+    leads = [(links.to("arcgis_admin.jobs", process_id=each.id), f"Jobs of {each.id}") for each in processes]
+    above = (links.to("arcgis_admin.top"), "Administration")
+    return answers.answer(document, "Jobs of services", leads=leads, above=above)
+
+
 @both(JOBS)
 @operation("getGPJobsResource", {200: Answer("What there is of the jobs of a service.")}, **HIDDEN)
 def jobs(process_id: str, folder: str = "") -> Response:
     """What there is of the jobs of a service."""
     _check_service(process_id, folder)
     at = {"process_id": process_id}
-    here = [(links.to("arcgis_admin.statistics", **at), "Statistics")]
+    leads = [(links.to("arcgis_admin.statistics", **at), "Statistics")]
     forms = [
         Form(links.to("arcgis_admin.query", **at), "Query jobs", QUERY),
         Form(links.to("arcgis_admin.purge", **at), "Purge job queue", text="Cancels all jobs that wait.", danger=True),
     ]
-    return answers.answer({"resources": ["statistics"]}, f"Jobs of {process_id}", here=here, forms=forms)
+    return answers.answer({"resources": ["statistics"]}, f"Jobs of {process_id}", leads=leads, forms=forms)
 
 
 @both(f"{JOBS}/query")
@@ -83,24 +106,21 @@ def query(process_id: str, folder: str = "") -> Response:
     _check_service(process_id, folder)
     first, count = _number("start", 1, 1, listing.MOST), _number("number", 10, 0, LARGEST_PAGE)
     asked = {name: said(name) for name in ASKED if said(name)}
-    found: list[StatusInfo] = []
-    total = 0
-    if asked.get("machineName") in (None, _machine()) and (filters := _filters(process_id, asked)) is not None:
-        found, total = listing.part(current_app.jobs, filters, first - 1, count)
-    if asked.get("jobStatus", "").removeprefix("esriJob") == "Cancelling":
-        found = [each for each in found if state(each) == CANCELLING]
+    found, total = queries.found(process_id, asked, first - 1, count)
+    if asked.get("machineName") not in (None, _machine()):
+        found, total = [], 0
     document = {
         "total": total,
         "query": {"serviceName": process_id, "serviceType": "GPServer", **asked},
         "num": len(found),
         "start": first,
-        "nextStart": first + count if first - 1 + count < total else -1,
+        "nextStart": first + count if count and first - 1 + count < total else -1,
         "results": [_document(each) for each in found],
     }
     at = {"process_id": process_id}
-    here = [(links.to("arcgis_admin.job", **at, job_id=each.job_id), esri_id(each.job_id)) for each in found]
+    leads = [(links.to("arcgis_admin.job", **at, job_id=each.job_id), esri_id(each.job_id)) for each in found]
     above = (links.to("arcgis_admin.jobs", **at), f"Jobs of {process_id}")
-    return answers.answer(document, f"Jobs of {process_id}", here=here, above=above)
+    return answers.answer(document, f"Jobs of {process_id}", leads=leads, above=above)
 
 
 @both(f"{JOBS}/statistics")
@@ -199,8 +219,9 @@ def _check_service(process_id: str, folder: str) -> None:
 
 def _check_folder(folder: str) -> None:
     """Raises NotFound for a folder that is not there: the only one is called as the tenant, and can be left out."""
-    if folder not in ("", request.environ[TENANT]):
-        raise NotFound(f"There is no folder {folder!r:.80}; services are in none.")
+    tenant = request.environ[TENANT]
+    if folder not in ("", tenant):
+        raise NotFound(f"There is no folder {folder!r:.80}: services are in none, or in {tenant!r}, which is the same.")
 
 
 def _document(info: StatusInfo) -> dict[str, Any]:
@@ -214,32 +235,6 @@ def _document(info: StatusInfo) -> dict[str, Any]:
         "machinename": _machine(),
         "url": links.to("arcgis.job", **at),
     }
-
-
-def _filters(process_id: str, asked: dict[str, str]) -> Filters | None:
-    """Which jobs are meant; None for none."""
-    name = asked.get("jobStatus", "").removeprefix("esriJob")
-    if name and name not in STATES:
-        raise InvalidQuery(f"jobStatus: {name!r:.40} is not one of {', '.join(STATES)}")
-    if name and not STATES[name]:
-        return None
-    owner = asked.get("userName")
-    return Filters(
-        process_ids=(process_id,),
-        statuses=STATES[name] if name else (),
-        since=_moment("startTime", asked),
-        until=_moment("endTime", asked),
-        owner="" if owner == "null" else owner,
-    )
-
-
-def _moment(name: str, asked: dict[str, str]) -> datetime | None:
-    text = asked.get(name)
-    if text is None:
-        return None
-    with suppress(ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(int(text) / 1000, UTC)
-    raise InvalidQuery(f"{name}: expected milliseconds since 1970, not {text!r:.40}")
 
 
 def _number(name: str, default: int, least: int, most: int) -> int:

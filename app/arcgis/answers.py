@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, g, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from geomill.app import errors, links, operations, pages
 from geomill.app.api.body import whole_body
+from geomill.app.arcgis.messages import messages
+from geomill.app.arcgis.states import esri_id
 from geomill.app.errors import InvalidQuery
 from geomill.app.exchange import InvalidRequest
 from geomill.app.identity.callers import Unauthenticated
@@ -20,6 +22,7 @@ from geomill.app.negotiation import JSON
 from geomill.app.pages import trees
 from geomill.app.pages.posted import MOST_ENTRIES, TYPES
 from geomill.app.server import current_app
+from geomill.jobstore import JobExpired, JobFailed, NoSuchJob
 
 PREFIX = "/arcgis"
 ADMIN = f"{PREFIX}/admin"
@@ -63,7 +66,12 @@ def is_ours() -> bool:
 
 def is_admin() -> bool:
     """Whether it is for one of the administrator's API."""
-    return request.path.startswith(f"{ADMIN}/")
+    return request.path == ADMIN or request.path.startswith(f"{ADMIN}/")
+
+
+def is_file() -> bool:
+    """Whether it is for a file, whose readers go by the status."""
+    return request.endpoint == "arcgis.file"
 
 
 def read_request() -> None:
@@ -84,7 +92,7 @@ def read_request() -> None:
         raise InvalidRequest(f"The form has more than {MOST_ENTRIES} entries.")
     if request.files:
         raise InvalidRequest("A form has no files here: send a file to /uploads first, and give its address.")
-    asked = said("f") or "html"
+    asked = said("f").lower() or _default()
     offered = (*FORMATS, *(("geojson",) if request.endpoint == "arcgis.result" else ()))
     if asked not in offered:
         g.f = "json"
@@ -92,6 +100,11 @@ def read_request() -> None:
     g.f = asked
     if "callback" in request.values:
         raise InvalidQuery("callback: scripts of other sites are given nothing (JSONP); leave it out, and read JSON")
+
+
+def _default() -> str:
+    """The format of who names none."""
+    return "json" if is_file() else "html"
 
 
 def _has_read_form() -> bool:
@@ -126,59 +139,71 @@ def only_shown() -> bool:
 
 
 def answer(
-    document: dict[str, Any],
+    document: dict[str, Any] | list[Any],
     title: str,
     *,
-    here: Iterable[tuple[str, str]] = (),
+    leads: Iterable[tuple[str, str]] = (),
     forms: Iterable[Form] = (),
     above: tuple[str, str] | None = None,
-    legible: dict[str, Any] | None = None,
+    legible: Any = None,
 ) -> Response:
-    """A document as it is wanted. here: addresses that a page links, with what they are called; above: one more.
+    """A document as it is wanted. leads: addresses that a page links, with what they are called; above: one more.
 
     legible: what a page shows instead of the document.
     """
     if g.f != "html":
         return as_json(document)
-    shown: dict[str, Any] = {"title": title, "here": list(here), "forms": list(forms), "above": above}
+    shown: dict[str, Any] = {"title": title, "leads": list(leads), "forms": list(forms), "above": above}
     ways = []
     if document and request.method == "GET" and "token" not in request.args:
         ways = [(links.of_query(request.base_url, {**request.args, "f": each}), each) for each in FORMATS[1:]]
     return pages.render("arcgis.html", content=trees.bounded(legible or document), ways=ways, **shown)
 
 
-def as_json(document: dict[str, Any]) -> Response:
+def as_json(document: Any) -> Response:
     """A document for programs."""
     text = json.dumps(document, ensure_ascii=False, indent=2 if g.get("f") == "pjson" else None)
     return Response(text, content_type=f"{JSON}; charset=utf-8")
 
 
 def refused(error: Exception) -> Response:
-    """An exception as ArcGIS tells it: the status is 200, and the code stands in the body."""
+    """An exception as ArcGIS tells it: the status is 200, but for files, and the code stands in the body."""
     problem = errors.noted(error)
     g.status = problem.status  # for the audit log
     told, retry_after = errors.document(problem, error), errors.retry_after(problem, error)
+    told["detail"] = _in_our_words(told["detail"])
     # who was refused before the form was read is no page of ours, where it was posted
-    form = g.get("f") or request.args.get("f") or ("json" if request.method == "POST" else "html")
+    form = g.get("f") or request.args.get("f", "").lower() or ("json" if request.method == "POST" else _default())
     if form == "html":
         response = pages.error(told, retry_after)
-        response.status_code = 200
     else:
         response = as_json(_document(problem, error, told))
         response.cache_control.no_store = True
+    response.status_code = problem.status if is_file() else 200
     if retry_after:
         response.headers["Retry-After"] = str(retry_after)
-    if isinstance(error, HTTPException) and (allowed := error.get_response().headers.get("Allow")):
-        response.headers["Allow"] = allowed
+    response.headers.extend(errors.headers(error))
     return response
 
 
+def _in_our_words(detail: str) -> str:
+    """A detail that names the job of the address as the address does."""
+    job_id = (request.view_args or {}).get("job_id")
+    return detail.replace(job_id, esri_id(job_id)) if job_id else detail
+
+
 def _document(problem: errors.Problem, error: Exception, told: dict[str, Any]) -> dict[str, Any]:
-    code, message, detail = problem.status, problem.title, told.get("detail", problem.title)
+    code, message, details = problem.status, problem.title, [told["detail"]]
     if isinstance(error, Unauthenticated):
         code = INVALID_TOKEN if error.invalid else TOKEN_REQUIRED
         message = "Invalid Token" if error.invalid else "Token Required"  # clients look for these words
-    return mistake(code, message, UNKNOWN if code == TOKEN_REQUIRED and is_admin() else detail)
+        details = [UNKNOWN] if code == TOKEN_REQUIRED and is_admin() else details
+    if isinstance(error, JobFailed):
+        info = error.status_info
+        details.append(f"It is the job {esri_id(info.job_id)}.")
+        with suppress(NoSuchJob, JobExpired, OSError):  # as it may be meanwhile
+            details = list(dict.fromkeys([*details, *(each["description"] for each in messages(info))]))
+    return mistake(code, message, *details)
 
 
 def mistake(code: int, message: str, *details: str) -> dict[str, Any]:

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
+from geomill.app.arcgis.rings import Position, Ring, Steps, clockwise, polygons
+
 Json = Any
-Position = list[float]
-Ring = list[Position]
 
 WGS84 = {"wkid": 4326, "latestWkid": 4326}
-MOST_STEPS = 1_000_000  # to find the polygons that holes are in
-SAMPLE = 4  # corners of a hole that are looked at for that
 KINDS = {  # how the geometries of GeoJSON are called
     "Point": "esriGeometryPoint",
     "MultiPoint": "esriGeometryMultipoint",
@@ -25,6 +23,8 @@ KINDS = {  # how the geometries of GeoJSON are called
     "Polygon": "esriGeometryPolygon",
     "MultiPolygon": "esriGeometryPolygon",
 }
+UNKNOWN = (None, "NaN")  # as a coordinate
+NO_POSITION = "has a geometry with a position that is not [x, y]"
 FIELDS = {int: "esriFieldTypeInteger", float: "esriFieldTypeDouble", str: "esriFieldTypeString"}
 
 
@@ -35,9 +35,10 @@ class NotEsri(ValueError):
 # ---- to GeoJSON
 
 
-def collection(document: Json) -> dict[str, Json]:
+def collection(document: Json, steps: Steps, *, only_one: bool = False) -> dict[str, Json]:
     """A FeatureCollection of a feature set, a feature or a geometry.
 
+    steps: taken by all that one request gives; only_one: whether more than one feature is too many, and fewer too few.
     Raises ValueError, worded to follow the name of what was given.
     """
     if not isinstance(document, dict):
@@ -48,12 +49,12 @@ def collection(document: Json) -> dict[str, Json]:
     if "features" in document:
         if not isinstance(document["features"], list):
             raise ValueError("must have a list of `features`")
-        return _collected(_feature(each, document) for each in document["features"])
-    return _collected([_feature(document if "geometry" in document else {"geometry": document}, document)])
-
-
-def _collected(features: Iterable[dict[str, Json]]) -> dict[str, Json]:
-    return {"type": "FeatureCollection", "features": list(features)}
+        given = document["features"]
+    else:
+        given = [document if "geometry" in document else {"geometry": document}]
+    if only_one and len(given) != 1:
+        raise ValueError(f"takes one feature, not {len(given)}")
+    return {"type": "FeatureCollection", "features": [_feature(each, document, steps) for each in given]}
 
 
 def check_reference(reference: Json) -> None:
@@ -66,7 +67,7 @@ def check_reference(reference: Json) -> None:
         raise ValueError(f"has the spatial reference {said:.60}; send longitudes and latitudes, wkid 4326")
 
 
-def _feature(feature: Json, around: dict[str, Json]) -> dict[str, Json]:
+def _feature(feature: Json, around: dict[str, Json], steps: Steps) -> dict[str, Json]:
     """A Feature. around: the feature set, which may say what the coordinates are."""
     if not isinstance(feature, dict):
         raise ValueError('must have features such as {"geometry": {...}, "attributes": {...}}')
@@ -74,11 +75,12 @@ def _feature(feature: Json, around: dict[str, Json]) -> dict[str, Json]:
     properties = {} if properties is None else properties
     if not isinstance(properties, dict):
         raise ValueError("has a feature whose `attributes` are no object")
-    return {"type": "Feature", "geometry": geometry(feature.get("geometry"), around), "properties": properties}
+    shape = _geometry(feature.get("geometry"), around, steps)
+    return {"type": "Feature", "geometry": shape, "properties": properties}
 
 
-def geometry(shape: Json, around: dict[str, Json]) -> dict[str, Json] | None:
-    """A geometry of GeoJSON, None for an empty one. Raises ValueError."""
+def _geometry(shape: Json, around: dict[str, Json], steps: Steps) -> dict[str, Json] | None:
+    """A geometry of GeoJSON, None for an empty one."""
     if shape is None:
         return None
     if not isinstance(shape, dict):
@@ -90,16 +92,15 @@ def geometry(shape: Json, around: dict[str, Json]) -> dict[str, Json] | None:
         return _point(shape)
     for member, make in _MAKERS.items():
         if member in shape:
-            return make(_parts(shape[member], most, 0 if member == "points" else 1))
+            return make(_parts(shape[member], most, 0 if member == "points" else 1), steps)
     known = "x and y, points, paths or rings; curves are not understood"
     raise ValueError(f"has a geometry without {known}")
 
 
 def _point(shape: dict[str, Json]) -> dict[str, Json] | None:
-    if shape["x"] in (None, "NaN"):
+    if shape["x"] in UNKNOWN:
         return None
-    given = [shape["x"], shape.get("y"), *([shape["z"]] if shape.get("z") not in (None, "NaN") else [])]
-    return {"type": "Point", "coordinates": _position(given, 3)}
+    return {"type": "Point", "coordinates": _position([shape["x"], shape.get("y"), shape.get("z")], 3)}
 
 
 def _parts(given: Json, most: int, depth: int) -> list[Any]:
@@ -110,17 +111,23 @@ def _parts(given: Json, most: int, depth: int) -> list[Any]:
 
 
 def _position(given: Json, most: int) -> Position:
-    numbers = isinstance(given, list) and all(type(each) in (int, float) for each in given[:most])
-    if not numbers or len(given) < 2 or not all(map(math.isfinite, given[:most])):
-        raise ValueError("has a geometry with a position that is not [x, y]")
-    return list(given[:most])
+    """A position of as many numbers at most. A height that is not known is left out."""
+    numbers = given[:most] if isinstance(given, list) else []
+    if len(numbers) == 3 and numbers[2] in UNKNOWN:
+        numbers = numbers[:2]
+    if len(numbers) < 2:
+        raise ValueError(NO_POSITION)
+    for each in numbers:
+        if type(each) not in (int, float) or not math.isfinite(each):
+            raise ValueError(NO_POSITION)
+    return numbers
 
 
-def _points(points: list[Position]) -> dict[str, Json] | None:
+def _points(points: list[Position], _: Steps) -> dict[str, Json] | None:
     return {"type": "MultiPoint", "coordinates": points} if points else None
 
 
-def _lines(paths: list[list[Position]]) -> dict[str, Json] | None:
+def _lines(paths: list[list[Position]], _: Steps) -> dict[str, Json] | None:
     if any(len(path) < 2 for path in paths):
         raise ValueError("has a path of fewer than two positions")
     if not paths:
@@ -128,48 +135,13 @@ def _lines(paths: list[list[Position]]) -> dict[str, Json] | None:
     return _one_or_many("LineString", paths)
 
 
-def _polygons(rings: list[Ring]) -> dict[str, Json] | None:
+def _polygons(rings: list[Ring], steps: Steps) -> dict[str, Json] | None:
     """Rings that run clockwise are the outer ones; each other is a hole in one of them, or an island by itself."""
     rings = [ring if ring[:1] == ring[-1:] else [*ring, ring[0]] for ring in rings if ring]
     if any(len(ring) < 4 for ring in rings):
         raise ValueError("has a ring of fewer than three positions")
-    polygons = [[ring] for ring in rings if _clockwise(ring) >= 0]
-    holes = [ring for ring in rings if _clockwise(ring) < 0]
-    if len(polygons) > 1 and len(holes) * sum(len(outer) for outer, *_ in polygons) > MOST_STEPS:
-        raise ValueError('has too many rings to find out which are holes of which; give it as {"url": an address}')
-    alone = []
-    for hole in holes:
-        around = _around(hole, polygons)
-        alone.append([hole]) if around is None else around.append(hole)
-    found = [[outer[::-1] if _clockwise(outer) > 0 else outer, *(hole[::-1] for hole in inner)]
-             for outer, *inner in [*polygons, *alone]]  # fmt: skip
+    found = polygons(rings, steps)
     return _one_or_many("Polygon", found) if found else None
-
-
-def _around(hole: Ring, polygons: list[list[Ring]]) -> list[Ring] | None:
-    """The polygon that a hole is in: of several the smallest."""
-    if len(polygons) == 1:
-        return polygons[0]
-    sample = hole[:: max(1, len(hole) // SAMPLE)][:SAMPLE]
-    inside = [(sum(_is_in(corner, polygon[0]) for corner in sample), polygon) for polygon in polygons]
-    most = max((count for count, _ in inside), default=0)
-    candidates = [polygon for count, polygon in inside if count == most]
-    return min(candidates, key=lambda polygon: _clockwise(polygon[0])) if most else None
-
-
-def _is_in(point: Position, ring: Ring) -> bool:
-    """Whether a ray from a point to the east crosses a ring an odd number of times."""
-    x, y = point[:2]
-    crossed = False
-    for (x1, y1, *_), (x2, y2, *_) in zip(ring, ring[1:], strict=False):
-        if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
-            crossed = not crossed
-    return crossed
-
-
-def _clockwise(ring: Ring) -> float:
-    """Twice the area of a ring, below 0 when it runs against the clock."""
-    return sum((b[0] - a[0]) * (b[1] + a[1]) for a, b in zip(ring, ring[1:], strict=False))
 
 
 def _one_or_many(kind: str, parts: list[Any]) -> dict[str, Json]:
@@ -178,7 +150,7 @@ def _one_or_many(kind: str, parts: list[Any]) -> dict[str, Json]:
     return {"type": f"Multi{kind}", "coordinates": parts}
 
 
-_MAKERS: dict[str, Callable[[list[Any]], dict[str, Json] | None]] = {
+_MAKERS: dict[str, Callable[[list[Any], Steps], dict[str, Json] | None]] = {
     "points": _points,
     "paths": _lines,
     "rings": _polygons,
@@ -191,11 +163,17 @@ _MAKERS: dict[str, Callable[[list[Any]], dict[str, Json] | None]] = {
 def feature_set(document: Json) -> dict[str, Json]:
     """The feature set of a GeoJSON object. Raises NotEsri for what cannot be one."""
     try:
-        features = [(each.get("geometry"), _properties(each)) for each in _features(document)]
-        kinds = {KINDS[shape["type"]] for shape, _ in features if shape}
-        shapes = [_shape(shape) if shape else None for shape, _ in features]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        return _feature_set(document)
+    except NotEsri:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise NotEsri(f"it is no GeoJSON that a feature set can hold: {error}") from error
+
+
+def _feature_set(document: Json) -> dict[str, Json]:
+    features = [(each.get("geometry") or None, _properties(each)) for each in _features(document)]  # {}: an empty one
+    kinds = {KINDS[shape["type"]] for shape, _ in features if shape}
+    shapes = [_shape(shape) if shape else None for shape, _ in features]
     if len(kinds) > 1:
         raise NotEsri("its geometries are of several kinds")
     fields = _fields([properties for _, properties in features])
@@ -239,7 +217,7 @@ def _shape(shape: dict[str, Json]) -> dict[str, Json]:
 
 
 def _turned(ring: Ring, *, outer: bool) -> Ring:
-    return ring if (_clockwise(ring) > 0) == outer else ring[::-1]
+    return ring if (clockwise(ring) > 0) == outer else ring[::-1]
 
 
 def _positions(coordinates: list[Any]) -> list[Position]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from flask import Response, g
@@ -13,6 +14,7 @@ from geomill.app.api.results import asked_of, one, sent
 from geomill.app.arcgis import answers, parameters, values
 from geomill.app.arcgis.answers import Form, said
 from geomill.app.arcgis.features import NotEsri
+from geomill.app.arcgis.messages import messages
 from geomill.app.arcgis.services import HIDDEN, TASK, both, bp, check_task, of_task
 from geomill.app.arcgis.states import EXECUTING, esri_id, state
 from geomill.app.exchange import InvalidRequest, nested, outputs
@@ -20,13 +22,11 @@ from geomill.app.exchange.media_types import extension
 from geomill.app.exchange.wording import meant
 from geomill.app.identity import owners
 from geomill.app.operations import Answer, operation
-from geomill.app.pages.logs import end_of
 from geomill.app.published import asked_for, description_of, outputs_of, published
 from geomill.app.server import current_app
 from geomill.jobstore import Job, NoSuchJob, Result, Status, StatusInfo
 
 JOB = f"{TASK}/jobs/<gp_job:job_id>"
-INFORMATIVE, ERROR = "esriJobMessageTypeInformative", "esriJobMessageTypeError"
 
 
 @both(JOB)
@@ -46,12 +46,22 @@ def job(process_id: str, task: str, job_id: str) -> Any:
         document["inputs"] = {name: {"paramUrl": f"inputs/{name}"} for name in given}
     document["messages"] = messages(info) if said("returnMessages").lower() != "false" else []
     at = of_task(process_id)
-    here = [(links.to("arcgis.result", **at, job_id=job_id, name=name), f"Result {name}") for name in found]
-    here += [(links.to("arcgis.given", **at, job_id=job_id, name=name), f"Input {name}") for name in given]
-    here.append((links.to("jobs.show", job_id=job_id), "The job on its own page, which renews itself"))
+    leads = [(links.to("arcgis.result", **at, job_id=job_id, name=name), f"Result {name}") for name in found]
+    leads += [(links.to("arcgis.results", **at, job_id=job_id), "All results")] if found else []
+    leads += [(links.to("arcgis.given", **at, job_id=job_id, name=name), f"Input {name}") for name in given]
+    leads += [(links.to("arcgis.inputs", **at, job_id=job_id), "All inputs")] if given else []
+    leads.append((links.to("jobs.show", job_id=job_id), "The job on its own page, which renews itself"))
     forms = [_cancel(at, job_id)] if not info.status.final and owners.may("cancelGPJob", info.owner) else []
     above = (links.to("arcgis.task", **at), f"The task {process_id}")
-    return answers.answer(document, f"Job {esri_id(job_id)}", here=here, forms=forms, above=above)
+    return answers.answer(document, f"Job {esri_id(job_id)}", leads=leads, forms=forms, above=above)
+
+
+@both(f"{JOB}/results")
+@operation("getGPResults", {200: Answer("All results.")}, **HIDDEN)
+def results(process_id: str, task: str, job_id: str) -> Any:
+    """All results of a job."""
+    info = job_of(process_id, job_id, task)
+    return _of_job(list(outcomes(info)), info, "Results")
 
 
 @both(f"{JOB}/results/<name>")
@@ -59,24 +69,31 @@ def job(process_id: str, task: str, job_id: str) -> Any:
 def result(process_id: str, task: str, job_id: str, name: str) -> Any:
     """One result of a job; f=geojson gives it as the process gave it."""
     info = job_of(process_id, job_id, task)
-    results, (job, execution) = current_app.jobs.results(job_id), asked_of(job_id)
-    described = outputs_of(job, results)
+    given, (job, execution) = current_app.jobs.results(job_id), asked_of(job_id)
+    described = outputs_of(job, given)
     output_id = _names(job, described).get(name, name)
     if g.f == "geojson":
         return one(job_id, output_id)
-    found = outputs.pick(results, execution, described, output_id)
-    return _parameter(_outcome(info, job, name, output_id, found), info)
+    found = outputs.pick(given, execution, described, output_id)
+    return _of_job(_outcome(info, job, name, output_id, found), info, name)
+
+
+@both(f"{JOB}/inputs")
+@operation("getGPInputs", {200: Answer("All inputs.")}, **HIDDEN)
+def inputs(process_id: str, task: str, job_id: str) -> Any:
+    """All inputs of a job, as they were received."""
+    info, found = job_of(process_id, job_id, task), _inputs(job_id)
+    return _of_job([_input(name, *each) for name, each in found.items()], info, "Inputs")
 
 
 @both(f"{JOB}/inputs/<name>")
 @operation("getGPInput", {200: Answer("An input.")}, **HIDDEN)
 def given(process_id: str, task: str, job_id: str, name: str) -> Any:
     """One input of a job, as it was received."""
-    info, inputs = job_of(process_id, job_id, task), _inputs(job_id)
-    if name not in inputs:
-        raise NotFound(f"The job was given no input {name!r:.80}.{meant(name, inputs)}")
-    value, kind = inputs[name]
-    return _parameter({"paramName": name, "dataType": kind, "value": values.as_given(value, kind)}, info)
+    info, found = job_of(process_id, job_id, task), _inputs(job_id)
+    if name not in found:
+        raise NotFound(f"The job was given no input {name!r:.80}.{meant(name, found)}")
+    return _of_job(_input(name, *found[name]), info, name)
 
 
 @both(f"{JOB}/cancel")
@@ -112,15 +129,6 @@ def job_of(process_id: str, job_id: str, task: str | None = None) -> StatusInfo:
     if info.process_id != process_id:
         raise NoSuchJob(job_id)
     return info
-
-
-def messages(info: StatusInfo) -> list[dict[str, str]]:
-    """What a job said: the end of its log, then what its status says."""
-    log = [] if info.expired else end_of(current_app.jobs.log(info.job_id)).lines
-    found = [{"type": INFORMATIVE, "description": line} for line in log]
-    if info.message:
-        found.append({"type": ERROR if info.status is Status.FAILED else INFORMATIVE, "description": info.message})
-    return found
 
 
 def outcomes(info: StatusInfo) -> Iterator[dict[str, Any]]:
@@ -180,10 +188,17 @@ def _inputs(job_id: str) -> dict[str, tuple[Any, str]]:
     return {named.get(each, each): (value, kinds.get(each, values.STRING)) for each, value in execution.inputs.items()}
 
 
-def _parameter(document: dict[str, Any], info: StatusInfo) -> Response:
+def _input(name: str, value: Any, kind: str) -> dict[str, Any]:
+    """An input as it would be given; GeoJSON that is no feature set as it was."""
+    with suppress(NotEsri):
+        value = values.as_given(value, kind)
+    return {"paramName": name, "dataType": kind, "value": value}
+
+
+def _of_job(document: Any, info: StatusInfo, title: str) -> Response:
     at = {**of_task(info.process_id), "job_id": info.job_id}
     above = (links.to("arcgis.job", **at), f"The job {esri_id(info.job_id)}")
-    return answers.answer(document, document["paramName"], above=above)
+    return answers.answer(document, title, above=above)
 
 
 def _progress(info: StatusInfo) -> dict[str, Any]:

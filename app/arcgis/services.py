@@ -40,20 +40,21 @@ def both(path: str) -> Callable[[View], View]:
 def info() -> Any:
     """What this is, and whether it wants a token."""
     document = {"currentVersion": VERSION, "fullVersion": FULL_VERSION, "authInfo": tokens.information()}
-    return answers.answer(document, "Server", here=[(links.to("arcgis.catalogue"), "The services")])
+    return answers.answer(document, "Server", leads=[(links.to("arcgis.catalogue"), "The services")])
 
 
 @both("/services")
 @operation("getGPServices", {200: Answer("The services.")}, **HIDDEN)
 def catalogue() -> Any:
-    """The services: one for each process."""
+    """The services: one for each process; above them the same, for who comes from there."""
     processes = current_app.processes.list()
     services = [{"name": each.id, "type": "GPServer"} for each in processes]
-    here = [(links.to("arcgis.service", process_id=each.id), each.id) for each in processes]
-    return answers.answer({"currentVersion": VERSION, "folders": [], "services": services}, "Services", here=here)
+    leads = [(links.to("arcgis.service", process_id=each.id), each.id) for each in processes]
+    return answers.answer({"currentVersion": VERSION, "folders": [], "services": services}, "Services", leads=leads)
 
 
-bp.add_url_rule("", "start", catalogue, methods=["GET"])
+for method in ("GET", "POST"):
+    bp.add_url_rule("", "start", catalogue, methods=[method])
 
 
 @both(SERVICE)
@@ -72,10 +73,10 @@ def service(process_id: str) -> Any:
         "capabilities": "",
     }
     at = {"process_id": process.id}
-    here = [(links.to("arcgis.task", **at, task=identifier(process.id)), f"The task {process.id}"),
+    leads = [(links.to("arcgis.task", **at, task=identifier(process.id)), f"The task {process.id}"),
             (links.to("arcgis_admin.jobs", **at), "Its jobs, for who runs the server")]  # fmt: skip
     above = (links.to("arcgis.catalogue"), "The services")
-    return answers.answer(document, f"Service {process.id}", here=here, above=above)
+    return answers.answer(document, f"Service {process.id}", leads=leads, above=above)
 
 
 @both(TASK)
@@ -94,10 +95,10 @@ def task(process_id: str, task: str) -> Any:
         "parameters": parameters.of_process(process.description),
     }
     at = of_task(process.id)
-    here = [(links.to("arcgis.submit", **at), "Submit a job"), (links.to("arcgis.execute", **at), "Execute, and wait")]
+    leads = [(links.to("arcgis.submit", **at), "Submit a job"), (links.to("arcgis.execute", **at), "Execute, and wait")]
     above = (links.to("arcgis.service", process_id=process.id), f"Service {process.id}")
     legible = {**document, "parameters": [_row(each) for each in document["parameters"]]}
-    return answers.answer(document, str(document["displayName"]), here=here, above=above, legible=legible)
+    return answers.answer(document, str(document["displayName"]), leads=leads, above=above, legible=legible)
 
 
 def _row(parameter: dict[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from werkzeug.routing import BaseConverter
 
 from geomill.jobstore import Status, StatusInfo
 
+PREFIX = "esriJob"
 SUBMITTED, EXECUTING, CANCELLING = "esriJobSubmitted", "esriJobExecuting", "esriJobCancelling"
 CANCELLED, FAILED, TIMED_OUT, SUCCEEDED = (
     *("esriJobCancelled", "esriJobFailed"),
     *("esriJobTimedOut", "esriJobSucceeded"),
 )
+TIME_LIMIT = "time-limit"  # the cause of those that timed out
 # those that a query may name; a job that waits here is one that was submitted
 STATES: dict[str, tuple[Status, ...]] = {
     "New": (),
@@ -40,7 +42,7 @@ def state(info: StatusInfo) -> str:
     if info.status is Status.RUNNING:
         return CANCELLING if info.dismissing else EXECUTING
     if info.status is Status.FAILED:
-        return TIMED_OUT if info.cause == "time-limit" else FAILED
+        return TIMED_OUT if info.cause == TIME_LIMIT else FAILED
     return _ENDS[info.status]
 
 

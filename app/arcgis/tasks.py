@@ -12,7 +12,9 @@ from geomill.app.api.execution import begin, executable
 from geomill.app.arcgis import answers, parameters, values
 from geomill.app.arcgis.answers import Field, Form, said
 from geomill.app.arcgis.features import check_reference
-from geomill.app.arcgis.jobs import messages, outcomes
+from geomill.app.arcgis.jobs import outcomes
+from geomill.app.arcgis.messages import messages
+from geomill.app.arcgis.rings import Steps
 from geomill.app.arcgis.services import HIDDEN, TASK, both, bp, check_task, of_task
 from geomill.app.arcgis.states import SUBMITTED, esri_id, state
 from geomill.app.errors import InvalidQuery, NotExecutable
@@ -87,12 +89,13 @@ def _body(process: Process) -> bytes:
             raise BadInput(name, f"is no parameter of this task.{meant(name, named)}")
     for name in ("env:outSR", "env:processSR", "context"):
         _check_reference(name, said(name))
-    given = {}
+    given, steps = {}, Steps()
     for name, input_id in named.items():
         if (text := said(name)) != "":  # forms send what was left empty
             if input_id in given:
                 raise BadInput(input_id, f"is given twice, as {name}, too.")
-            given[input_id] = values.read(input_id, text, inputs[input_id], parameters.data_type(inputs[input_id]))
+            described = inputs[input_id]
+            given[input_id] = values.read(input_id, text, described, parameters.data_type(described), steps)
     return json.dumps({"inputs": given}, ensure_ascii=False).encode()
 
 

@@ -6,6 +6,7 @@ Source: Esri, "Generate token" (ArcGIS Server Administrator API).
 from __future__ import annotations
 
 import time
+from ipaddress import ip_address
 from typing import Any
 
 from flask import Blueprint, g, request
@@ -100,11 +101,18 @@ def _place() -> Place:
     if client not in PLACES:
         raise InvalidQuery(f"client: {client!r:.40} is not one of {', '.join(PLACES)}")
     if client == "ip":
-        if not (address := said("ip")):
-            raise InvalidQuery("ip: is needed where client is ip")
-        return Place(address=address[:LONGEST])
+        return Place(address=_address())
     if client == "requestip" or (not referer and not said("client")):
         return Place(address=request.remote_addr or "")
     if not referer or len(referer) > LONGEST or "\n" in referer:
         raise InvalidQuery(f"referer: is needed where client is referer, of {LONGEST} characters at most")
     return Place(referer=referer)
+
+
+def _address() -> str:
+    """The address that requests are to come from, as a connection tells it."""
+    named = said("ip")
+    try:
+        return str(ip_address(named[:LONGEST]))
+    except ValueError:
+        raise InvalidQuery(f"ip: expected an address, such as 192.0.2.1, not {named!r:.60}") from None

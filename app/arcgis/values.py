@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from geomill.app.arcgis import features
+from geomill.app.arcgis.rings import Steps
 from geomill.app.exchange import schema as schemas
 from geomill.app.exchange.formats import short_code
 from geomill.app.exchange.references import resolved
@@ -23,22 +24,34 @@ Json = Any
 STRING, WHOLE, NUMBER, FLAG, DATE = "GPString", "GPLong", "GPDouble", "GPBoolean", "GPDate"
 FEATURES, FILE, RASTER = "GPFeatureRecordSetLayer", "GPDataFile", "GPRasterDataLayer"
 MANY = "GPMultiValue:"
-_DIGITS = re.compile(r"[+-]?[0-9]{1,30}")
+MOST_READ = 10_000  # values of a list that have to be read one by one, at about 50 us each
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,29})")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?")
+COLLECTION = "geojson-feature-collection"
 _GEOJSON = ("FeatureCollection", "Feature", *features.KINDS, "GeometryCollection")
 
 
 # ---- what a request gives
 
 
-def read(input_id: str, text: str, described: Mapping[str, Any], kind: str) -> Json:
-    """The value of an input as an execute request gives it. kind: its data type. Raises BadInput."""
+def read(input_id: str, text: str, described: Mapping[str, Any], kind: str, steps: Steps) -> Json:
+    """The value of an input as an execute request gives it. Raises BadInput.
+
+    kind: its data type; steps: taken by all inputs of the request.
+    """
     place, schema = Place(input_id), resolved(described["schema"])
     if not kind.startswith(MANY):
-        return _one(place, text, schema, kind)
-    item = schema if described.get("maxOccurs", 1) != 1 else schemas.merged(schema).get("items") or {}
-    return [
-        _item(place.item(number), each, item, kind.removeprefix(MANY)) for number, each in enumerate(_several(text))
-    ]
+        return _one(place, text, schema, kind, steps)
+    most, facts = described.get("maxOccurs", 1), schemas.merged(schema)
+    item, most = (schema, most) if most != 1 else (facts.get("items") or {}, facts.get("maxItems"))
+    given, kind = _several(text), kind.removeprefix(MANY)
+    if isinstance(most, int) and len(given) > most:
+        raise place.wrong(f"takes {most} values at most, not {len(given)}.")
+    if _are_values(given, item, kind):
+        return given
+    if len(given) > MOST_READ:
+        raise place.wrong(f"takes {MOST_READ} values at most that are texts to be read, not {len(given)}.")
+    return [_item(place.item(number), each, item, kind, steps) for number, each in enumerate(given)]
 
 
 def _several(text: str) -> list[Json]:
@@ -50,36 +63,50 @@ def _several(text: str) -> list[Json]:
     return found if isinstance(found, list) else [text]
 
 
-def _item(place: Place, given: Json, schema: schemas.Schema, kind: str) -> Json:
+def _are_values(given: list[Json], schema: schemas.Schema, kind: str) -> bool:
+    """Whether the items of a list are values as they are: JSON, and texts where these are meant."""
+    if kind == STRING and _is_text(schema):
+        return True
+    return kind in (STRING, WHOLE, NUMBER, FLAG) and not any(isinstance(each, str) for each in given)
+
+
+def _item(place: Place, given: Json, schema: schemas.Schema, kind: str, steps: Steps) -> Json:
     """An item of a list: a text, or JSON, which may be the value already."""
     if isinstance(given, str):
-        return _one(place, given, schema, kind)
-    return given if kind in (STRING, WHOLE, NUMBER, FLAG) else _one(place, json.dumps(given), schema, kind)
+        return _one(place, given, schema, kind, steps)
+    return given if kind in (STRING, WHOLE, NUMBER, FLAG) else _one(place, json.dumps(given), schema, kind, steps)
 
 
-def _one(place: Place, text: str, schema: schemas.Schema, kind: str) -> Json:
+def _one(place: Place, text: str, schema: schemas.Schema, kind: str, steps: Steps) -> Json:
+    if kind == FEATURES:
+        return _features(place, text.strip(), schema, steps)
     if make := _READERS.get(kind):
         return make(place, text.strip(), schema)
-    branches = tuple(each for each in schemas.branches(schema) if not schemas.is_null(each))
-    if all(schemas.merged(each).get("type") == "string" for each in branches):
-        return text
-    return parse_content(place, text.encode(), branches)
+    return text if _is_text(schema) else parse_content(place, text.encode(), _branches(schema))
+
+
+def _branches(schema: schemas.Schema) -> tuple[schemas.Schema, ...]:
+    return tuple(each for each in schemas.branches(schema) if not schemas.is_null(each))
+
+
+def _is_text(schema: schemas.Schema) -> bool:
+    """Whether a text is the value itself, and no JSON."""
+    return all(schemas.merged(each).get("type") == "string" for each in _branches(schema))
 
 
 def _whole(place: Place, text: str, schema: schemas.Schema) -> int:
-    if not _DIGITS.fullmatch(text):
+    if not _WHOLE.fullmatch(text):
         raise place.wrong(f"must be a whole number, not {quoted(text)}.")
     return int(text)
 
 
 def _number(place: Place, text: str, schema: schemas.Schema) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if not math.isfinite(found):
+    """A number as JSON has it: Python reads more, such as 1_000."""
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if not _NUMBER.fullmatch(text) or not math.isfinite(found := float(text)):
         raise place.wrong(f"must be a number, not {quoted(text)}.")
-    return int(text) if _DIGITS.fullmatch(text) else found
+    return found
 
 
 def _flag(place: Place, text: str, schema: schemas.Schema) -> bool:
@@ -90,7 +117,7 @@ def _flag(place: Place, text: str, schema: schemas.Schema) -> bool:
 
 def _date(place: Place, text: str, schema: schemas.Schema) -> str:
     """Milliseconds since 1970 as a date or a time; what is one already stays as it is."""
-    if not _DIGITS.fullmatch(text):
+    if not _WHOLE.fullmatch(text):
         return text
     try:
         moment = datetime.fromtimestamp(int(text) / 1000, UTC)
@@ -111,7 +138,7 @@ def _file(place: Place, text: str, schema: schemas.Schema) -> Json:
     return {"href": address}
 
 
-def _features(place: Place, text: str, schema: schemas.Schema) -> Json:
+def _features(place: Place, text: str, schema: schemas.Schema, steps: Steps) -> Json:
     """GeoJSON, of a feature set or as it is; or by reference."""
     if _is_address(text):
         return {"href": text}
@@ -120,20 +147,16 @@ def _features(place: Place, text: str, schema: schemas.Schema) -> Json:
         return {"href": document["url"]}
     if document.get("type") in _GEOJSON:
         return document
+    taken = {short_code(schemas.merged(each)) for each in schemas.branches(schema)}
     try:
-        return _fitted(features.collection(document), schema)
+        found = features.collection(document, steps, only_one=COLLECTION not in taken)
+        return found if COLLECTION in taken else _of_one(found["features"][0], taken)
     except ValueError as error:
         raise place.wrong(f"{error}.") from None
 
 
-def _fitted(collection: dict[str, Json], schema: schemas.Schema) -> Json:
-    """A collection, or of one feature what the schema takes of it. Raises ValueError."""
-    taken = {short_code(schemas.merged(each)) for each in schemas.branches(schema)}
-    if "geojson-feature-collection" in taken:
-        return collection
-    if len(collection["features"]) != 1:
-        raise ValueError(f"takes one feature, not {len(collection['features'])}")
-    (feature,) = collection["features"]
+def _of_one(feature: dict[str, Json], taken: set[str]) -> Json:
+    """What a schema takes of one feature. Raises ValueError."""
     if "geojson-geometry" not in taken:
         return feature
     if feature["geometry"] is None:
@@ -160,7 +183,7 @@ def _is_address(text: str) -> bool:
 
 _READERS: dict[str, Callable[[Place, str, schemas.Schema], Json]] = {
     **{WHOLE: _whole, NUMBER: _number, FLAG: _flag, DATE: _date},
-    **{FILE: _file, RASTER: _file, FEATURES: _features},
+    **{FILE: _file, RASTER: _file},
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,7 +38,7 @@ class Place:
 
     def item(self, index: int) -> Place:
         """The place of an item of an array."""
-        return replace(self, path=f"{self.path}[{index}]")
+        return Place(self.input_id, f"{self.path}[{index}]")
 
     def wrong(self, sentence: str, inside: str = "") -> BadInput:
         """The error for a value here; `sentence` follows the place."""

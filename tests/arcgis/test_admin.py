@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from arcgis.conftest import ADMIN, Esri, task, uuid_of
-from support.stores import bring_to, create
+from support.stores import begin, bring_to, create
 from support.variants import thorough
 from support.waiting import holds, until
 
@@ -155,6 +155,45 @@ def test_jobs_are_given_a_page_at_a_time(idle: Esri, several: list[str]) -> None
         *((5, 1, 3, 2), (5, 3, 5, 2)),
         *((5, 5, -1, 1), (5, 7, -1, 0)),
     ]
+
+
+def test_states_of_one_status_are_told_apart_and_counted(idle: Esri, app: Geomill) -> None:
+    made: dict[str, list[str]] = {"exception": [], "time-limit": []}
+    for number, cause in enumerate(["exception", "time-limit", "exception", "time-limit", "exception"]):
+        job_id = create(app.jobs, durable=False, age=100.0 - number)
+        begin(app.jobs, job_id)
+        app.jobs.move(job_id, Status.FAILED, cause=cause, message="it broke")
+        made[cause].insert(0, f"j{job_id.replace('-', '')}")
+    for name, cause in (("Failed", "exception"), ("TimedOut", "time-limit")):
+        expected = made[cause]
+        assert found(idle, jobStatus=name) == expected
+        first = idle.get(f"{jobs('echo')}/query", jobStatus=name, number=1)
+        assert (first["total"], first["nextStart"]) == (len(expected), 2)
+        assert found(idle, jobStatus=name, number=1, start=2) == expected[1:2]
+        assert {each["status"] for each in first["results"]} == {f"esriJob{name}"}
+
+
+def test_what_is_being_cancelled_is_told_from_what_runs(esri: Esri, working: Geomill) -> None:
+    one, other = esri.submit("endless"), esri.submit("endless")
+    until(lambda: {working.jobs.status(uuid_of(each)).status for each in (one, other)} == {Status.RUNNING})
+    assert set(query(esri, "Executing")) >= {one, other} and one not in query(esri, "Cancelling")
+    working.jobs.ask_dismissal(uuid_of(one))  # and nobody tells its supervisor
+    assert query(esri, "Cancelling") == [one]
+    assert other in query(esri, "Executing") and one not in query(esri, "Executing")
+    for each in (one, other):
+        assert esri.post(f"{jobs('endless')}/{each}/delete") == SUCCESS
+
+
+def query(esri: Esri, state: str) -> list[str]:
+    """The jobs of a service in a state: as many as are said to be."""
+    answer = esri.get(f"{jobs('endless')}/query", jobStatus=state, number=1000)
+    assert answer["total"] == answer["num"] == len(answer["results"])
+    return [each["jobId"] for each in answer["results"]]
+
+
+def test_a_page_of_none_is_followed_by_none(idle: Esri, several: list[str]) -> None:
+    answer = idle.get(f"{jobs('echo')}/query", number=0)
+    assert (answer["total"], answer["num"], answer["nextStart"]) == (5, 0, -1)
 
 
 @pytest.mark.parametrize(

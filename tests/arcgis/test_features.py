@@ -8,13 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geomill.app.arcgis.features import NotEsri, collection, feature_set
+from geomill.app.arcgis.features import NotEsri, feature_set
+from geomill.app.arcgis.features import collection as of_request
+from geomill.app.arcgis.rings import Steps
 
 SQUARE = [[0, 0], [0, 10], [10, 10], [10, 0], [0, 0]]  # clockwise, as an outer ring is
 HOLE = [[2, 2], [4, 2], [4, 4], [2, 4], [2, 2]]
 ISLAND = [[2.5, 2.5], [2.5, 3.5], [3.5, 3.5], [3.5, 2.5], [2.5, 2.5]]
 FAR = [[20, 0], [20, 10], [30, 10], [30, 0], [20, 0]]
 FAR_HOLE = [[22, 2], [24, 2], [24, 4], [22, 2]]
+
+
+def collection(document: Any) -> dict[str, Any]:
+    return of_request(document, Steps())
 
 
 def one(geometry: dict[str, Any], **around: Any) -> Any:
@@ -48,6 +54,14 @@ def one(geometry: dict[str, Any], **around: Any) -> Any:
             [[8, 47, 1], [9, 48, 2]],
         ),
         ({"paths": [[[8, 47, 5], [9, 48, 6]]], "hasM": True}, "LineString", [[8, 47], [9, 48]]),
+        # heights that are not known
+        ({"x": 8, "y": 47, "z": "NaN"}, "Point", [8, 47]),
+        ({"points": [[8, 47, None], [9, 48, 2]]}, "MultiPoint", [[8, 47], [9, 48, 2]]),
+        (
+            {"paths": [[[8, 47, "NaN", 5], [9, 48, None, 6]]], "hasZ": True, "hasM": True},
+            "LineString",
+            [[8, 47], [9, 48]],
+        ),
     ],
 )
 def test_a_geometry_becomes_geojson(geometry: dict[str, Any], kind: str, coordinates: Any) -> None:
@@ -73,6 +87,8 @@ def test_an_empty_geometry_is_none(geometry: Any) -> None:
         ({"features": [{"geometry": {"x": 8}}]}, "[x, y]"),
         ({"features": [{"geometry": {"x": 8, "y": float("nan")}}]}, "[x, y]"),
         ({"features": [{"geometry": {"points": [[8]]}}]}, "[x, y]"),
+        ({"features": [{"geometry": {"points": [["NaN", 47]]}}]}, "[x, y]"),
+        ({"features": [{"geometry": {"points": [[8, 47, "2"]]}}]}, "[x, y]"),
         ({"features": [{"geometry": {"paths": 5}}]}, "parts are no lists"),
         ({"features": [{"geometry": {"paths": [[[8, 47]]]}}]}, "fewer than two"),
         ({"features": [{"geometry": {"rings": [[[8, 47], [9, 48]]]}}]}, "fewer than three"),
@@ -89,8 +105,16 @@ def test_what_is_no_feature_is_told(document: Any, words: str) -> None:
         collection(document)
 
 
+def test_a_hole_is_in_the_ring_that_it_lies_in_where_boxes_overlap() -> None:
+    """A bay with an island: what is in the box of the land is not in the land."""
+    land = [[0, 0], [0, 10], [10, 10], [10, 9], [1, 9], [1, 0], [0, 0]]
+    island = [[4, 1], [4, 6], [9, 6], [9, 1], [4, 1]]
+    lake = [[5, 2], [7, 2], [7, 4], [5, 4], [5, 2]]
+    assert one({"rings": [land, lake, island]})["coordinates"] == [[land[::-1]], [island[::-1], lake[::-1]]]
+
+
 def test_rings_without_end_are_refused_before_they_take_long() -> None:
-    holes = [[[x, 2], [x + 0.1, 2], [x, 2.1], [x, 2]] for x in range(3000)]
+    holes = [[[x, 2], [x + 0.1, 2], [x, 2.1], [x, 2]] for x in range(1500)]
     with pytest.raises(ValueError, match="too many rings"):
         one({"rings": [each for hole in holes for each in (hole, hole[::-1])]})
 
@@ -133,11 +157,19 @@ def test_the_id_of_a_feature_is_an_attribute() -> None:
         {"type": "Polygon", "coordinates": [[["x"]]]},
         {"no": "type"},
         {"type": "FeatureCollection", "features": [5]},
+        {"type": "Feature", "geometry": {"type": "Point"}},
+        {"type": "Feature", "geometry": None, "properties": [5]},
     ],
 )
 def test_what_no_feature_set_can_hold_is_told(document: dict[str, Any]) -> None:
     with pytest.raises(NotEsri):
         feature_set(document)
+
+
+@pytest.mark.parametrize("empty", [None, {}, []])
+def test_a_feature_without_a_geometry_is_one(empty: Any) -> None:
+    found = feature_set({"type": "Feature", "geometry": empty, "properties": {"a": 1}})
+    assert found["features"] == [{"attributes": {"a": 1}}]
 
 
 def test_features_of_several_kinds_are_no_feature_set() -> None:

@@ -163,7 +163,60 @@ def test_a_job_that_failed_says_why(esri: Esri, ended: Ended, process: str, form
     assert found["messages"][-1]["type"] == "esriJobMessageTypeError"
     assert words in found["messages"][-1]["description"]
     assert esri.get(f"{task(process)}/jobs/{job_id}/results/result")["error"]["code"] in (400, 504)
-    assert esri.post(f"{task(process)}/execute", **form)["error"]["code"] in (400, 504)
+    assert esri.get(f"{task(process)}/jobs/{job_id}/results")["error"]["code"] in (400, 504)
+    error = esri.post(f"{task(process)}/execute", **form)["error"]
+    assert error["code"] in (400, 504) and words in error["details"][0]
+    job = re.fullmatch(r"It is the job (j[0-9a-f]{32})\.", error["details"][1])
+    assert job is not None
+    told = esri.get(f"{task(process)}/jobs/{job[1]}")
+    assert told["jobStatus"] == state
+    assert {each["description"] for each in told["messages"]} <= set(error["details"])
+
+
+def test_the_log_of_a_task_that_failed_is_among_the_details(esri: Esri) -> None:
+    details = esri.post(f"{task('talkative')}/execute")["error"]["details"]
+    assert details[0].endswith("no more to say") and "what it said before" in details
+
+
+def test_results_and_inputs_are_given_all_at_once(esri: Esri, ended: Ended) -> None:
+    job_id = ended("kinds", text="hi", whole="7")
+    at = f"{task('kinds')}/jobs/{job_id}"
+    for what in ("results", "inputs"):
+        found: Any = esri.get(f"{at}/{what}")
+        names = list(esri.get(at)[what])
+        assert found == [esri.get(f"{at}/{what}/{name}") for name in names]
+        assert esri.post(f"{at}/{what}") == found
+    assert esri.get(f"{task('kinds')}/jobs/j{'0' * 32}/results")["error"]["code"] == 404
+
+
+def test_features_of_several_kinds_are_shown_as_they_were_given(esri: Esri) -> None:
+    shapes = [{"type": "Point", "coordinates": [8, 47]}, {"type": "LineString", "coordinates": [[8, 47], [9, 47]]}]
+    given = {"type": "FeatureCollection", "features": [
+        {"type": "Feature", "geometry": each, "properties": {}} for each in shapes
+    ]}  # fmt: skip
+    job_id = esri.submit("same", features=json.dumps(given))
+    assert esri.get(f"{task('same')}/jobs/{job_id}/inputs/features")["value"] == given
+
+
+@pytest.mark.parametrize("empty", ["{}", "[]"])
+def test_a_feature_with_an_empty_geometry_is_a_result(esri: Esri, empty: str) -> None:
+    """However a process writes it."""
+    (found,) = esri.post(f"{task('hollow')}/execute", geometry=empty)["results"]
+    assert found["value"]["features"] == [{"attributes": {"name": "none"}}]
+
+
+def test_a_file_that_is_refused_is_told_by_the_status(esri: Esri, ended: Ended, working: Geomill) -> None:
+    at = f"{task('scene')}/jobs/{ended('scene')}/files"
+    for path, status in ((f"{at}/none.tif", 404), (f"{at}/scene.tif?f=xml", 400), (f"{at}/a/../../x", 404)):
+        answer = esri.client.get(path, headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.mimetype) == (status, "application/json"), path
+        assert answer.json["error"]["code"] == status
+    page = esri.client.get(f"{at}/none.tif?f=html")
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    past = esri.client.get(
+        f"{esri.get(at.replace('files', 'results/scene'))['value']['url']}", headers={"Range": "bytes=99-"}
+    )
+    assert past.status_code == 416 and past.headers["Content-Range"]
 
 
 def test_what_cannot_be_waited_for_says_so(esri: Esri) -> None:
@@ -204,7 +257,7 @@ def test_what_is_wrong_with_a_request_is_told(esri: Esri, form: Json, words: str
         (f"{REST}/kinds/GPServer/kinds/jobs/none", 404),
         (f"{REST}/kinds/GPServer/kinds/jobs/%2e%2e%2f/results/a", 404),
         ("/arcgis/rest/nothing", 404),
-        ("/arcgis", 404),
+        ("/arcgis/nothing", 404),
     ],
 )
 def test_what_is_not_there_is_told_with_the_status_200(esri: Esri, path: str, code: int) -> None:
@@ -219,10 +272,33 @@ def test_a_job_is_its_own_services_alone(esri: Esri, ended: Ended) -> None:
     assert esri.get(f"{task('brief')}/jobs/{job_id}/inputs/none")["error"]["code"] == 404
 
 
-@pytest.mark.parametrize("query", ["f=xml", "f=geojson", "f=JSON"])
+@pytest.mark.parametrize("query", ["f=xml", "f=geojson"])
 def test_another_format_is_told(esri: Esri, query: str) -> None:
     found = esri.client.get(f"{REST}?{query}").json["error"]
     assert found["code"] == 400 and found["details"][0].endswith("is not one of html, json, pjson")
+
+
+@pytest.mark.parametrize("asked", ["JSON", "Json"])
+def test_a_format_is_named_in_any_case(esri: Esri, asked: str) -> None:
+    assert esri.client.get(f"{REST}?f={asked}").json["services"]
+    assert esri.client.post(REST, data={"f": asked}).json["services"]
+    assert esri.client.get(f"{REST}/none/GPServer?f={asked}").json["error"]["code"] == 404
+
+
+def test_above_the_services_there_is_what_there_is(esri: Esri, working: Geomill) -> None:
+    for path in ("/arcgis", "/arcgis/rest"):
+        assert esri.get(path) == esri.post(path) == esri.get(REST)
+    assert esri.get("/arcgis/admin")["resources"] == ["services"]
+    ids = [each.id for each in working.processes.list()]
+    assert [each["serviceName"] for each in esri.get(ADMIN)["services"]] == ids
+    assert esri.get(f"{ADMIN}/default") == esri.get(ADMIN)
+
+
+def test_a_job_that_is_not_there_is_named_as_it_was_asked_for(esri: Esri) -> None:
+    job_id = f"j{'0' * 32}"
+    assert job_id in esri.get(f"{task('kinds')}/jobs/{job_id}")["error"]["details"][0]
+    assert job_id in esri.client.get(f"{task('kinds')}/jobs/{job_id}").text
+    assert job_id in esri.get(f"{ADMIN}/kinds.GPServer/jobs/{job_id}")["messages"][0]
 
 
 def test_json_for_people_is_indented(esri: Esri) -> None:
@@ -268,6 +344,10 @@ def test_a_tenant_has_services_of_its_own(start: Any) -> None:
     assert esri.get(f"{task('echo')}/jobs/{job_id}")["error"]["code"] == 404
     record = esri.get(f"{prefix}{ADMIN}/acme/echo.GPServer/jobs/{job_id}")
     assert record["url"] == f"http://localhost{prefix}{task('echo')}/jobs/{job_id}"
+    (said,) = esri.get(f"{prefix}{ADMIN}/default/echo.GPServer/jobs/{job_id}")["messages"]
+    assert said == "There is no folder 'default': services are in none, or in 'acme', which is the same."
+    for path in ("/arcgis", "/arcgis/admin", ADMIN, f"{ADMIN}/acme"):
+        assert f"localhost{prefix}/arcgis" in esri.client.get(prefix + path).text
 
 
 def test_a_queue_that_is_full_says_when_to_come_again(start: Any) -> None:

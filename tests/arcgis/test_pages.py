@@ -6,10 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from arcgis.conftest import ADMIN, REST, Esri, task, uuid_of
+from arcgis.conftest import ADMIN, REST, Esri, Start, task, uuid_of
+from identity.conftest import Make
 from pages.hostile.texts import name, text
 from support.markup import anchors, check_page, elements, mistakes
+from support.stores import create
 
+from geomill.app.identity.roles import Role
+from geomill.app.identity.tokens import Tokens
 from geomill.app.server import Geomill
 from geomill.jobstore import Status
 
@@ -17,12 +21,14 @@ Ended = Callable[..., str]
 HOSTILE = text("input")
 
 
-def pages_of(job_id: str) -> list[str]:
-    of_task, of_admin = task("kinds"), f"{ADMIN}/kinds.GPServer/jobs"
+def pages_of(job_id: str, process: str = "kinds") -> list[str]:
+    of_task, of_admin = task(process), f"{ADMIN}/{process}.GPServer/jobs"
+    of_job = ("", "/results", "/results/said", "/inputs", "/inputs/text", "/cancel")
     return [
-        *("/arcgis/rest/info", REST, f"{REST}/kinds/GPServer", of_task, f"{of_task}/submitJob", f"{of_task}/execute"),
-        *(f"{of_task}/jobs/{job_id}{more}" for more in ("", "/results/said", "/inputs/text", "/cancel")),
-        *(of_admin, f"{of_admin}/query", f"{of_admin}/statistics", f"{of_admin}/purgeQueue"),
+        *("/arcgis", "/arcgis/rest", "/arcgis/rest/info", REST, f"{REST}/{process}/GPServer"),
+        *(of_task, f"{of_task}/submitJob", f"{of_task}/execute"),
+        *(f"{of_task}/jobs/{job_id}{more}" for more in of_job),
+        *("/arcgis/admin", ADMIN, of_admin, f"{of_admin}/query", f"{of_admin}/statistics", f"{of_admin}/purgeQueue"),
         *(f"{of_admin}/{job_id}{more}" for more in ("", "/cancel", "/delete")),
         *("/arcgis/tokens", "/arcgis/admin/generateToken"),
         # errors
@@ -38,6 +44,24 @@ def test_every_address_is_a_page(esri: Esri, ended: Ended) -> None:
         assert answer.status_code == 200, path
         check_page(answer)
         assert mistakes(answer.text) == [], path
+
+
+@pytest.mark.parametrize("who", [None, Role.READER, Role.ADMIN])
+def test_every_address_is_a_page_whoever_asks(start: Start, make: Make, tokens: Tokens, who: Role | None) -> None:
+    """Each has the same frame: for who is not logged in with the address that leads back here."""
+    make("somebody", Role.EXECUTOR)
+    client = start(anonymous="reader").test_client()
+    assert isinstance(client.application, Geomill)
+    job_id = f"j{create(client.application.jobs, durable=False).replace('-', '')}"
+    if who is not None:
+        known = tokens.find(make("ann", who))
+        assert known is not None
+        client.set_cookie("geomill", client.application.identity.sessions.begin(known.id))
+    for path in pages_of(job_id, "echo"):
+        answer = client.get(path)
+        assert (answer.status_code, "Something failed" in answer.text) == (200, False), path
+        check_page(answer)
+        assert who is not None or "http://localhost/login?next=/arcgis" in "".join(anchors(answer.text)), path
 
 
 def test_what_a_user_wrote_is_text(esri: Esri, ended: Ended) -> None:

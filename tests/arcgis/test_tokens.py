@@ -12,6 +12,7 @@ import pytest
 from arcgis.conftest import ADMIN, REST, Esri, Start, task, uuid_of
 from flask.testing import FlaskClient
 from identity.conftest import Make, bearer, job_of
+from support.stores import create, succeed
 
 from geomill.app.identity.roles import Role
 from geomill.app.identity.tickets import Place, Tickets
@@ -82,6 +83,7 @@ def test_who_is_not_known_gets_none(ann: Esri, form: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("form, words", [
     ({"client": "referer"}, "referer"), ({"client": "app"}, "client"), ({"client": "ip"}, "ip"),
+    ({"client": "ip", "ip": "nonsense"}, "ip"), ({"client": "ip", "ip": "192.0.2.0/24"}, "ip"),
     ({"client": "referer", "referer": "x" * 600}, "referer"), ({"expiration": "0"}, "expiration"),
     ({"expiration": "soon"}, "expiration"),
 ])  # fmt: skip
@@ -130,6 +132,29 @@ def test_a_token_is_bound_to_an_address(ann: Esri) -> None:
     there = {"environ_base": {"REMOTE_ADDR": "192.0.2.9"}}
     assert code(ann.client.get(f"{REST}?f=json&token={theirs}", **there).json) is None  # type: ignore[arg-type]
     assert code(ann.client.get(f"{REST}?f=json&token={mine}", **there).json) == 498  # type: ignore[arg-type]
+
+
+def test_an_address_is_the_same_however_it_is_written(ann: Esri) -> None:
+    token = given(ann, client="ip", ip="2001:DB8:0::1")["token"]
+    there = {"environ_base": {"REMOTE_ADDR": "2001:db8::1"}}
+    assert code(ann.client.get(f"{REST}?f=json&token={token}", **there).json) is None  # type: ignore[arg-type]
+
+
+def test_who_may_not_read_a_file_learns_it_by_the_status(ann: Esri, make: Make) -> None:
+    assert isinstance(ann.client.application, Geomill)
+    jobs = ann.client.application.jobs
+    job_id = create(jobs, owner="ann")
+    succeed(jobs, job_id)
+    jobs.expire(job_id, "age")
+    path = f"{task('echo')}/jobs/j{job_id.replace('-', '')}/files/a.tif"
+    token = given(ann)["token"]
+    others = {"headers": {"Accept": "text/html"}}
+    found = [ann.client.get(f"{path}{shown}", **others) for shown in ("", "?token=gt_x", f"?token={token}")]  # type: ignore[arg-type]
+    assert [answer.status_code for answer in found] == [401, 401, 410]
+    assert [answer.json["error"]["code"] for answer in found] == [499, 498, 410]
+    assert found[0].headers["WWW-Authenticate"].startswith("Bearer")
+    anothers = ann.client.get(path, headers=bearer(make("ben")))
+    assert (anothers.status_code, anothers.mimetype) == (404, "application/json")
 
 
 def test_no_token_lasts_longer_than_a_session_or_what_it_is_made_of(start: Start, make: Make) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from geomill.app.arcgis.parameters import data_type, identifier, names
+from geomill.app.arcgis.rings import Steps
 from geomill.app.arcgis.values import as_given, read, shown
 from geomill.processes import BadInput
 
@@ -64,6 +66,7 @@ def test_an_input_of_several_values_is_a_multivalue(most: Any) -> None:
         (WHOLE, " -5 ", -5),
         (NUMBER, "5", 5),
         (NUMBER, "1e3", 1000.0),
+        (NUMBER, "-0.5", -0.5),
         (FLAG, "True", True),
         (FLAG, "false", False),
         (MOMENT, "1769860800123", "2026-01-31T12:00:00.123Z"),
@@ -89,7 +92,7 @@ def test_an_input_of_several_values_is_a_multivalue(most: Any) -> None:
 )
 def test_a_text_becomes_a_value(schema: dict[str, Any], text: str, value: Any) -> None:
     described = {"schema": schema}
-    found = read("it", text, described, data_type(described))
+    found = read("it", text, described, data_type(described), Steps())
     assert (found, type(found)) == (value, type(value))
 
 
@@ -99,7 +102,11 @@ def test_a_text_becomes_a_value(schema: dict[str, Any], text: str, value: Any) -
         (WHOLE, "5.5", "must be a whole number"),
         (WHOLE, "\u0665", "must be a whole number"),
         (WHOLE, "9" * 40, "must be a whole number"),
+        (WHOLE, "+5", "must be a whole number"),
         (NUMBER, "nan", "must be a number"),
+        (NUMBER, "1_000", "must be a number"),
+        (NUMBER, "\u0661\u0662", "must be a number"),
+        (NUMBER, ".5", "must be a number"),
         (NUMBER, "1e999", "must be a number"),
         (FLAG, "yes", "true or false"),
         (MOMENT, "9" * 20, "milliseconds since 1970"),
@@ -120,7 +127,43 @@ def test_a_text_becomes_a_value(schema: dict[str, Any], text: str, value: Any) -
 def test_what_is_wrong_with_a_text_is_told(schema: dict[str, Any], text: str, words: str) -> None:
     described = {"schema": schema}
     with pytest.raises(BadInput, match=words):
-        read("it", text, described, data_type(described))
+        read("it", text, described, data_type(described), Steps())
+
+
+@pytest.mark.parametrize(
+    "described, text, words",
+    [
+        ({"schema": {"type": "array", "items": DAY, "maxItems": 3}}, "[1, 2, 3, 4]", "takes 3 values at most, not 4"),
+        ({"schema": DAY, "maxOccurs": 3}, "[1, 2, 3, 4]", "takes 3 values at most, not 4"),
+        ({"schema": {"type": "array", "items": DAY}}, f"[{'1, ' * 10_000}1]", "takes 10000 values at most that are"),
+        ({"schema": {"type": "array", "items": WHOLE}}, f'[{"1, " * 10_000}1, "1"]', "10000 values at most that are"),
+    ],
+)
+def test_items_are_counted_before_any_is_read(described: dict[str, Any], text: str, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        read("it", text, described, data_type(described), Steps())
+
+
+@pytest.mark.parametrize("item, each", [(WHOLE, "1"), (NUMBER, "0.5"), (TEXT, '"a"'), ({}, "null"), (FLAG, "true")])
+def test_a_long_list_of_values_stays_as_it_is(item: dict[str, Any], each: str) -> None:
+    described = {"schema": {"type": "array", "items": item}}
+    assert len(read("it", f"[{f'{each}, ' * 20_000}{each}]", described, data_type(described), Steps())) == 20_001
+
+
+def test_features_are_counted_before_any_is_read() -> None:
+    described = {"schema": GEOMETRY}
+    with pytest.raises(BadInput, match="takes one feature, not 2"):
+        read("it", '{"features": ["no feature", 5]}', described, data_type(described), Steps())
+
+
+def test_what_lies_in_what_is_found_out_within_one_bound_for_a_request() -> None:
+    outer, hole = [[0, 0], [0, 9], [9, 9], [9, 0]], [[2, 2], [4, 2], [4, 4], [2, 4]]
+    text, steps = json.dumps({"rings": [outer] * 100 + [hole] * 100}), Steps()
+    described = {"schema": {"type": "array", "items": GEOMETRY}}
+    for _ in range(4):
+        read("it", text, {"schema": GEOMETRY}, "GPFeatureRecordSetLayer", steps)
+    with pytest.raises(BadInput, match=r"\[0\] has too many rings"):
+        read("it", f"[{text}]", described, data_type(described), steps)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Processes that take and give every kind of parameter."""
 
 import datetime
+import json
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
@@ -131,3 +132,17 @@ def failing(text: str) -> str:
 def later() -> int:
     """Only ever a job of its own."""
     return 1
+
+
+@process
+def talkative() -> int:
+    """Say something, and fail."""
+    print("what it said before")
+    raise BadInput("nothing", "no more to say")
+
+
+@process
+def hollow(geometry: str) -> FeatureCollection:
+    """Give a feature whose geometry is written so."""
+    feature = {"type": "Feature", "geometry": json.loads(geometry), "properties": {"name": "none"}}
+    return {"type": "FeatureCollection", "features": [feature]}
