@@ -98,7 +98,8 @@ def task(process_id: str, task: str) -> Any:
     leads = [(links.to("arcgis.submit", **at), "Submit a job"), (links.to("arcgis.execute", **at), "Execute, and wait")]
     above = (links.to("arcgis.service", process_id=process.id), f"Service {process.id}")
     legible = {**document, "parameters": [_row(each) for each in document["parameters"]]}
-    return answers.answer(document, str(document["displayName"]), leads=leads, above=above, legible=legible)
+    title = f"Task {document['displayName']}"
+    return answers.answer(document, title, leads=leads, above=above, legible=legible)
 
 
 def _row(parameter: dict[str, Any]) -> dict[str, Any]:

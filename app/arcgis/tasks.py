@@ -118,7 +118,8 @@ def _form(process: Process, endpoint: str, submit: str) -> Response:
     fields = [_field(each) for each in parameters.of_process(process.description) if "Input" in each["direction"]]
     form = Form(links.to(endpoint, **at), submit, tuple(fields))
     above = (links.to("arcgis.task", **at), "The task")
-    return answers.answer({}, process.description.get("title") or process.id, forms=[form], above=above)
+    title = f"{submit}: {process.description.get('title') or process.id}"
+    return answers.answer({}, title, forms=[form], above=above)
 
 
 def _field(parameter: dict[str, Any]) -> Field:
