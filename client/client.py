@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from geomill.client import job, process
-from geomill.client.errors import ServiceError
+from geomill.client.errors import InputError
 from geomill.client.job import Job
 from geomill.client.listing import Listing
 from geomill.client.process import Process
-from geomill.client.reply import origin
+from geomill.client.reply import landing_page, origin
 
 SERVER, TOKEN = "GEOMILL_SERVER", "GEOMILL_TOKEN"  # noqa: S105  names of variables
 
@@ -20,7 +20,8 @@ SERVER, TOKEN = "GEOMILL_SERVER", "GEOMILL_TOKEN"  # noqa: S105  names of variab
 class Client:
     """An OGC API - Processes server, Geomill or another, by the address of its landing page.
 
-    All methods raise ServiceError, with the `status`, `type`, `title` and `detail` of the server's answer.
+    All methods raise ServiceError, with the `status`, `type`, `title` and `detail` of the server's answer; InputError,
+    which is one, for what cannot be asked.
     """
 
     def __init__(self, url: str | None = None, token: str | None = None, *, progress: bool = True) -> None:
@@ -32,10 +33,10 @@ class Client:
         from geomill.client.remote import Remote  # a tenth of a second that the commands need not spend
 
         named = os.environ.get(SERVER)
-        url = url or named
-        if not url:
-            raise ServiceError(f"expected the address of a server, here or in the variable {SERVER}")
-        if token is None and (not named or origin(named) == origin(url)):
+        if not (url := url or named):
+            raise InputError(f"expected the address of a server, here or in the variable {SERVER}")
+        url = landing_page(url)
+        if token is None and (not named or origin(landing_page(named)) == origin(url)):
             token = os.environ.get(TOKEN) or None
         self._service, self._shown = Remote(url, token), progress
 
@@ -51,7 +52,8 @@ class Client:
 
     def process(self, process_id: str) -> Process:
         """One process, with its description."""
-        return Process(self._service, self._service.describe(process_id), shown=self._shown, described=True)
+        description = {"id": process_id, **self._service.describe(process_id)}
+        return Process(self._service, description, shown=self._shown, described=True)
 
     def execute(
         self,
@@ -75,6 +77,8 @@ class Client:
 
     def jobs(self, *, process: str | None = None, status: str | None = None, limit: int | None = 100) -> Listing[Job]:
         """Jobs in the order of the server, of one process or in one state; at most limit, all for None."""
+        if limit is not None and (not isinstance(limit, int) or limit < 0):
+            raise InputError(f"limit: expected a number of jobs, or None for all, found {limit!r}")
         found = self._service.jobs(sys.maxsize if limit is None else limit, processID=process, status=status)
         jobs = (Job(self._service, self._service.listed(each), each, shown=self._shown) for each in found)
         return Listing(jobs, job.HEADS)

@@ -19,6 +19,7 @@ def successful(service: Service, job: Address, status: Json) -> None:
         lines = printed(service.log(job).decode(errors="replace")).splitlines()
     except ServiceError:
         lines = []
+    word = "failed" if state(status) == "failed" else "was dismissed"
     message = clean(status.get("message"))
-    word = clean(status.get("status"))
-    raise JobFailed(f"the job {word}: {message}" if message else f"the job {word}", status, lines[-LAST_LINES:])
+    said = f": {message}" if message and message != state(status) else ""  # which was said
+    raise JobFailed(f"the job {word}{said}", status, lines[-LAST_LINES:])

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from geomill.client.show import clean
+
 PASSING = {429, 502, 503, 504}  # statuses of a server that may answer in a moment
 
 
 class ServiceError(Exception):
     """What the service answered instead of what was asked; one line.
 
-    status, type, title, detail: of its answer, as far as there was one. Source: RFC 9457.
+    status, type, title, detail: of its answer, as it came, as far as there was one. Source: RFC 9457.
     """
 
     def __init__(
@@ -22,7 +24,7 @@ class ServiceError(Exception):
         title: str | None = None,
         detail: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(clean(message))  # which servers had a hand in
         self.status, self.type, self.title, self.detail = status, type, title, detail
 
     @property
@@ -41,7 +43,7 @@ class Unreachable(ServiceError):
 
 
 class InputError(ServiceError):
-    """Inputs that cannot be sent; nothing was."""
+    """What cannot be sent: an input, a name, an address; nothing was."""
 
 
 class StillRunning(ServiceError, TimeoutError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import mimetypes
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from difflib import get_close_matches
@@ -15,12 +14,14 @@ from typing import Any
 
 from geomill.client.errors import InputError
 from geomill.client.files import File
+from geomill.client.media import BYTES, fitting, type_of
 
 Schema = dict[str, Any]
 Send = Callable[[Path, str], str | None]  # (file, media type) -> its address, None where it has to go inline
 TYPES = {"string", "number", "integer", "boolean", "array", "object", "null"}
 SMALL = 1 << 16  # bytes of a file that goes into the request itself
-BYTES = "application/octet-stream"
+FINE = ("[ns]", "[ps]", "[fs]", "[as]")  # the units of times that Python's have not
+MAGIC = 16  # bytes of a file that tell what it is
 
 
 def encode(given: Mapping[str, Any], description: dict[str, Any], send: Send = lambda *_: None) -> dict[str, Any]:
@@ -32,7 +33,9 @@ def encode(given: Mapping[str, Any], description: dict[str, Any], send: Send = l
     """
     known = description.get("inputs")
     known = known if isinstance(known, dict) else {}
-    return {name: _encoded(name, value, *of(name, known, send)) for name, value in given.items()}
+    if strange := [name for name in given if not isinstance(name, str)]:
+        raise InputError(f"{strange[0]!r}: expected the name of an input, a text")
+    return {name: _whole(name, value, *of(name, known, send)) for name, value in given.items()}
 
 
 def of(name: str, known: Mapping[str, Any], send: Send) -> tuple[Schema, Send]:
@@ -55,9 +58,8 @@ def file(label: str, path: Path, schema: Schema, send: Send) -> Any:
     label: the input in the words of the user. Raises InputError.
     """
     if is_binary(schema):
-        guessed = mimetypes.guess_type(path)[0] or BYTES
-        declared = [kind for part in (schema, *parts(schema)) if isinstance(kind := part.get("contentMediaType"), str)]
-        kind = guessed if guessed in declared else (declared or [guessed])[0]
+        start = content(path, MAGIC) if _size(path) else b""
+        kind = fitting(type_of(start, path), _declared(schema)) or BYTES
         return _sent(path, kind, send) or binary(content(path), kind)
     types = set(types_of(schema))
     if link := _sent(path, "text/plain" if types == {"string"} else "application/json", send):
@@ -73,7 +75,7 @@ def file(label: str, path: Path, schema: Schema, send: Send) -> Any:
         return text.decode()
     except UnicodeDecodeError:
         if not types:  # the service does not say what it takes
-            return binary(text, mimetypes.guess_type(path)[0] or BYTES)
+            return binary(text, type_of(text, path) or BYTES)
         raise InputError(f"{label}: the input is text, the file is not (UTF-8)") from None
 
 
@@ -101,10 +103,11 @@ def binary(content: bytes, media_type: str | None = None) -> dict[str, str]:
     return {"value": base64.b64encode(content).decode(), "encoding": "base64", **kind}
 
 
-def content(path: Path) -> bytes:
-    """All of a file. Raises InputError."""
+def content(path: Path, most: int = -1) -> bytes:
+    """A file, all of it or its first bytes. Raises InputError."""
     try:
-        return path.expanduser().read_bytes()
+        with path.expanduser().open("rb") as opened:
+            return opened.read(most)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
 
@@ -133,8 +136,15 @@ def parts(schema: Schema) -> list[Schema]:
     return [part for several in listed if isinstance(several, list) for part in several if isinstance(part, dict)]
 
 
+def _whole(label: str, value: Any, schema: Schema, send: Send) -> Any:
+    try:
+        return _encoded(label, value, schema, send)
+    except RecursionError:
+        raise InputError(f"{label}: holds itself, or is nested too deeply") from None
+
+
 def _encoded(label: str, value: Any, schema: Schema, send: Send) -> Any:
-    value = _plain(value)
+    value = _plain(label, value)
     is_array = schema.get("type") == "array"
     if isinstance(value, Path) and is_array and (whole := whole_array(value)) is not None:
         return whole
@@ -151,7 +161,7 @@ def _encoded(label: str, value: Any, schema: Schema, send: Send) -> Any:
 
 def _nested(label: str, value: Any, schema: Schema, send: Send) -> Any:
     """A value, or what stands in one, as JSON."""
-    value = _plain(value)
+    value = _plain(label, value)
     if isinstance(value, dict):
         known = schema.get("properties")
         known = known if isinstance(known, dict) else {}
@@ -165,7 +175,8 @@ def _nested(label: str, value: Any, schema: Schema, send: Send) -> Any:
     if isinstance(value, Path):
         return file(label, value, schema, send)
     if isinstance(value, bytes):
-        return binary(value)
+        kind = type_of(value)
+        return binary(value, kind and fitting(kind, _declared(schema)))
     if isinstance(value, File):
         with TemporaryDirectory() as folder:
             return file(label, value.save(folder), schema, send)
@@ -177,13 +188,15 @@ def _nested(label: str, value: Any, schema: Schema, send: Send) -> Any:
     raise InputError(f"{label}: expected a value of JSON, a Path, bytes or a geometry, found {kind}")
 
 
-def _plain(value: Any) -> Any:
+def _plain(label: str, value: Any) -> Any:
     """Geometries, arrays, dates and other containers as what JSON has."""
     if hasattr(value, "__geo_interface__") and not isinstance(value, type):
         value = value.__geo_interface__
     elif callable(getattr(value, "tolist", None)):  # of numpy: arrays, and single numbers
-        value = value.tolist()
+        value = _times(label, value) if _kind(value) in ("M", "m") else value.tolist()
     if isinstance(value, datetime | date | time):
+        if value != value:  # as pandas has it
+            raise InputError(f"{label}: {value} is no time")
         return value.isoformat()
     if isinstance(value, Mapping):
         return dict(value)
@@ -192,15 +205,52 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple | set | frozenset | range) else value
 
 
+def _times(label: str, value: Any) -> Any:
+    """Times of numpy, or of pandas, as those of Python, which end at microseconds; numpy would make numbers of others.
+
+    A duration has no form that all servers understand.
+    """
+    if _kind(value) == "m":
+        raise InputError(f"{label}: a duration is no value of JSON; give a number, or a text as the process wants it")
+    if value.dtype.str.endswith(FINE) and value.dtype.str[0] in "<>":  # of numpy
+        value = value.astype("datetime64[us]")
+    found = value.tolist()
+    if not all(isinstance(each, date) for each in _leaves(found)):
+        raise InputError(f"{label}: has a time that is none (NaT), or is not between the years 1 and 9999")
+    return found
+
+
+def _leaves(value: Any) -> Iterable[Any]:
+    if not isinstance(value, list):
+        yield value
+        return
+    for each in value:
+        yield from _leaves(each)
+
+
+def _kind(value: Any) -> Any:
+    """The letter that numpy has for a kind of values."""
+    return getattr(getattr(value, "dtype", None), "kind", None)
+
+
+def _declared(schema: Schema) -> list[str]:
+    """The media types that a schema takes."""
+    return [kind for part in (schema, *parts(schema)) if isinstance(kind := part.get("contentMediaType"), str)]
+
+
 def _sent(path: Path, media_type: str, send: Send) -> dict[str, str] | None:
     """A link to a file that is sent, if it is not small and can be."""
+    href = send(path.expanduser(), media_type) if _size(path) > SMALL else None
+    return {"href": href, "type": media_type} if href else None
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 for what is none, such as a pipe, which gives what it has once. Raises InputError."""
     file = path.expanduser()
     try:
-        large = file.is_file() and file.stat().st_size > SMALL
+        return file.stat().st_size if file.is_file() else 0
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    href = send(file, media_type) if large else None
-    return {"href": href, "type": media_type} if href else None
 
 
 def _formats(schema: Schema) -> Iterable[str]:

@@ -12,7 +12,7 @@ from geomill.client.ending import successful
 from geomill.client.errors import ServiceError
 from geomill.client.files import Results
 from geomill.client.outputs import Outputs
-from geomill.client.progress import Display, Silence, display, follow, words
+from geomill.client.progress import Display, Silence, display, watch, words
 from geomill.client.reply import Json
 from geomill.client.service import Address, Service
 from geomill.client.states import is_over, percent, state
@@ -49,7 +49,7 @@ class Job:
     @property
     def info(self) -> Json:
         """Its status document, asked for anew until it has ended. Raises ServiceError."""
-        if self._address is not None and not self._is_over:
+        if self._address is not None and not is_over(self._status):
             try:
                 self._status = self._service.look(self._address)[0]
             except ServiceError:
@@ -76,14 +76,14 @@ class Job:
     def wait(self, timeout: float | None = None) -> Job:
         """Wait for its end, and give it back; meanwhile it is shown how it goes.
 
-        timeout: seconds. Raises JobFailed with the reason when it was not successful, StillRunning after the timeout.
+        timeout: seconds, whether the server answers or not.
+        Raises JobFailed with the reason when it was not successful, StillRunning after the timeout.
         An interrupt (Ctrl-C) leaves it running.
         """
         if self._found is None:
             address = self._known()
             try:
-                if not self._is_over:
-                    self._status = follow(self._service, address, self._display(address), timeout)
+                self._follow(self._display(address), timeout)
             except KeyboardInterrupt:
                 print(f"\nThe job goes on. To get back to it: {self._way_back(address)}", file=sys.stderr)
                 raise
@@ -106,19 +106,23 @@ class Job:
 
     def dismiss(self) -> Job:
         """Stop it, and give it back when it has stopped. Raises ServiceError when it has ended before."""
-        address = self._known()
-        self._status = self._service.dismiss(address)
-        if not is_over(self._status):
-            self._status = follow(self._service, address, Silence())
+        self._status = self._service.dismiss(self._known())
+        self._follow(Silence())
         return self
 
     def remove(self) -> None:
         """Delete it with its results, after its end. Raises ServiceError when it has not ended."""
         self._service.remove(self._known())
 
-    @property
-    def _is_over(self) -> bool:
-        return "status" in self._status and is_over(self._status)
+    def _follow(self, shown: Display, timeout: float | None = None) -> None:
+        """Wait for its end, and know what is known of it, whatever ends the wait."""
+        try:
+            if not is_over(self._status):
+                for status in watch(self._service, self._known(), timeout):
+                    self._status = status
+                    shown.show(status)
+        finally:
+            shown.close()
 
     def _known(self) -> Address:
         if self._address is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from geomill.client.errors import InputError
 from geomill.client.reply import Json, joined
 
 
@@ -40,3 +41,15 @@ def below(url: str, name: str) -> str:
 def last_segment(url: str) -> str:
     """What of an address names the thing itself."""
     return re.split("[?#]", url, maxsplit=1)[0].rstrip("/").rpartition("/")[2]
+
+
+def segment(name: str, what: str) -> str:
+    """A name as a part of a path. what: that is called so. Raises InputError where no path can have it."""
+    if not isinstance(name, str):
+        raise InputError(f"expected the id of a {what}, a text, found {type(name).__qualname__}")
+    if name in ("", ".", ".."):
+        raise InputError(f"{name!r}: no {what} is called so")
+    try:
+        return quote(name, safe="")
+    except UnicodeEncodeError:
+        raise InputError(f"{name!r}: no {what} is called so") from None

@@ -87,6 +87,8 @@ def _request(
     send: inputs.Send,
 ) -> Json:
     """An execute request. Raises InputError."""
+    if not isinstance(request, Mapping | None):
+        raise InputError(f"request: expected members of a request, in a mapping, found {type(request).__qualname__}")
     body = {"response": "document", **(request or {})}
     before = body.get("inputs", {})
     if not isinstance(before, Mapping):
@@ -102,7 +104,10 @@ def _request(
 
 
 def _wanted(names: Iterable[str], description: Json) -> Json:
-    wanted: Json = {name: {} for name in ([names] if isinstance(names, str) else names)}
+    listed = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else [names]
+    if strange := [name for name in listed if not isinstance(name, str)]:
+        raise InputError(f"outputs: expected names, which are texts, found {strange[0]!r}")
+    wanted: Json = {name: {} for name in listed}
     known = description.get("outputs")
     if isinstance(known, dict) and known and (strange := sorted(set(wanted) - set(known))):
         raise InputError(f"{strange[0]}: the process has no such output; there are {', '.join(map(str, known))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import time
@@ -17,6 +18,8 @@ from geomill.client.states import is_over, percent
 
 SHORTEST, LONGEST, GROWTH = 0.05, 2.0, 1.3  # seconds between two looks at a job, and how they grow
 PATIENCE = 60.0  # seconds that a service may be gone while a job of it is waited for
+LOOK = 20.0  # seconds that a look may take; the next one may be answered
+LEAST = 0.5  # seconds that the last look has, when the time is as good as over
 BAR = 30  # characters
 
 
@@ -95,28 +98,30 @@ def watch(service: Service, job: Address, timeout: float | None = None) -> Itera
 
     timeout: seconds. Raises StillRunning after that, and ServiceError when the service is gone for long.
     """
+    if timeout is not None and math.isnan(timeout):
+        raise ValueError("timeout: expected seconds, or None, found nan")
     delay, before, answered = SHORTEST, None, time.monotonic()
-    end = None if timeout is None else answered + timeout
+    end = math.inf if timeout is None else answered + timeout
     while True:
-        rest = 0.0
+        rest, trouble = 0.0, None
         try:
-            status, rest = service.look(job)
+            status, rest = service.look(job, max(LEAST, min(LOOK, end - time.monotonic())))
             answered = time.monotonic()
         except ServiceError as error:
             if not error.passing or time.monotonic() - answered > PATIENCE:
                 raise
-            status = before or {}
+            status, trouble = before or {}, error
         if status != before and status:
             yield status
             delay = SHORTEST if before is None else min(delay, LONGEST / 4)
         if status and is_over(status):
             return
         before = status
-        left = None if end is None else end - time.monotonic()
-        if left is not None and left <= 0:
-            raise StillRunning(f"the job {job.job_id} has not ended after {timeout:g} s; it goes on")
-        pause = max(delay, rest)
-        time.sleep(pause if left is None else min(pause, left))
+        left = end - time.monotonic()
+        if left <= 0:
+            said = f"; the last look: {trouble}" if trouble else ""
+            raise StillRunning(f"the job {job.job_id} has not ended after {timeout:g} s; it goes on{said}") from trouble
+        time.sleep(min(max(delay, rest), left))
         delay = min(delay * GROWTH, LONGEST)
 
 

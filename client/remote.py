@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urljoin
 from uuid import uuid4
 
 import urllib3
 
-from geomill.client.errors import ServiceError, Unreachable
-from geomill.client.reply import Reply, origin
+from geomill.client.causes import cause
+from geomill.client.errors import InputError, ServiceError, Unreachable
+from geomill.client.proxies import Ways
+from geomill.client.reply import CONTENT, Reply, joined, landing_page, origin
 from geomill.client.service import Body, Service
 
 CHUNK = 1 << 16  # bytes
@@ -20,7 +23,9 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0  # a synchronous job may take this long to answer
 THREADS = 8  # that may use a service at once without a new connection for each request
 AGAIN = 2  # times that a request is sent again, where that is safe
-LONGEST_REST = 10.0  # seconds that a server may ask for before that
+PAUSE, LONGEST_REST = 0.1, 10.0  # seconds before that; and those that a server may ask for
+REDIRECTS = 5
+SHORTEST = 0.01  # seconds that is waited for an answer when the time is over
 KEY = "Idempotency-Key"
 
 
@@ -29,31 +34,65 @@ class Remote(Service):
 
     def __init__(self, url: str, token: str | None = None) -> None:
         """url: of the landing page, http or https. token: shown to that server, to none that it leads to."""
-        super().__init__(url)
+        super().__init__(landing_page(url))
+        if token is not None and not isinstance(token, str):
+            raise InputError(f"the token: expected a text, found {type(token).__qualname__}")
         if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):  # it becomes part of a header
-            raise ServiceError("the token has spaces, or characters that no token has")
+            raise InputError("the token has spaces, or characters that no token has")
         self._token = token
-        scheme, host, _ = origin(url)
-        if scheme not in ("http", "https") or not host:
-            raise ServiceError(f"{url}: expected an http or https address")
-        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-        self._pool = urllib3.PoolManager(timeout=timeout, retries=AGAIN_OR_NOT, maxsize=THREADS)
+        self._ways = Ways(maxsize=THREADS)
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Reply:
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None, within: float | None = None
+    ) -> Reply:
         """One request over the network, following redirects; what only reads is sent again when it got no answer."""
+        for left in reversed(range(1 if within or method != "GET" else 1 + AGAIN)):
+            found, answer = self._followed(method, url, headers, body, within)
+            sent = {name.lower(): value for name, value in answer.headers.items()}
+            reply = Reply(answer.status, sent, _chunks(answer, found), found, within or math.inf)
+            if not left or not _may_change(reply):
+                return reply
+            answer.close()
+            time.sleep(PAUSE if reply.rest is None else min(reply.rest, LONGEST_REST))
+        raise AssertionError("the last one is given back")
+
+    def _followed(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None, within: float | None
+    ) -> tuple[str, urllib3.BaseHTTPResponse]:
+        """An answer that leads nowhere else, and whose it is."""
+        end = math.inf if within is None else time.monotonic() + within
+        for _ in range(1 + REDIRECTS):
+            left = None if within is None else max(SHORTEST, end - time.monotonic())
+            answer = self._answer(method, url, headers, body, left)
+            if not (location := answer.get_redirect_location()):
+                return url, answer
+            answer.close()  # whatever its body has
+            url = joined(url, location)
+            if answer.status == 303:  # RFC 9110, 15.4.4
+                method, body = "GET", None
+                headers = {name: value for name, value in headers.items() if not name.startswith("Content-")}
+            elif (seek := getattr(body, "seek", None)) is not None:
+                seek(0)
+        raise ServiceError(f"{url}: is not asked, after {REDIRECTS} redirects")
+
+    def _answer(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None, within: float | None
+    ) -> urllib3.BaseHTTPResponse:
         if origin(url)[0] not in ("http", "https"):
             raise ServiceError(f"{url}: not fetched, only http and https links are")
         if self._token and origin(url) == origin(self.url):
             headers = {**headers, "Authorization": f"Bearer {self._token}"}
+        seconds = (CONNECT_SECONDS, READ_SECONDS) if within is None else (min(CONNECT_SECONDS, within), within)
         try:
             whole: Any = body  # which says too little of what has `read`
-            reply = self._pool.request(method, url, headers=dict(headers), body=whole, preload_content=False)
-        except urllib3.exceptions.LocationValueError as error:
-            raise ServiceError(f"{url}: is no address: {_cause(error)}") from error
+            return self._ways.to(url).request(
+                method, url, headers=dict(headers), body=whole, preload_content=False, redirect=False,
+                retries=ONCE if within else AGAIN_OR_NOT, timeout=urllib3.Timeout(connect=seconds[0], read=seconds[1]),
+            )  # fmt: skip
+        except ValueError as error:
+            raise ServiceError(f"{url}: is no address: {cause(error)}") from error
         except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(f"{url}: cannot be reached: {_cause(error)}") from error
-        sent = {name.lower(): value for name, value in reply.headers.items()}
-        return Reply(reply.status, sent, _chunks(reply, url), urljoin(url, reply.geturl() or ""))
+            raise Unreachable(f"{url}: cannot be reached: {cause(error)}") from error
 
     def submit(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send an execution; once more after a broken connection, where the API says that this executes nothing twice.
@@ -64,7 +103,7 @@ class Remote(Service):
         for left in reversed(range(AGAIN + 1)):
             try:
                 reply = self.send("POST", url, headers, body)
-                return replace(reply, chunks=iter([reply.body()]))
+                return replace(reply, chunks=iter([reply.body(CONTENT)]))
             except Unreachable:
                 if not left or not self._knows_keys():
                     raise
@@ -87,42 +126,23 @@ EXECUTION = r"(.*/)?processes/\{[^/]+\}/execution"
 ACCEPT_DEFINITION = "application/vnd.oai.openapi+json;version=3.0, application/json;q=0.9"
 
 
-class _Again(urllib3.Retry):
-    """When a request is sent once more: it never left, or it only reads and got no answer; and where it is sent to."""
-
-    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        """Whether an answer says that another may come; called by urllib3."""
-        return method == "GET" and (status_code == 502 or (status_code in (429, 503) and has_retry_after))
-
-    def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
-        """Seconds; called by urllib3, which would wait for as long as any server likes."""
-        try:
-            seconds = super().get_retry_after(response)
-        except urllib3.exceptions.InvalidHeader:
-            return None
-        return seconds and min(seconds, LONGEST_REST)
-
-
-AGAIN_OR_NOT = _Again(
-    total=None, connect=1, read=AGAIN, status=AGAIN, other=0, redirect=5,
-    allowed_methods={"GET"}, backoff_factor=0.1, raise_on_status=False,
+AGAIN_OR_NOT = urllib3.Retry(  # once more: what never left, or only reads and got no answer
+    total=None, connect=1, read=AGAIN, status=0, other=0, allowed_methods={"GET"}, backoff_factor=PAUSE,
 )  # fmt: skip
+ONCE = urllib3.Retry(total=0)
 
 
-def _chunks(reply: urllib3.BaseHTTPResponse, url: str) -> Iterator[bytes]:
+def _may_change(reply: Reply) -> bool:
+    """Whether an answer says that another may come."""
+    return reply.status == 502 or (reply.status in (429, 503) and "retry-after" in reply.headers)
+
+
+def _chunks(answer: urllib3.BaseHTTPResponse, url: str) -> Iterator[bytes]:
+    """The body as it comes, decoded: nobody waits for a piece to be full, and so forgets the time."""
     try:
-        yield from reply.stream(CHUNK, decode_content=True)
+        while chunk := answer.read1(CHUNK, decode_content=True):
+            yield chunk
     except urllib3.exceptions.HTTPError as error:
-        raise Unreachable(f"{url}: broke off: {_cause(error)}") from error
+        raise Unreachable(f"{url}: broke off: {cause(error)}") from error
     finally:
-        reply.release_conn()
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason, without the objects that urllib3 names."""
-    while isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:
-        error = error.reason
-    cause = error.__cause__ or error.__context__
-    if isinstance(error, urllib3.exceptions.NewConnectionError) and isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return str(error).rsplit(": ", 1)[-1] or type(error).__name__
+        answer.close()  # but for a connection whose answer is over, which has gone back by now

@@ -8,17 +8,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from geomill.client import outputs
 from geomill.client.errors import ServiceError
-from geomill.client.links import below, is_log, last_segment, link_to, links_of
+from geomill.client.links import below, is_log, last_segment, link_to, links_of, segment
 from geomill.client.outputs import Outputs
-from geomill.client.reply import Json, Reply, joined, origin, parsed
+from geomill.client.reply import CONTENT, Json, Reply, joined, origin, parsed
 from geomill.client.states import is_over
 
 ACCEPT = "application/json, multipart/related;q=0.5, */*;q=0.1"
 PAGE = 1000  # jobs that are asked for at once, at most
+PAGES = 1000  # of one list, at most
 LONGEST_REST = 60.0  # seconds that a service may ask for between two looks at a job
 
 
@@ -50,8 +51,13 @@ class Service(ABC):
         self.url = url.rstrip("/")
 
     @abstractmethod
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Reply:
-        """One request, whatever its answer. Raises ServiceError when there is none."""
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None, within: float | None = None
+    ) -> Reply:
+        """One request, whatever its answer. Raises ServiceError when there is none.
+
+        within: seconds for the answer and for its body, with no second try; None where patience is due.
+        """
 
     def processes(self) -> Iterator[Json]:
         """Summaries of all processes."""
@@ -63,7 +69,7 @@ class Service(ABC):
 
     def describe(self, process_id: str) -> Json:
         """The description of a process."""
-        return self._document(f"{self.url}/processes/{quote(process_id, safe='')}")
+        return self._document(f"{self.url}/processes/{segment(process_id, 'process')}")
 
     def execute(
         self, process_id: str, request: Json, *, wait: bool, at: str | None = None
@@ -73,9 +79,9 @@ class Service(ABC):
         wait: it is asked to; it may of itself. at: where its process says that it is executed.
         """
         headers = {"Content-Type": "application/json"} | ({} if wait else {"Prefer": "respond-async"})
-        url = self._path(f"/processes/{quote(process_id, safe='')}/execution", at)
+        url = self._path(f"/processes/{segment(process_id, 'process')}/execution", at)
         reply = self.submit(url, {"Accept": ACCEPT, **headers}, json.dumps(request).encode()).checked()
-        body = reply.body()
+        body = reply.body(CONTENT)
         status = parsed(body)
         job = self._named(reply, status if isinstance(status, dict) else {})
         if reply.status in (201, 202) and job is None:
@@ -83,7 +89,7 @@ class Service(ABC):
         if reply.status in (201, 202) or (job and reply.status == 204):
             return job, None
         if not wait and isinstance(status, dict) and {"jobID", "status"} <= set(status):  # 200 where 201 is due
-            return job or self.job(str(status["jobID"])), None
+            return job or self._called(status["jobID"]), None
         return job, outputs.read(body, reply.media_type, reply.url)
 
     def submit(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -114,9 +120,10 @@ class Service(ABC):
 
     def job(self, name: str) -> Address:
         """The job called so, by its id or its URL."""
-        if "://" in name:
+        if isinstance(name, str) and "://" in name:
+            origin(name)
             return Address(name, last_segment(name))
-        return Address(f"{self.url}/jobs/{quote(name, safe='')}", name)
+        return Address(f"{self.url}/jobs/{segment(name, 'job')}", name)
 
     def jobs(self, limit: int, **wanted: str | None) -> Iterator[Json]:
         """The status of at most limit jobs, in the order of the service. wanted: what members of it have to be."""
@@ -128,24 +135,24 @@ class Service(ABC):
 
     def listed(self, status: Json) -> Address:
         """Where the job is that a list shows in this status."""
-        return self.job(str(status.get("jobID") or status.get("id")))
+        return self._called(status.get("jobID") or status.get("id"))
 
     def status(self, job: Address) -> Json:
         """The status of a job."""
         return self._document(job.url)
 
-    def look(self, job: Address) -> tuple[Json, float]:
-        """The status of a job, and for how many seconds the service wants not to be asked again."""
-        reply = self._asked("GET", job.url, {"Accept": "application/json"})
-        status, rest = reply.object(), reply.headers.get("retry-after", "")
+    def look(self, job: Address, within: float | None = None) -> tuple[Json, float]:
+        """The status of a job, and for how many seconds the service wants not to be asked again. within: of `send`."""
+        reply = self.send("GET", job.url, {"Accept": "application/json"}, within=within).checked()
+        status = reply.object()
         if not isinstance(status.get("status"), str):
             raise ServiceError(f"{job.url}: expected the status of a job, found a document without")
-        return status, min(float(rest), LONGEST_REST) if rest.isascii() and rest.isdigit() else 0.0
+        return status, min(reply.rest or 0.0, LONGEST_REST)
 
     def results(self, job: Address) -> Outputs:
         """The outputs of a successful job."""
         reply = self._asked("GET", self._link(job, "results") or below(job.url, "results"), {"Accept": ACCEPT})
-        return outputs.read(reply.body(), reply.media_type, reply.url)
+        return outputs.read(reply.body(CONTENT), reply.media_type, reply.url)
 
     def deploy(self, package: bytes, media_type: str, w: str | None) -> str:
         """Deploy a package: the id of its process. w: names the entry of a document that has several."""
@@ -155,7 +162,7 @@ class Service(ABC):
 
     def undeploy(self, process_id: str) -> None:
         """Take a deployed process away."""
-        self._asked("DELETE", f"{self.url}/processes/{quote(process_id, safe='')}", {}).body()
+        self._asked("DELETE", f"{self.url}/processes/{segment(process_id, 'process')}", {}).body()
 
     def retry(self, job: Address) -> Address:
         """Repeat a job that has ended, without the steps that it had finished: the new job."""
@@ -185,7 +192,7 @@ class Service(ABC):
         url = self._link(job, "log") or below(job.url, "logs")
         offset = f"{'&' if '?' in url else '?'}offset={start}" if start else ""
         reply = self.send("GET", url + offset, {"Accept": "text/plain"})
-        content = reply.body()
+        content = reply.body(CONTENT)
         if reply.status >= 400 or not reply.media_type.startswith("text/plain"):
             raise ServiceError(f"{job.job_id}: no log is shown by this service")
         return content if "next-offset" in reply.headers else content[start:]
@@ -242,8 +249,12 @@ class Service(ABC):
         if url and self._is_ours(url):
             return Address(url, str(job_id or last_segment(url)))
         if url or (job_id and reply.status in (201, 202)):
-            return self.job(str(job_id or last_segment(url or "")))
+            return self._called(job_id or last_segment(url or ""))
         return None
+
+    def _called(self, job_id: object) -> Address:
+        """The job that the service calls so."""
+        return Address(f"{self.url}/jobs/{quote(str(job_id), safe='', errors='replace')}", str(job_id))
 
     def _path(self, path: str, link: str | None) -> str:
         """Where a link leads, if that is to this service; a path of the standard, where its links lead astray."""
@@ -261,13 +272,28 @@ class Service(ABC):
         return link if link and self._is_ours(link) else None
 
     def _pages(self, url: str | None, member: str) -> Iterator[Json]:
+        """What a list has on its pages, which end with an empty one, or one that was there before."""
         seen: set[str] = set()
         while url and url not in seen:
+            if len(seen) == PAGES:
+                raise ServiceError(f"{self.url}: the list of {member} goes on after {PAGES} pages; ask for fewer")
             seen.add(url)
             page = self._document(url)
             listed = page.get(member)
-            yield from (item for item in listed if isinstance(item, dict)) if isinstance(listed, list) else ()
-            url = link_to(page, "next", url)
+            if not isinstance(listed, list):
+                raise ServiceError(f"{url}: expected a list of {member}; is it an OGC API - Processes server?")
+            yield from (item for item in listed if isinstance(item, dict))
+            url = self._after(url, link_to(page, "next", url)) if listed else None
+
+    def _after(self, url: str, link: str | None) -> str | None:
+        """The page after one; where links lead to another host, as behind a proxy, their query is asked for here."""
+        if link is None or self._is_ours(link):
+            return link
+        try:
+            query = urlsplit(link).query
+        except ValueError:
+            query = ""
+        return urlsplit(url)._replace(query=query).geturl() if query else None
 
     def _document(self, url: str) -> Json:
         return self._asked("GET", url, {"Accept": "application/json"}).object()

@@ -47,7 +47,7 @@ def moment(text: Any) -> str:
     """A time of a document in local time, to the second; as it came when it cannot be read."""
     try:
         return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return clean(text)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from geomill.client.reply import Json
 
-OPEN = {"accepted", "running"}  # the states of a job that has not ended
+OVER = {"successful", "failed", "dismissed"}  # the states of a job that has ended; a strange word is none of them
 OTHER_WORDS = {  # of the 2.0 draft, and of servers that came before the standard
     "created": "accepted", "pending": "accepted", "queued": "accepted", "submitted": "accepted",
     "started": "running", "paused": "running", "finishing": "running", "in progress": "running",
     "succeeded": "successful", "success": "successful", "completed": "successful", "finished": "successful",
-    "error": "failed", "exception": "failed",
+    "error": "failed", "exception": "failed", "rejected": "failed",
     "canceled": "dismissed", "cancelled": "dismissed", "aborted": "dismissed", "revoked": "dismissed",
 }  # fmt: skip
 
@@ -22,7 +22,7 @@ def state(status: Json) -> str:
 
 def is_over(status: Json) -> bool:
     """Whether a job has ended."""
-    return state(status) not in OPEN
+    return state(status) in OVER
 
 
 def percent(status: Json) -> int | None:

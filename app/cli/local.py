@@ -45,8 +45,10 @@ class Local(Service):
         self._client = Client(self._app)
         logging.getLogger(registry.__name__).setLevel(logging.ERROR)  # what is broken is said by the commands
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Reply:
-        """One request to the views of this process."""
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None, within: float | None = None
+    ) -> Reply:
+        """One request to the views of this process, which answer when they do."""
         if not url.startswith(f"{self.url}/"):
             raise ServiceError(f"{url}: not a part of this home")
         reply = self._client.open(

@@ -76,10 +76,11 @@ def need_linux() -> None:
 def _remote(url: str, token: str | None, tenant: str | None) -> Service:
     from geomill.app.addresses import of_tenant
     from geomill.client.remote import Remote
+    from geomill.client.reply import landing_page
 
     if tenant is not None:
         try:
-            url = of_tenant(url, tenant)
+            url = of_tenant(landing_page(url), tenant)
         except ValueError as error:
             raise click.UsageError(f"--tenant: {error}") from None
     return Remote(url, token)

@@ -109,7 +109,7 @@ def test_a_log_is_followed_to_the_end_of_the_job(ours, place):
     assert following.stdout.readline() == "holding\n"
     ours("jobs", "dismiss", job_id)
     assert following.communicate(timeout=30)[0] == ""
-    assert waiting.communicate(timeout=30)[1].endswith("Error: the job dismissed: dismissed\n")
+    assert waiting.communicate(timeout=30)[1].endswith("Error: the job was dismissed\n")
     assert (following.returncode, waiting.returncode) == (0, 1)
 
 

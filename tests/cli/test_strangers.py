@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support import wicked
 
 
 def sent(server):
@@ -202,3 +203,35 @@ def test_a_server_that_is_not_there_is_one_line(geomill, url, message):
 def test_an_error_of_the_service_is_one_line(stranger, geomill):
     done = geomill("jobs", "show", "j9", "--server", stranger().url)
     assert (done.exit_code, done.stderr) == (1, "Error: there is no /jobs/j9\n")
+
+
+@pytest.fixture(scope="module")
+def wicked_url():
+    with wicked.serving() as server:
+        yield server.url
+
+
+@pytest.mark.parametrize("kind", ["astray", "escapes", "short", "local"])
+@pytest.mark.parametrize("command", [["processes", "ls"], ["jobs", "show", "j"], ["jobs", "retry", "j"]])
+def test_a_server_that_means_harm_gets_one_line(wicked_url, geomill, kind, command):
+    done = geomill(*command, "--server", f"{wicked_url}/{kind}")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1 and "\x1b" not in done.stderr
+
+
+def test_jobs_are_listed_whatever_one_of_them_is(wicked_url, geomill):
+    assert "0001-01-01T00:00:00+23:59" in geomill("jobs", "ls", "--server", f"{wicked_url}/lists").stdout
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+@pytest.mark.parametrize(
+    "command, what", [("jobs show", "job"), ("jobs remove", "job"), ("processes describe", "process")]
+)
+def test_a_name_that_no_path_has_is_refused(wicked_url, geomill, name, command, what):
+    done = geomill(*command.split(), name, "--server", f"{wicked_url}/lists")
+    assert (done.exit_code, done.stderr) == (1, f"Error: {name!r}: no {what} is called so\n")
+
+
+def test_a_tenant_is_one_of_a_server_not_of_a_fragment(wicked_url, geomill):
+    done = geomill("processes", "ls", "--tenant", "acme", "--server", f"{wicked_url}/lists/#top")
+    assert (done.exit_code, done.stdout) == (0, "p\n")

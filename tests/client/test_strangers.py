@@ -93,7 +93,7 @@ def test_results_are_not_asked_for_where_links_lead_to_another_server(stranger: 
 
 def test_a_failure_is_told_without_a_log(stranger: Any) -> None:
     job = Client(stranger(ending=("accepted", "FAILED")).url).execute("double", number=2)
-    with pytest.raises(JobFailed, match=r"^the job FAILED: it is \[31mFAILED$") as failed:
+    with pytest.raises(JobFailed, match=r"^the job failed: it is \[31mFAILED$") as failed:
         job.wait()
     assert failed.value.log == []
 
@@ -134,14 +134,13 @@ def test_a_page_that_says_nothing_of_a_job_is_no_status() -> None:
             Client(url).job("1")
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"\xff", b"[" * 100_000, b'{"processes": {"a": 1}, "links": 5}'])
-def test_a_page_that_is_no_list_of_processes_is_an_error_or_empty(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[]", b"\xff", b"[" * 100_000, b'{"processes": {"a": 1}, "links": 5}', b'{"title": "home"}']
+)
+def test_a_page_that_is_no_list_of_processes_is_an_error(body: bytes) -> None:
     with pages({"/processes": (200, {"Content-Type": "text/html"}, body)}) as url:
-        if body.startswith(b"{"):
-            assert Client(url).processes() == []
-        else:
-            with pytest.raises(ServiceError, match=r"expected (JSON|a JSON object)"):
-                Client(url).processes()
+        with pytest.raises(ServiceError, match=r"expected (JSON|a JSON object|a list of processes)"):
+            Client(url).processes()
 
 
 @pytest.mark.parametrize(
@@ -199,12 +198,31 @@ def test_a_bar_is_drawn_on_a_terminal(stranger: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_a_server_is_named_by_an_address_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for address in ("ftp://example.org", "example.org", "http://", "http://[", ""):
-        with pytest.raises(ServiceError, match="address"):
-            Client(address)
+    for address in ("ftp://example.org", "example.org", "http://", "http://[", "", Path("/x"), b"http://127.0.0.1:1"):
+        with pytest.raises(InputError, match="address"):
+            Client(address)  # type: ignore[arg-type]
     monkeypatch.setenv("GEOMILL_SERVER", "http://127.0.0.1:1")
     with pytest.raises(Unreachable, match="http://127.0.0.1:1/processes: cannot be reached: Connection refused"):
         Client().processes()
+
+
+@pytest.mark.parametrize("address", ["{}/#top", "{}#top", " {}/\n", "{}/?"])
+def test_what_no_request_has_is_left_out_of_an_address(stranger: Any, address: str) -> None:
+    service = stranger()
+    assert [each.id for each in Client(address.format(service.url)).processes()] == ["double", "other"]
+
+
+def test_a_query_is_no_part_of_an_address() -> None:
+    with pytest.raises(InputError, match=r"^http://127.0.0.1:1: expected this without a query") as refused:
+        Client("http://127.0.0.1:1/?key=secret")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["ann:secret@127.0.0.1:1", "ann:se#secret@h", "ann:[secret@h", "ann:0/secret@h"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(InputError) as refused:
+        Client(f"http://{address}")
+    assert "secret" not in str(refused.value)
 
 
 WILD: list[Any] = [None, 5, "text", [], [5], {"a": 5}, {"schema": 5}, {"schema": {"enum": 5, "type": {}, "allOf": [5]}}]
@@ -229,6 +247,42 @@ def test_a_request_that_is_no_json_is_refused(stranger: Any, request_: dict[str,
     with pytest.raises(InputError, match="in a mapping"):
         Client(service.url).execute("double", [1])  # type: ignore[arg-type]
     assert not posts(service)
+
+
+WRONG: list[Any] = [
+    lambda client: client.execute(None), lambda client: client.execute(""), lambda client: client.execute(".."),
+    lambda client: client.execute("\ud800"), lambda client: client.process(5), lambda client: client.job(None),
+    lambda client: client.job(".."), lambda client: client.job(""), lambda client: client.jobs(limit=-1),
+    lambda client: client.jobs(limit="5"), lambda client: client.execute("double", {5: 1}),
+    lambda client: client.execute("double", {None: 1}), lambda client: client.execute("double", request=[1]),
+    lambda client: client.execute("double", outputs=5), lambda client: client.execute("double", outputs=[1]),
+    lambda client: Client(client.url, b"token"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", WRONG)
+def test_what_cannot_be_asked_is_an_input_error(stranger: Any, call: Any) -> None:
+    service = stranger()
+    with pytest.raises(InputError):
+        call(Client(service.url))
+    assert not posts(service)
+
+
+def test_a_job_by_an_address_that_is_none_is_an_error(stranger: Any) -> None:
+    with pytest.raises(ServiceError, match="is no address"):
+        Client(stranger().url).job("http://[x/jobs/1")
+
+
+def test_a_time_that_is_no_number_is_no_time_to_wait(stranger: Any) -> None:
+    job = Client(stranger(ending=["running"]).url, progress=False).execute("double", number=2)
+    with pytest.raises(ValueError, match="timeout: expected seconds"):
+        job.wait(float("nan"))
+
+
+def test_a_description_without_an_id_is_that_of_the_process_that_was_asked_for(stranger: Any) -> None:
+    service = stranger(description={"inputs": {"number": {"schema": {"type": "number"}}}})
+    assert Client(service.url).execute("double", number=2).results() == {"twice": 4}
+    assert posts(service)[0][1] == "/processes/double/execution"
 
 
 def test_errors_can_be_sent_between_processes() -> None:
