@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, g, request
+from flask import Blueprint, Response, after_this_request, g, request
 
 from geomill.app import links, pages
 from geomill.app.addresses import TENANT
@@ -69,8 +69,14 @@ def secret() -> Any:
         raise ForeignOrigin("A page of another site may not read this.")
     if current_app.identity.knows() and not g.caller.name:
         raise Unauthenticated("Who shows no token, or one that is not for here, has no secret of his own.")
+    after_this_request(_keep_nowhere)
     told = Signing(current_app.settings.home).secret(request.environ[TENANT], g.caller.name)
     return dump(CallbackSecretSchema, {"secret": told})
+
+
+def _keep_nowhere(response: Response) -> Response:
+    response.cache_control.no_store = True
+    return response
 
 
 def _deliveries(attempts: list[dict[str, Any]], subscriber: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -297,7 +297,9 @@ def test_a_torn_mark_is_told_to_who_runs_the_server(mill: Mill, receiver: Receiv
 def test_the_secret_is_for_nobody_else(mill: Mill) -> None:
     foreign = mill.call("GET", "/callback-secret", Origin="https://evil.example")
     assert (foreign.status, "whsec" in foreign.data.decode()) == (403, False)
-    assert mill.call("GET", "/callback-secret", Origin=mill.url).status == 200
+    for accept in ("application/json", "text/html"):
+        answer = mill.call("GET", "/callback-secret", Origin=mill.url, Accept=accept)
+        assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
 
 
 def test_who_is_not_known_has_no_secret(tmp_path: Path) -> None:
