@@ -229,7 +229,7 @@ for each in OPERATIONS:
         WAYS[each, 406] = partial(nothing_acceptable, each)
     WAYS[each, 421] = partial(foreign_host, each)
 for each in READS:
-    if each not in ("getLog", "getStepLog", "getROCrate", "getServerState", "getCallbackSecret", *WATCHED):  # not to be kept
+    if each not in ("getLog", "getStepLog", "getROCrate", "getServerState", "getCallbackSecret", *WATCHED):
         WAYS[each, 304] = partial(known_already, each)
 
 
