@@ -98,10 +98,11 @@ def receiving(port: int = 0, receiver: Receiver | None = None) -> Iterator[Recei
 
 @contextmanager
 def talking(said: bytes) -> Iterator[str]:
-    """Somebody who says this to whoever connects, and no more: the address."""
+    """Somebody who says this to whatever he hears, and no more: the address."""
 
     class Handler(StreamRequestHandler):
         def handle(self) -> None:
+            self.request.recv(65536)  # else the other one may be told that nobody listens
             self.wfile.write(said)
 
     with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
