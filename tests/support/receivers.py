@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 import time
@@ -102,7 +103,9 @@ def talking(said: bytes) -> Iterator[str]:
 
     class Handler(StreamRequestHandler):
         def handle(self) -> None:
-            self.request.recv(65536)  # else the other one may be told that nobody listens
+            # all of it: else the other one may be told that nobody listens
+            self.rfile.readline()
+            self.rfile.read(int(http.client.parse_headers(self.rfile)["Content-Length"]))
             self.wfile.write(said)
 
     with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
