@@ -27,23 +27,24 @@ class Calling:
     """
 
     def __init__(self, settings: Settings, stores: Stores, children: Children) -> None:
+        """begun: when the last one was, by the monotonic clock."""
         self.settings, self.stores, self.children = settings, stores, children
-        self._begun, self._pause = -LATE, SOON
+        self.begun, self._pause = -LATE, SOON
 
     def look(self, moment: float) -> None:
         """Begin one, if it is needed. moment: seconds, of the monotonic clock."""
         if self.children.at(CHORE):
-            if self._is_stuck():
+            if self._is_stuck(moment):
                 log.warning("who calls back does nothing any more, and is ended; another follows")
                 self.children.end(CHORE)
             return
-        if moment < self._begun + self._pause or not self._needed():
+        if moment < self.begun + self._pause or not self._needed():
             return
-        soon = moment <= self._begun + self._pause + SHORT
+        soon = moment <= self.begun + self._pause + SHORT
         self._pause = min(2 * self._pause, LATE) if soon else SOON
         if soon:
             log.warning("who calls back ended early; another begins, and if that does, too, one in %g s", self._pause)
-        self._begun = moment
+        self.begun = moment
         self.children.fork(CHORE, self._run)
 
     def _needed(self) -> bool:
@@ -52,7 +53,10 @@ class Calling:
             return marked and not maintenance.on(self.settings.home)
         return False
 
-    def _is_stuck(self) -> bool:
+    def _is_stuck(self, moment: float) -> bool:
+        """Whether it gave no sign for long; the last one may be of the process before it."""
+        if moment < self.begun + STUCK:
+            return False
         with suppress(OSError):
             return time.time() - (self.settings.runtime_dir / CALLING).stat().st_mtime > STUCK
         return False
