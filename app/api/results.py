@@ -106,20 +106,11 @@ def document(job_id: str) -> bytes:
     if execution.wants_nothing:
         return b"{}"
     wanted, preference = replace(execution, response="document"), prefer.parse(job.prefer)
-    everything = Accept.parse(None)
+    whole = {"described": outputs_of(job, results), "sync": False, **_reach(job_id)}
     try:
-        reply = outputs.answer(
-            results,
-            wanted,
-            preference,
-            everything,
-            described=outputs_of(job, results),
-            sync=False,
-            **_reach(job_id),
-        )
+        return outputs.answer(results, wanted, preference, Accept.parse(None), **whole).body or b"{}"
     except ResultNotAvailable:  # of the one output that it wants there is nothing
         return b"{}"
-    return reply.body or b"{}"
 
 
 def one(job_id: str, output_id: str, number: int | None = None) -> Response:

@@ -37,4 +37,4 @@ class Signing:
         }
 
     def _bytes(self, tenant: str, owner: str) -> bytes:
-        return hmac.new(self._key.read(), f"callbacks {tenant}\0{owner}".encode(), hashlib.sha256).digest()
+        return self._key.signed("callbacks", f"{tenant}\0{owner}")

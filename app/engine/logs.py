@@ -17,8 +17,7 @@ def bound(log: Path) -> None:
             if length <= MOST:
                 return
             end = os.pread(file.fileno(), KEPT, length - KEPT)
-            whole = end.partition(b"\n")[2]  # lines; of one that is longer than all that is kept, its end
-            log.with_name(f"{log.name}.1").write_bytes(whole or end)
+            log.with_name(f"{log.name}.1").write_bytes(end.partition(b"\n")[2] or end)
             file.truncate(0)
     except OSError:  # a runtime directory that was removed, or is full: there is another time
         return

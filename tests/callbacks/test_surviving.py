@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,19 @@ def kill_everything(mill: Mill) -> None:
         except ProcessLookupError:
             continue
     until(lambda: not any(leaks.running_name(pid) for pid in pids))
+
+
+@contextmanager
+def telling_in_vain(settings: Settings) -> Iterator[tuple[Mill, Receiver, int]]:
+    """A server whose job nobody took note of yet, the receiver, and the pid of who tells it."""
+    with receiving() as receiver, serving(settings, allow="127.0.0.1") as mill:
+        receiver.answers = {"/done": [503]}
+        body = {"inputs": {"echoInput": "hi"}, "subscriber": {"successUri": f"{receiver.url}/done"}}
+        mill.call("POST", "/processes/echo/execution", body, Prefer="respond-async")
+        receiver.wait("/done")
+        children = leaks.children(mill.dispatcher() or 0)
+        (deliverer,) = [pid for pid in children if leaks.running_name(pid) == "geomill-calls"]
+        yield mill, receiver, deliverer
 
 
 def failures(mill: Mill, job_ids: list[str]) -> int:
@@ -92,13 +106,7 @@ def test_a_job_that_ended_while_nobody_was_there_is_told_of(settings: Settings, 
 
 
 def test_who_delivers_is_replaced_when_he_is_killed(settings: Settings) -> None:
-    with receiving() as receiver, serving(settings, allow="127.0.0.1") as mill:
-        receiver.answers = {"/done": [503]}
-        body = {"inputs": {"echoInput": "hi"}, "subscriber": {"successUri": f"{receiver.url}/done"}}
-        mill.call("POST", "/processes/echo/execution", body, Prefer="respond-async")
-        receiver.wait("/done")
-        children = leaks.children(mill.dispatcher() or 0)
-        (deliverer,) = [pid for pid in children if leaks.running_name(pid) == "geomill-calls"]
+    with telling_in_vain(settings) as (mill, receiver, deliverer):
         os.kill(deliverer, signal.SIGKILL)
         receiver.answers = {"/done": [200]}
         until(lambda: not mill.store.callbacks.expected())
@@ -107,13 +115,7 @@ def test_who_delivers_is_replaced_when_he_is_killed(settings: Settings) -> None:
 
 @pytest.mark.thorough
 def test_who_delivers_is_replaced_when_he_is_stopped(settings: Settings) -> None:
-    with receiving() as receiver, serving(settings, allow="127.0.0.1") as mill:
-        receiver.answers = {"/done": [503]}
-        body = {"inputs": {"echoInput": "hi"}, "subscriber": {"successUri": f"{receiver.url}/done"}}
-        mill.call("POST", "/processes/echo/execution", body, Prefer="respond-async")
-        receiver.wait("/done")
-        children = leaks.children(mill.dispatcher() or 0)
-        (deliverer,) = [pid for pid in children if leaks.running_name(pid) == "geomill-calls"]
+    with telling_in_vain(settings) as (mill, receiver, deliverer):
         os.kill(deliverer, signal.SIGSTOP)
         receiver.answers = {"/done": [200]}
         until(lambda: not mill.store.callbacks.expected(), 120)

@@ -160,7 +160,7 @@ def test_who_is_told_of_failures_alone_hears_nothing_of_success(mill: Mill, rece
 
 def test_a_misspelt_member_of_the_standard_is_understood(mill: Mill, receiver: Receiver) -> None:
     submit(mill, receiver, body={"subscriber": {"successUrl": f"{receiver.url}/successUri"}})
-    receiver.wait("/successUri")
+    assert receiver.wait("/successUri")[0].document == {"echoInput": "hi"}
 
 
 def test_a_job_without_subscriber_has_none(mill: Mill) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from support import buckets, mills, secrets
 from support.buckets import Store
 from support.mills import Mill
 from support.waiting import until
+from support.web import served
 
 from geomill.app.cli.doctor import credentials
 from geomill.app.config import Settings
@@ -89,14 +89,8 @@ class Protected(BaseHTTPRequestHandler):
 
 @contextmanager
 def protected() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Protected) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Protected)) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 from support.waiting import until
+from support.web import served
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,8 @@ def receiving(port: int = 0, receiver: Receiver | None = None) -> Iterator[Recei
         def handle_error(self, request: Any, client_address: Any) -> None:
             """Called where a client has gone."""
 
-    with Server(("127.0.0.1", port), Handler) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(Server(("127.0.0.1", port), Handler)) as receiver.url:
+        yield receiver
 
 
 @contextmanager
@@ -108,11 +101,5 @@ def talking(said: bytes) -> Iterator[str]:
             self.rfile.read(int(http.client.parse_headers(self.rfile)["Content-Length"]))
             self.wfile.write(said)
 
-    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(ThreadingTCPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from support.web import served
 
 DESCRIPTION = {
     "id": "double",
@@ -154,17 +155,11 @@ class Stranger(BaseHTTPRequestHandler):
 @contextmanager
 def serving(**quirks: Any) -> Iterator[Any]:
     """Such a service: the server, with url, seen (requests), jobs (looks at each), and what is yet to go wrong."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), type("Quirky", (Stranger,), quirks)) as server:
-        state: Any = server
+    state: Any = ThreadingHTTPServer(("127.0.0.1", 0), type("Quirky", (Stranger,), quirks))
+    with served(state) as url:
         state.seen, state.jobs, state.ended, state.jump = [], {}, {}, 0
         state.executed, state.status_links = set(), []
         state.breaks, state.busy = quirks.get("breaks", 0), quirks.get("busy", 0)
         state.silent = quirks.get("silent", 0)
-        state.url = f"http://127.0.0.1:{server.server_port}{quirks.get('prefix', '')}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield state
-        finally:
-            server.shutdown()
-            thread.join()
+        state.url = f"{url}{quirks.get('prefix', '')}"
+        yield state

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 
 Page = tuple[int, Mapping[str, str], bytes]  # status, headers, body
 
@@ -31,11 +32,18 @@ def pages(given: Mapping[str, Page], heard: list[Mapping[str, str]] | None = Non
         def log_message(self, format: str, *args: object) -> None:
             """Called for each request."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url
+
+
+@contextmanager
+def served(server: TCPServer) -> Iterator[str]:
+    """Have a server of this host serve until this ends: its address, without a slash at the end."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()
