@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING
 from . import folders, torn
 from .alive import boot_id
 from .home import HomeGone
-from .index import Filters
 from .records import StatusInfo
 from .status import BadCursor, NoSuchJob, Status
+from .walks import Filters, Row
 
 if TYPE_CHECKING:
     from .store import JobStore
 
 _TRIES = 4
 MOST = 10_000  # jobs that are counted, the newest
-Row = tuple[float, str]  # when a job was created, and its id
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from .admission import Admission
 from .alive import boot_id
 from .callbacks import Callbacks
 from .home import HomeGone
-from .index import Filters, Index, Unindexed
+from .index import Index, Unindexed
 from .listing import Page
 from .locks import Locks
 from .recalled import Recalled
@@ -42,6 +42,7 @@ from .status import (
     ResultNotReady,
     Status,
 )
+from .walks import Filters
 
 _PATIENCE_OF_READERS = 0.2  # seconds
 

@@ -15,10 +15,9 @@ BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, created REAL NOT NULL, process TEXT NOT NULL, owner TEXT NOT NULL, status TEXT NOT NULL,
     started REAL, finished REAL, updated REAL NOT NULL, expired REAL, cause TEXT) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS newest ON jobs (created, id);
-CREATE INDEX IF NOT EXISTS by_status ON jobs (status, created, id, owner);
-CREATE INDEX IF NOT EXISTS by_process ON jobs (process, created, id);
-CREATE INDEX IF NOT EXISTS by_owner ON jobs (owner, created, id);
+CREATE INDEX IF NOT EXISTS newest_of_state ON jobs (status, created, id, owner, process, cause, started, finished);
+CREATE INDEX IF NOT EXISTS newest_of_process ON jobs (process, status, created, id, cause, started, finished);
+CREATE INDEX IF NOT EXISTS newest_of_owner ON jobs (owner, status, created, id, process, cause, started, finished);
 CREATE INDEX IF NOT EXISTS by_end ON jobs (expired, finished) WHERE finished IS NOT NULL;
 CREATE TABLE IF NOT EXISTS boot (boot_id TEXT NOT NULL);
 {tally.SCHEMA}

@@ -206,6 +206,8 @@ def age(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for trigger in ("begins", "ends", "had_begun", "had_ended"):
             connection.execute(f"DROP TRIGGER {trigger}")
+        for index in ("newest_of_state", "newest_of_process", "newest_of_owner"):
+            connection.execute(f"DROP INDEX {index}")
         connection.execute("ALTER TABLE jobs DROP COLUMN cause")
 
 
