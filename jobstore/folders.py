@@ -38,6 +38,11 @@ def place(jobs: Path, job_id: str) -> Path:
     return Path(path_of(jobs, job_id))
 
 
+def end_of_shard(job_id: str) -> float:
+    """When the last job was made of those that lie where this one lies, at the latest; seconds. RFC 9562, 5.7"""
+    return float((int(job_id[:7], 16) + 1 << 20) / 1000)
+
+
 def path_of(jobs: Path, job_id: str) -> str:
     """The same as text, for what is done for hundreds of jobs at a time."""
     if not JOB_ID.fullmatch(job_id):
@@ -45,9 +50,9 @@ def path_of(jobs: Path, job_id: str) -> str:
     return f"{jobs}/{job_id[:7]}/{job_id}"
 
 
-def walk(jobs: Path) -> Iterator[str]:
-    """The ids of all jobs that are there, oldest shard first."""
-    for shard in sorted(os.listdir(jobs)):
+def walk(jobs: Path, *, newest: bool = False) -> Iterator[str]:
+    """The ids of all jobs that are there, oldest shard first, or newest."""
+    for shard in sorted(os.listdir(jobs), reverse=newest):
         with suppress(FileNotFoundError, NotADirectoryError):
             for name in os.listdir(jobs / shard):
                 if JOB_ID.fullmatch(name):

@@ -16,10 +16,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from . import tally
+from .folders import end_of_shard
 from .records import StatusInfo
 from .status import Status
 from .tables import opened
@@ -36,6 +38,7 @@ ON CONFLICT (id) DO UPDATE SET status=excluded.status, finished=excluded.finishe
 """
 _MOST_OPEN = 4  # indexes that a thread keeps open, of two descriptors each: a server has many threads and tenants
 _opened = threading.local()
+_APART = 60.0  # seconds that the id of a job and its time may be apart: the clock may be set between the two
 _BATCH = 500  # rows of a transaction when it is made anew: others wait for about 10 ms
 
 
@@ -106,14 +109,25 @@ class Index:
         except sqlite3.Error:
             return False
 
+    def filled(self) -> float:
+        """Since when it knows all jobs that were created, while it is made anew; seconds."""
+        with suppress(sqlite3.Error):
+            for (since,) in self._connection().execute("SELECT min(since) FROM filled"):
+                return inf if since is None else float(since)
+        return inf
+
     def rebuild(self, infos: Iterable[StatusInfo], boot_id: str) -> None:
-        """Make it anew from what the folders say; jobs may come, move and go meanwhile."""
+        """Make it anew from what the folders say; jobs may come, move and go meanwhile.
+
+        infos: the newest shard first, so that what is asked for most is known soon.
+        """
         with suppress(sqlite3.Error):  # then nothing can be written, and it stays in doubt
             self._remove_others(self._renew(instead=True))
             self._stale.unlink(missing_ok=True)
         rows = map(_row, infos)
         while batch := list(islice(rows, _BATCH)):
             self._write(_PUT, batch)
+            self._write("INSERT INTO filled VALUES (?)", [(end_of_shard(str(batch[-1][0])) + _APART,)])
         self._write("INSERT INTO boot VALUES (?)", [(boot_id,)])
 
     def close(self) -> None:

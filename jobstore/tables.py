@@ -20,6 +20,7 @@ CREATE INDEX IF NOT EXISTS newest_of_process ON jobs (process, status, created, 
 CREATE INDEX IF NOT EXISTS newest_of_owner ON jobs (owner, status, created, id, process, cause, started, finished);
 CREATE INDEX IF NOT EXISTS by_end ON jobs (expired, finished) WHERE finished IS NOT NULL;
 CREATE TABLE IF NOT EXISTS boot (boot_id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS filled (since REAL NOT NULL);
 {tally.SCHEMA}
 COMMIT;
 """
@@ -30,6 +31,7 @@ def opened(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA temp_store=MEMORY")  # else what a trigger may undo is written to a file before
         if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
             connection.executescript(_SCHEMA)
     except sqlite3.Error:
