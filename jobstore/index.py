@@ -93,14 +93,14 @@ class Index:
         """Whether a job is in it. Raises sqlite3.Error."""
         return bool(self.read("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
 
-    def waiting(self, owner: str, most: int) -> tuple[int, int]:
-        """How many jobs wait, and how many of them are this owner's; `most` are counted, none where it cannot tell."""
-        query = "SELECT count(*), total(owner = ?) FROM (SELECT owner FROM jobs WHERE status = 'accepted' LIMIT ?)"
+    def waiting(self, owner: str) -> tuple[int, int]:
+        """How many jobs wait, and how many of them are this owner's; none where it cannot tell."""
+        query = "SELECT total(jobs), total(jobs) FILTER (WHERE owner = ?) FROM waiting"
         try:
-            ((of_all, of_owner),) = self.read(query, (owner, most))
+            ((of_all, of_owner),) = self.read(query, (owner,))
         except sqlite3.Error:
             return 0, 0
-        return of_all, int(of_owner)
+        return int(of_all), int(of_owner)
 
     def sound(self, boot_id: str) -> bool:
         """Whether it can be believed: there, of this boot, and nothing failed to be written or read."""
