@@ -90,7 +90,8 @@ def _rows(store: JobStore, filters: Filters, limit: int, after: Row | None) -> l
     for tries in count(1):  # until what was believed is what was read
         incarnation = store.index.incarnation
         done, filled = repair_index(store, 0), store.index.filled()
-        _catch_up(store)
+        if filters.by_state:
+            _catch_up(store)
         rows = store.index.page(filters, limit, after, time.time())
         same = store.index.incarnation == incarnation
         if (done and (same or tries >= _TRIES)) or (same and filled <= _oldest(filters, limit, rows)):

@@ -41,6 +41,12 @@ class Filters:
     cause: str | None = None
     cause_not: str | None = None
 
+    @property
+    def by_state(self) -> bool:
+        """Whether a job comes and goes with its state, which may have changed this moment."""
+        asked = (self.min_duration, self.max_duration, self.cause, self.cause_not)
+        return bool(self.statuses) or any(each is not None for each in asked)
+
 
 def newest(
     filters: Filters, columns: str = "created, id", *, after: Row | None = None, now: float = 0.0
