@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, request
 
 from geomill.app import links
-from geomill.app.api.sending import as_it_comes
+from geomill.app.api.sending import as_it_comes, file_answer
 from geomill.app.exchange import nested, outputs, prefer
 from geomill.app.exchange.accept import Accept
 from geomill.app.exchange.file_names import attachment, of_job
@@ -156,8 +156,7 @@ def sent(job_id: str, reply: outputs.Answer) -> Response:
     if reply.file is not None:
         path = file_of(job_id, reply.file)
         with there(job_id, reply.file):
-            read_range(path.stat().st_size)
-            response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
+            response = file_answer(path, reply.media_type, download_name=path.name)
     else:
         response = Response(reply.body, reply.status, content_type=reply.media_type)
         if reply.media_type is None:
@@ -180,18 +179,6 @@ def _everything(job_id: str) -> Response:
                 name = f"_{name}"
             entries[name] = Entry(name, content, media_type)
     return _zipped(job_id, list(entries.values()))
-
-
-def read_range(size: int) -> None:
-    """Heed one range of bytes alone. size: of what is given.
-
-    RFC 9110, 14.2: what is not understood is as if not there; 14.1.2: more than there is of the end is all of it.
-    """
-    asked = request.range
-    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
-        request.environ.pop("HTTP_RANGE", None)
-    elif asked.ranges[0][0] < -size:
-        request.environ["HTTP_RANGE"] = "bytes=0-"
 
 
 def _archive(job_id: str, result: Result) -> Response:
