@@ -36,8 +36,10 @@ def loads(body: bytes, most: float = MOST) -> Json:
         raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
     if _OF_VALUE * skeleton.count(b",") + _OF_CONTAINER * (skeleton.count(b"[") + skeleton.count(b"{")) > most:
         raise ValueError("holds too many values to be read at once; give large values by reference")
+    careful = _may_hold_large_numbers(skeleton)
+    del skeleton
     try:
-        value = _parse(body.decode("utf-8-sig"), careful=_may_hold_large_numbers(skeleton))
+        value = _parse(body.decode("utf-8-sig"), careful)
         if _SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
