@@ -10,8 +10,7 @@ from flask import Blueprint, Response, g, request
 
 from geomill.app import links, live, pages
 from geomill.app.api.logs import pieces
-from geomill.app.api.results import read_range
-from geomill.app.api.sending import as_it_comes
+from geomill.app.api.sending import as_it_comes, read_range
 from geomill.app.engine.steps import NoSuchLog, log_names
 from geomill.app.live import Told
 from geomill.app.negotiation import HTML, JSON, STREAM, TEXT
