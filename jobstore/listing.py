@@ -89,7 +89,8 @@ def _rows(store: JobStore, filters: Filters, limit: int, after: Row | None) -> l
     deadline = time.monotonic() + _PATIENCE
     for tries in count(1):  # until what was believed is what was read
         incarnation = store.index.incarnation
-        done, filled = repair_index(store, 0), store.index.filled()
+        done = repair_index(store, 0)
+        filled = inf if done else store.index.filled()
         if filters.by_state:
             _catch_up(store)
         rows = store.index.page(filters, limit, after, time.time())
