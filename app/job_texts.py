@@ -1,4 +1,4 @@
-"""The documents of jobs as JSON text, for lists: what is the same for many is made once.
+"""The documents of jobs as JSON text: what is the same for many, or again and again, is made once.
 
 A document follows from the status alone, but for the address of the landing page, by which callers know the server
 differently: it is kept without that. Its links are those of any job in this state, but for the id.
@@ -7,7 +7,7 @@ differently: it is kept without that. Its links are those of any job in this sta
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -31,7 +31,14 @@ class JobTexts:
 
     def listed(self, jobs: Iterable[StatusInfo]) -> str:
         """The documents of jobs, with commas between. statusInfo.yaml"""
-        return ",".join(map(self._document, jobs)).replace(_ROOT, _root())
+        return ",".join(self._document(each)[0] for each in jobs).replace(_ROOT, _root())
+
+    def one(self, status: StatusInfo, more: Sequence[links.Link] = ()) -> tuple[str, str]:
+        """The document of a job, and its ETag. more: links."""
+        document, etag = self._document(status)
+        if more:
+            document = f"{document.removesuffix(']}')},{text(more)[1:]}}}"
+        return document.replace(_ROOT, _root()), etag
 
 
 def text(content: Any) -> str:
@@ -39,10 +46,10 @@ def text(content: Any) -> str:
     return json.dumps(content, separators=(",", ":"))
 
 
-def _document(status: StatusInfo) -> str:
+def _document(status: StatusInfo) -> tuple[str, str]:
     listed = _links(status.status, status.expired is not None, status.retry_of is not None)
     listed = listed.replace(_JOB, status.job_id).replace(_RETRIED, status.retry_of or "")
-    return f'{text(_MEMBERS.dump(status))[:-1]},"links":{listed}}}'
+    return f'{text(_MEMBERS.dump(status))[:-1]},"links":{listed}}}', status.etag
 
 
 @lru_cache
@@ -55,5 +62,10 @@ def _links(state: Status, expired: bool, retry: bool) -> str:
 
 
 def _root() -> str:
-    """The address of the landing page without the slash at its end, as JSON has it between quotes."""
-    return text(links.to("landing.show").removesuffix("/"))[1:-1]
+    """The address of the landing page as JSON has it between quotes."""
+    return _quoted(links.root())
+
+
+@lru_cache(maxsize=256)
+def _quoted(address: str) -> str:
+    return text(address)[1:-1]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
 from flask import current_app, g, request, url_for
 
 from geomill.app.addresses import PREFIX, TENANT
+from geomill.app.asked import asked
 from geomill.app.negotiation import ANY, HTML, JSON, OPENAPI, TEXT, ZIP
 from geomill.app.tenant_names import DEFAULT
 from geomill.jobstore import Status, StatusInfo
@@ -22,13 +24,26 @@ HAS_PROVENANCE = "http://www.w3.org/ns/prov#has_provenance"
 PROFILE = "https://www.opengis.net/def/profile/OGC/0/"
 
 Link = dict[str, str]
+_NAMES = ("wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT")  # of a server, in the environ
 
 
 def to(endpoint: str, **values: str | int | None) -> str:
     """The absolute address of a view. Most documents have a dozen of them, so each part is made once."""
-    if "root" not in g:
-        g.root = url_for("landing.show", _external=True).removesuffix("/")
-    return str(g.root) + cast("Geomill", current_app).path_of(endpoint, tuple(values.items()))
+    return root() + cast("Geomill", current_app).path_of(endpoint, tuple(values.items()))
+
+
+def root() -> str:
+    """The absolute address of the landing page, as whoever asks knows it, without the slash at its end."""
+    known = g.get("root")
+    if known is None:
+        known = g.root = _root(*map(asked().environ.get, _NAMES))
+    return str(known)
+
+
+@lru_cache(maxsize=256)
+def _root(*named: str | None) -> str:
+    """named: all that it follows from, in this request as in others."""
+    return url_for("landing.show", _external=True).removesuffix("/")
 
 
 def in_tenant(name: str, path: str) -> str:

@@ -53,11 +53,11 @@ class Written:
                 self._size -= len(gone) + BESIDE
 
 
-def once(made_of: Hashable, make: Callable[[], dict[str, Any]], etag: Callable[[], str] | None = None) -> Any:
+def once(made_of: Hashable, make: Callable[[], dict[str, Any]]) -> Any:
     """A document in JSON as it is sent, written if it is not yet; the document itself where a page is made of it.
 
     made_of: all that it follows from but settings and the address of the request, among that what tells which document
-    of this address it is; etag: gives one of its own, else it is one of the bytes.
+    of this address it is.
     """
     if g.media_type != JSON:
         return make()
@@ -66,7 +66,7 @@ def once(made_of: Hashable, make: Callable[[], dict[str, Any]], etag: Callable[[
     found = app.written.get(key)
     if found is None:
         response = jsonify(make())
-        response.set_etag(etag()) if etag else response.add_etag()
+        response.add_etag()
         found = response.get_data(), response.headers["ETag"]
         if environ.get("HTTP_HOST"):  # else addresses begin with what the server itself knows of its name
             app.written.put(key, *found)

@@ -66,7 +66,7 @@ def _told(store: JobStore, filters: Filters, rows: list[Row]) -> list[StatusInfo
     jobs = []
     for _, job_id in rows:
         try:
-            info = store.recalled.status(store, job_id)
+            info = store.seen(job_id)
         except NoSuchJob:
             store.index.delete(job_id)
             continue

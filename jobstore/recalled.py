@@ -1,4 +1,5 @@
-"""Statuses of jobs that have ended, as long as their files are the same: a list shows the same hundreds over and over.
+"""What status files say, as long as they are the same: a list shows the same hundreds over and over, and who waits
+for a job asks every second.
 
 Files are replaced, never edited, so that a file with the same number, size and times has the same content. Not where
 it was replaced twice within a tick of the clock that stamps files: what is that young is read anew.
@@ -22,20 +23,20 @@ Stamp = tuple[int, int, int, int]
 
 
 class Recalled:
-    """What was read of jobs that had ended by then. Of no matter to anybody but the clock."""
+    """What was read. Of no matter to anybody but the clock."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Stamp, StatusInfo]] = {}
 
     def status(self, store: JobStore, job_id: str) -> StatusInfo:
-        """As store.status, which it asks for what it does not know. job_id: of the index. Raises what that raises."""
+        """As store.read_status, which is asked what it does not know. job_id: one that can be. Raises what it raises."""
         path = f"{store.jobs}/{job_id[:7]}/{job_id}/status.json"
         stamp = _stamp(path)
         known = self._known.get(path)
         if known is not None and known[0] == stamp:
             return known[1]
-        info = store.status(job_id)
-        if stamp is not None and info.status.final and info.cause != CORRUPT:
+        info = store.read_status(job_id)
+        if stamp is not None and info.cause != CORRUPT:
             if len(self._known) >= MOST:
                 self._known.clear()
             self._known[path] = stamp, info

@@ -75,19 +75,19 @@ class JobStore:
 
     def status(self, job_id: str) -> StatusInfo:
         """Where a job stands; one that has lost its supervisor is failed. Raises NoSuchJob."""
-        info = self.read_status(job_id)
-        if info.status is Status.RUNNING and lost.is_lost(self, info):
-            info = lost.seen(self, info, _PATIENCE_OF_READERS)
-        return info
+        return self._standing(self.read_status(job_id))
 
     def seen(self, job_id: str) -> StatusInfo:
-        """As `status`, for who asks again and again: of a job that has ended it is what was read, if that is so still.
-
-        Raises NoSuchJob.
-        """
+        """The same for who asks again and again: a file that is as it was is not read again. Raises NoSuchJob."""
         if not folders.JOB_ID.fullmatch(job_id):
             raise NoSuchJob(job_id)
-        return self.recalled.status(self, job_id)
+        return self._standing(self.recalled.status(self, job_id))
+
+    def _standing(self, info: StatusInfo) -> StatusInfo:
+        """Where a job stands of which a status was read this moment."""
+        if info.status is Status.RUNNING and lost.is_lost(self, info):
+            return lost.seen(self, info, _PATIENCE_OF_READERS)
+        return info
 
     def read_status(self, job_id: str) -> StatusInfo:
         """What status.json says, whether or not it is still so; torn.py says it when that is torn. Raises NoSuchJob."""

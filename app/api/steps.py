@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -11,7 +10,7 @@ from flask import Blueprint, Response, g, request
 from geomill.app import links, live, pages
 from geomill.app.api.logs import pieces
 from geomill.app.api.sending import as_it_comes, read_range
-from geomill.app.engine.steps import NoSuchLog, log_names
+from geomill.app.engine.steps import NoSuchLog, log_names, logs
 from geomill.app.live import Told
 from geomill.app.negotiation import HTML, JSON, STREAM, TEXT
 from geomill.app.operations import Answer, operation
@@ -21,6 +20,7 @@ from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
 from geomill.app.steps import seen_of, steps_of
+from geomill.jobstore import folders
 from geomill.jobstore.folders import LOGS
 
 bp = Blueprint("steps", __name__)
@@ -94,8 +94,11 @@ def _new(job_id: str) -> Response:
     return Response(live.stream(found, seen.told), content_type=STREAM, headers={"Cache-Control": "no-store"})
 
 
-def step_links(job_id: str, names: Sequence[str]) -> list[links.Link]:
-    """Links to the steps of a job, and to the log of each, as clients of other servers expect it."""
+def step_links(job_id: str) -> list[links.Link]:
+    """Links to the steps of a job that has any, and to the log of each, as clients of other servers expect it."""
+    names = logs(folders.path_of(current_app.jobs.jobs, job_id))
+    if not names:
+        return []
     address = links.of_logs(job_id)
     found = [links.link(address(name), "related", f"Tool log {name}", TEXT) for name in names]
     return [links.link(links.to("steps.show", job_id=job_id), "events", "The steps of the job"), *found]

@@ -148,15 +148,15 @@ def _known(event: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in event.items() if isinstance(value, _MEMBERS.get(name, ()))}
 
 
-def logs(folder: Path, happened: list[dict[str, Any]] | None = None) -> list[str]:
+def logs(folder: Path | str, happened: list[dict[str, Any]] | None = None) -> list[str]:
     """The names of the logs of a job's steps, as they began. happened: the events, where somebody has read them."""
     if not os.path.lexists(f"{folder}/{LOGS}") or not (found := log_names(folder)):
         return []
-    begun = dict.fromkeys(f"{event['step']}.log" for event in (events(folder) if happened is None else happened))
+    begun = dict.fromkeys(f"{event['step']}.log" for event in (events(Path(folder)) if happened is None else happened))
     return [name for name in begun if name in found] + sorted(found - begun.keys())
 
 
-def log_names(folder: Path) -> set[str]:
+def log_names(folder: Path | str) -> set[str]:
     """The names of the logs of a job's steps. The job writes there itself: what is no file is none.
 
     Nor is one whose name cannot stand in an address.
@@ -178,6 +178,6 @@ def all_logs(folder: Path) -> list[LogFile]:
     return found
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
     with contextlib.suppress(FileNotFoundError), os.scandir(f"{folder}/{LOGS}") as entries:
         yield from (entry for entry in entries if entry.name.endswith(".log") and entry.name.isprintable())

@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +36,7 @@ def test_jobs_are_listed_newest_first(store: JobStore) -> None:
     assert listed(store) == [ids[1], ids[2], ids[0]]
 
 
-def test_what_has_ended_is_read_once_and_again_when_it_changes(
+def test_a_status_is_read_once_and_again_when_it_changes(
     store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended, waiting = create(store), create(store)
@@ -47,7 +48,9 @@ def test_what_has_ended_is_read_once_and_again_when_it_changes(
     assert seen()[ended] is not seen()[ended]  # it is so young that its file may be replaced without a trace
     monkeypatch.setattr(recalled, "_YOUNG", 0)
     before = seen()
-    assert seen()[ended] is before[ended] and seen()[waiting] is not before[waiting]
+    assert seen()[ended] is before[ended] and seen()[waiting] is before[waiting]
+    store.ask_dismissal(waiting)
+    assert seen()[waiting].status is Status.DISMISSED
     store.pin(ended, True)
     assert seen()[ended].pinned
     (store.folder(ended) / "status.json").write_text("torn")
@@ -175,13 +178,14 @@ def test_who_asks_for_no_state_asks_of_no_job_but_those_on_the_page(
     for number in range(20):
         begin(store, create(store, age=number))
     asked: list[str] = []
-    status = JobStore.status
+    for name in ("status", "seen"):
+        known = getattr(JobStore, name)
 
-    def counted(self: JobStore, job_id: str) -> StatusInfo:
-        asked.append(job_id)
-        return status(self, job_id)
+        def counted(self: JobStore, job_id: str, known: Callable[[JobStore, str], StatusInfo] = known) -> StatusInfo:
+            asked.append(job_id)
+            return known(self, job_id)
 
-    monkeypatch.setattr(JobStore, "status", counted)
+        monkeypatch.setattr(JobStore, name, counted)
     assert listed(store, limit=5) == asked
 
 
