@@ -29,7 +29,7 @@ class Recalled:
         self._known: dict[str, tuple[Stamp, StatusInfo]] = {}
 
     def status(self, store: JobStore, job_id: str) -> StatusInfo:
-        """As store.read_status, which is asked what it does not know. job_id: one that can be. Raises what it raises."""
+        """As store.read_status, which is asked for the rest. job_id: one that can be. Raises what that raises."""
         path = f"{store.jobs}/{job_id[:7]}/{job_id}/status.json"
         stamp = _stamp(path)
         known = self._known.get(path)
