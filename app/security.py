@@ -65,7 +65,7 @@ def check(settings: Settings) -> None:
         raise BadRequest("A request says which host it is for.")  # RFC 9112, 3.2
     if host and not is_host(host):
         raise BadRequest("The Host header is malformed; it must be a name or an address, perhaps with a port.")
-    if host and not _is_for_us(host, settings.public_url) and _came_from_here(settings):
+    if host and not _is_for_us(host, settings.public_url) and came_from_here(settings):
         raise ForeignHost(f"Host {host!r} is not a loopback name; set a public URL to serve under this name.")
     if request.method in CHANGES:
         _check_origin(settings)
@@ -95,7 +95,7 @@ def refuse_foreign(settings: Settings) -> None:
 
 def is_local(settings: Settings) -> bool:
     """Whether the server serves this host alone, and the request came from it."""
-    return for_this_host(settings) and _came_from_here(settings)
+    return for_this_host(settings) and came_from_here(settings)
 
 
 def for_this_host(settings: Settings) -> bool:
@@ -104,8 +104,9 @@ def for_this_host(settings: Settings) -> bool:
     return is_loopback(settings.host) and not settings.trust_proxy and (public is None or is_loopback(public))
 
 
-def _came_from_here(settings: Settings) -> bool:
-    return is_loopback(settings.host) and is_loopback(local_address(request.environ))
+def came_from_here(settings: Settings) -> bool:
+    """Whether the request came from this host to a server that listens on loopback."""
+    return is_loopback(settings.host) and is_loopback(local_address(asked().environ))
 
 
 def own_origins(settings: Settings) -> set[str]:

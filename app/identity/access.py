@@ -52,7 +52,7 @@ class Identity:
         """Who shows nothing."""
         if self.knows() or not self._for_this_host:
             return self.anonymous
-        return DEVELOPER if security.is_local(self.settings) else self.anonymous
+        return DEVELOPER if security.came_from_here(self.settings) else self.anonymous
 
     def caller(self) -> Caller:
         """Who sent this request. Raises Unauthenticated for credentials that are no good.

@@ -67,13 +67,14 @@ class Tokens:
     def __init__(self, home: Path) -> None:
         """home: where they are kept, for all tenants; nothing is made."""
         self.path = home / FOLDER / "tokens.json"
+        self._folder = str(self.path.parent)
         self._traces = self.path, self.path.with_suffix(".lock")  # the lock stays where the list was lost
         self._read: tuple[tuple[int, ...], dict[str, Token]] = ((), {})
         self._told = ""  # what was last said of a file that cannot be read
 
     def begun(self) -> bool:
         """Whether there ever was a token here. What cannot be looked at counts as one."""
-        return _is_there(self.path.parent) and any(map(_is_there, self._traces))
+        return _is_there(self._folder) and any(map(_is_there, self._traces))
 
     def find(self, text: str) -> Token | None:
         """The token that this is, if it is one and good. Costs one stat."""
@@ -166,7 +167,7 @@ def _members(token: Token) -> dict[str, Any]:
     return {**vars(token), "role": str(token.role), **times}
 
 
-def _is_there(path: Path) -> bool:
+def _is_there(path: Path | str) -> bool:
     """Whether there is a file; what cannot be looked at counts as one."""
     try:
         os.stat(path)
