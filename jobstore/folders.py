@@ -37,7 +37,7 @@ def place(jobs: Path, job_id: str) -> Path:
     """Where a job with this id would be. Raises NoSuchJob for what cannot be an id."""
     if not JOB_ID.fullmatch(job_id):
         raise NoSuchJob(job_id)
-    return jobs / job_id[:7] / job_id
+    return jobs.joinpath(job_id[:7], job_id)
 
 
 def walk(jobs: Path) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _own(folder: Path, found: Record) -> Record:
 
 def read_request(folder: Path, digest: str | None) -> bytes:
     """Its request.json as received. digest: sha256 that it was received with, if that was noted."""
-    content = (folder / "request.json").read_bytes()
+    content = files.read(folder / "request.json")
     if digest not in (None, hashlib.sha256(content).hexdigest()):
         raise ValueError("it is not what was received")
     return content
