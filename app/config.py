@@ -276,10 +276,12 @@ class Settings:
 
     def outputs_gid(self) -> int | None:
         """The id of outputs_group; None where there is none."""
+        if self.outputs_group is None:
+            return None
         import grp
 
         try:
-            return grp.getgrnam(self.outputs_group).gr_gid if self.outputs_group is not None else None
+            return grp.getgrnam(self.outputs_group).gr_gid
         except KeyError:
             return None
 

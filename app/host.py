@@ -7,7 +7,6 @@ import platform
 import pwd
 import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, requires, version
 
 from geomill.app.config import Settings, SettingsError
 
@@ -92,6 +91,8 @@ def sandboxes(settings: Settings, allowed: Mapping[str, bool]) -> Rows:
 
 def versions() -> Rows:
     """What is installed: what the server needs, then the extras; the note names the extra that wants a library."""
+    from importlib.metadata import PackageNotFoundError, version  # with a third of what a template would have
+
     yield "python", platform.python_version()
     yield "linux", platform.release()
     yield "geomill", version("geomill")
@@ -104,6 +105,8 @@ def versions() -> Rows:
 
 def _libraries() -> Iterator[tuple[str, str]]:
     """(library, extra), "" for what the server cannot do without."""
+    from importlib.metadata import requires
+
     for each in requires("geomill") or ():
         name = re.match(r"[\w.-]+", each)
         extra = re.search(r"""extra == ['"](\w+)['"]""", each)

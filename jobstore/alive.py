@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from . import files
+
 _EXITING = 0x4  # among the flags of a process
 
 
 def stat(pid: int) -> list[str] | None:
     """What the kernel says of a process, from its state on; None when it is gone. Source: proc_pid_stat(5)."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()
-    except (OSError, ValueError):
+        return files.read(f"/proc/{pid}/stat").decode(errors="replace").rpartition(")")[2].split()
+    except OSError:
         return None
 
 

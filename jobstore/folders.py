@@ -38,16 +38,16 @@ def place(jobs: Path, job_id: str) -> Path:
     return Path(path_of(jobs, job_id))
 
 
-def end_of_shard(job_id: str) -> float:
-    """When the last job was made of those that lie where this one lies, at the latest; seconds. RFC 9562, 5.7"""
-    return float((int(job_id[:7], 16) + 1 << 20) / 1000)
-
-
 def path_of(jobs: Path, job_id: str) -> str:
     """The same as text, for what is done for hundreds of jobs at a time."""
     if not JOB_ID.fullmatch(job_id):
         raise NoSuchJob(job_id)
     return f"{jobs}/{job_id[:7]}/{job_id}"
+
+
+def end_of_shard(job_id: str) -> float:
+    """When the last job was made of those that lie where this one lies, at the latest; seconds. RFC 9562, 5.7"""
+    return float((int(job_id[:7], 16) + 1 << 20) / 1000)
 
 
 def walk(jobs: Path, *, newest: bool = False) -> Iterator[str]:
@@ -157,7 +157,7 @@ def _own(folder: Path | str, found: Record) -> Record:
 
 def read_request(folder: Path, digest: str | None) -> bytes:
     """Its request.json as received. digest: sha256 that it was received with, if that was noted."""
-    content = (folder / "request.json").read_bytes()
+    content = files.read(folder / "request.json")
     if digest not in (None, hashlib.sha256(content).hexdigest()):
         raise ValueError("it is not what was received")
     return content

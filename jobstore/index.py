@@ -89,9 +89,9 @@ class Index:
         query = "SELECT id FROM jobs WHERE expired < ? AND finished IS NOT NULL ORDER BY expired LIMIT ?"
         return [job_id for (job_id,) in self.read(query, (before, limit))]
 
-    def knows(self, job_id: str) -> bool:
-        """Whether a job is in it. Raises sqlite3.Error."""
-        return bool(self.read("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
+    def since(self, least: str) -> set[str]:
+        """The ids of its jobs from this one on: in the order of time, as far as ids are. Raises sqlite3.Error."""
+        return {job_id for (job_id,) in self.read("SELECT id FROM jobs WHERE id >= ?", (least,))}
 
     def waiting(self, owner: str) -> tuple[int, int]:
         """How many jobs wait, and how many of them are this owner's; none where it cannot tell."""

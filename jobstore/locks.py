@@ -6,6 +6,7 @@ A job's own lock, which says whether it has a supervisor, is none of these: see 
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 from . import files
 from .status import StoreBusy
 
+_OPEN = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 LOOK_EVERY = 0.002  # seconds between two tries to get a lock
 
 
@@ -33,6 +35,13 @@ class Locks:
             self._make()
         return self._folder / name
 
+    def _open(self, name: str) -> int:
+        """A lock's file, whose folder is seldom not there."""
+        try:
+            return os.open(f"{self._folder}/{name}", _OPEN, files.OWNER_ONLY)
+        except FileNotFoundError:
+            return os.open(self.path(name), _OPEN, files.OWNER_ONLY)
+
     @contextmanager
     def moving(self, job_id: str, patience: float | None = None) -> Iterator[None]:
         """Hold the lock that moves of a job are made under: one of 256, by the random end of its id.
@@ -42,7 +51,8 @@ class Locks:
         """
         patience = self.patience if patience is None else patience
         deadline = time.monotonic() + patience
-        with open(self.path(job_id[-2:]), "wb") as lock:
+        lock = self._open(job_id[-2:])
+        try:
             while True:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if patience >= 0 else 0))
@@ -53,6 +63,8 @@ class Locks:
                         raise StoreBusy(f"job {job_id} {words}") from None
                     time.sleep(LOOK_EVERY)
             yield
+        finally:
+            os.close(lock)
 
     @contextmanager
     def key(self, name: str) -> Iterator[None]:

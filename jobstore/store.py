@@ -118,9 +118,12 @@ class JobStore:
     def request(self, job_id: str) -> bytes:
         """The execute request as received. Raises NoSuchJob, JobExpired, JobCorrupt when it is not that."""
         self.check_kept(job_id)
-        digest = self.job(job_id).request_digest
-        with self._reading(job_id, "request.json") as folder:
-            return folders.read_request(folder, digest)
+        return self.request_of(self.job(job_id))
+
+    def request_of(self, job: Job) -> bytes:
+        """The same of a job that was just read and has not ended."""
+        with self._reading(job.job_id, "request.json") as folder:
+            return folders.read_request(folder, job.request_digest)
 
     def results(self, job_id: str) -> dict[str, Result]:
         """The outputs by id. Raises NoSuchJob, ResultNotReady, ResultNotAvailable, JobFailed, JobCorrupt."""

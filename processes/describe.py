@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 GEO = {"geopandas", "numpy", "pandas", "pyproj", "rasterio", "scipy", "shapely", "skimage", "xarray"}
@@ -33,10 +33,11 @@ ENDINGS = {signal.SIGCHLD, signal.SIGTERM}
 PATIENCE = 5.0  # seconds to kill what a file left behind
 
 
-def load_source(source: bytes, path: Path) -> ModuleType:
+def load_source(source: bytes, path: Path, code: CodeType | None = None) -> ModuleType:
     """Execute code as the module that `path` is, in its package when it stands in one.
 
-    Its folder comes first on sys.path, so that it finds its neighbours. Raises whatever the code raises.
+    Its folder comes first on sys.path, so that it finds its neighbours. code: the source, where it is compiled already.
+    Raises whatever the code raises.
     """
     folder, names = path.parent, [path.stem]
     if folder == Path(__file__).parent:
@@ -56,7 +57,7 @@ def load_source(source: bytes, path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
-        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102  the operator's
+        exec(code or compile(source, str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102  the operator's
     except BaseException:
         sys.modules.pop(spec.name, None)
         raise

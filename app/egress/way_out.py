@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import socket
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class WayOut:
 
 def make(link: socket.socket, *, apart: bool) -> WayOut:
     """Make the socket, in this process's network, and hand it over. apart: nobody else is in that network."""
-    token = "" if apart else secrets.token_hex(_LONGEST // 2)
+    token = "" if apart else os.urandom(_LONGEST // 2).hex()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(_WAITING)

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,11 +24,12 @@ from geomill.app.config import Settings
 from geomill.app.egress import environment, way_out
 from geomill.app.egress.way_out import WayOut
 from geomill.app.engine import isolation, limits
+from geomill.app.engine.ends import Ends
 from geomill.app.engine.messages import heard, say
 from geomill.app.engine.steps import RETRIED
 from geomill.app.runners.task import Failed, Task
 from geomill.app.tenant_names import LONGEST
-from geomill.jobstore import Job, JobCorrupt, JobStore, records, torn
+from geomill.jobstore import Job, JobCorrupt, JobStore, NoSuchJob, records, torn
 from geomill.jobstore.folders import KEPT, LOGS
 from geomill.processes import BadInput
 from geomill.processes.call import authors, explain
@@ -50,10 +52,15 @@ def warm_up() -> None:
     rehearse()
 
 
-def rehearse() -> None:
-    """Take the paths of a job that is to come, for the pages that they copy after a fork."""
+def rehearse(take: Callable[[Job], object] = lambda job: None) -> None:
+    """Take the paths of a job that is to come, for the pages that they copy after a fork.
+
+    take: begins to read what there is of a job; there is nothing of this one.
+    """
     job = Job(records.new_job_id(), "", "", "", records.now(), "", "", "", "")
     records.load_job(json.loads(json.dumps(records.dump(job))))
+    with contextlib.suppress(NoSuchJob, OSError):
+        take(job)
     for runner in runners.loaded():
         runner.rehearse()
 
@@ -63,17 +70,16 @@ def named(tenant: str, job_id: str) -> bytes:
     return f"{tenant:{LONGEST}}{job_id}".encode()
 
 
-def main(
-    store: JobStore, settings: Settings, orders: socket.socket, channel: int, *, own_processes: bool, on_host: bool
-) -> NoReturn:
+def obey(store: JobStore, settings: Settings, ends: Ends, *, own_processes: bool, on_host: bool = False) -> NoReturn:
     """Wait for a job and become it: run it, say its results or its failure, end.
 
-    store: of any tenant; orders: gives what `named` says of the job, then GO, or ends;
+    store: of any tenant; ends: the orders are what `named` says of the job, then GO, or they end;
     own_processes: this is in a PID namespace; on_host: it is to stay in the host's network.
     """
+    orders, channel = ends.orders, ends.messages
     ours = _leave_supervisor(orders, channel, settings.max_processes if own_processes else None, on_host)
     if not select.select([orders], [], [], REST)[0]:
-        rehearse()
+        rehearse(lambda job: Task.of(store, settings, job, lambda message: None, ours))
     name = heard(orders, LENGTH).decode()
     if not name:
         os._exit(0)
@@ -138,7 +144,7 @@ def _leave_supervisor(orders: socket.socket, channel: int, processes: int | None
 
 
 def _settle(settings: Settings, job: Job, task: Task, *, own_processes: bool) -> None:
-    """Take the place of the job: its log, its limits, its user, its directory. own_processes: as in main."""
+    """Take the place of the job: its log, its limits, its user, its directory. own_processes: as in obey."""
     work = task.work
     log = os.open(work.with_name("log"), os.O_WRONLY | os.O_APPEND)
     for target in (1, 2):

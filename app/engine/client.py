@@ -19,6 +19,7 @@ from typing import Any
 from geomill.app.config import Settings, SettingsError
 from geomill.app.engine import departure, reaper, threads
 from geomill.app.engine.bond import Bond
+from geomill.app.engine.line import Line, connect, send
 from geomill.app.engine.runtime import ELECTION, LOG, SOCKET, identity
 from geomill.app.engine.stores import read_job
 from geomill.app.tenant_names import DEFAULT
@@ -65,6 +66,7 @@ class Engine:
         self.settings, self.store = settings, store
         self.runtime = settings.runtime_dir
         self._held: list[int] = []
+        self._line = Line(self.runtime / SOCKET)
 
     def serve(self, *, insist: bool = True) -> None:
         """Stand for this server from now on: keep a dispatcher alive as long as this process lives.
@@ -77,8 +79,8 @@ class Engine:
 
     def start(self, job_id: str) -> None:
         """Wake the dispatcher for an accepted job. Never fails: a dispatcher to come finds the job in the store."""
-        with contextlib.suppress(OSError), self._connect() as link:
-            _send(link, self._start_of(job_id))
+        with contextlib.suppress(OSError):
+            self._line.tell(self._start_of(job_id))
 
     def run(self, job_id: str, seconds: float) -> StatusInfo:
         """Start a job and wait for its end, at most this long, and not when this process is to end itself.
@@ -152,7 +154,7 @@ class Engine:
     def ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any] | None:
         """The dispatcher's answer, or None when there is none in time."""
         with contextlib.suppress(OSError, ValueError), self._connect(seconds) as link:
-            _send(link, message)
+            send(link, message)
             return _receive(link)
         return None
 
@@ -193,7 +195,7 @@ class Engine:
     def _wait_for_start(self, job_id: str, deadline: float) -> dict[str, Any] | None:
         """{"pid", "start_time"} of the job's supervisor, {"ended"}; None when the dispatcher was lost or time is up."""
         with contextlib.suppress(OSError, ValueError), self._connect() as link:
-            _send(link, {**self._start_of(job_id), "wait": True})
+            send(link, {**self._start_of(job_id), "wait": True})
             if _wait_for(link.fileno(), deadline):
                 return _receive(link)
         return None
@@ -203,17 +205,10 @@ class Engine:
 
     def _tell(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError), self._connect() as link:
-            _send(link, message)
+            send(link, message)
 
     def _connect(self, seconds: float = 1.0) -> socket.socket:
-        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            link.settimeout(seconds)
-            link.connect(str(self.runtime / SOCKET))
-        except OSError:
-            link.close()
-            raise
-        return link
+        return connect(self.runtime / SOCKET, seconds)
 
     def _stand(self) -> None:
         """Hold what tells others that a server is there; again, if somebody has removed the runtime directory."""
@@ -284,10 +279,6 @@ def _wait_for(descriptor: int, deadline: float) -> bool:
         if poll.poll(min(left, departure.LOOK_EVERY) * 1000 + 1):
             return True
     return False
-
-
-def _send(link: socket.socket, message: dict[str, Any]) -> None:
-    link.sendall(json.dumps(message).encode() + b"\n")
 
 
 def _receive(link: socket.socket) -> dict[str, Any] | None:

@@ -82,7 +82,7 @@ class Dispatcher:
         self.begun = timestamp(now())
         self.alone_since: float | None = None
         self.retired = ""  # why
-        self.reconciled = 0.0
+        self.ticked = self.reconciled = 0.0
         self.started_at = time.monotonic()  # the last job, or this dispatcher
         self.pause_until = 0.0  # no job is started before, since a template died young
         swept = partial(record.note, self.runtime, record.SWEPT)
@@ -184,11 +184,11 @@ class Dispatcher:
             failing.give_up(store, job_id)
 
     def _start_jobs(self) -> None:
-        if time.monotonic() < self.pause_until or (self.queue and maintenance.on(self.settings.home)):
+        if not self.queue or time.monotonic() < self.pause_until or maintenance.on(self.settings.home):
             return
-        if self.queue and not has_room(self.settings.home):
+        if not has_room(self.settings.home):
             return self._pause()
-        while demand := self.queue.next(self.running.demands(), self.capacity):
+        while self.queue and (demand := self.queue.next(self.running.demands(), self.capacity)):
             self.running.add(demand.job_id, Running(demand))
             self.started_at = time.monotonic()
             try:
@@ -284,6 +284,9 @@ class Dispatcher:
             self.retaining.look(moment)
             self.calling.look(moment)
             logs.bound(self.runtime / LOG)
+        if moment - self.ticked < TICK:  # the rest costs more than it is worth at every message
+            return
+        self.ticked = moment
         idle = not self.queue and moment - max(self.started_at, self.pause_until) > QUIET
         if idle:
             self.templates.want_another()
@@ -312,7 +315,7 @@ class Dispatcher:
 
     def _reconcile_with(self, store: JobStore) -> None:
         for job_id in latest(store):
-            known = job_id in self.queue or job_id in self.running or store.index.knows(job_id)
+            known = job_id in self.queue or job_id in self.running
             if not known and (info := read_status(store, job_id)):
                 store.index.put(info)
         for job_id, _ in store.index.ids(Status.ACCEPTED):

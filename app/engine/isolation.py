@@ -19,6 +19,7 @@ import socket
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import NamedTuple
 
 _libraries: set[int] = set()
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -63,22 +64,32 @@ def set_name(name: str) -> None:
     _LIBC.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
-def fork_into_namespace() -> tuple[int, bool]:
+class Forked(NamedTuple):
+    """What a fork gives. pid: 0 in the child; inner: of the child's own child, 0 in that, else None."""
+
+    pid: int
+    contained: bool
+    inner: int | None = None
+
+
+def fork_into_namespace(*, twice: bool = False) -> Forked:
     """Fork. The child gets 0, and is process 1 of a PID namespace of its own where this host allows one.
 
-    Gives (pid, whether there is a namespace). Root, or anybody by a user namespace that maps the user to himself.
-    The caller must have no threads. One system call does both, so that the caller stays where it is: unshare() would
-    put all its later children into the first one's namespace.
+    Root, or anybody by a user namespace that maps the user to himself. The caller must have no threads. One system
+    call does both, so that the caller stays where it is: unshare() would put all its later children into the first
+    one's namespace.
+    twice: the child leads a session, and forks a child at once: every page that it touched before would be copied for
+    both of them.
     """
-    uid, gid = os.getuid(), os.getgid()
-    pid = _clone(_CLONE_NEWPID)
-    if pid < 0:
-        pid = _clone(_CLONE_NEWPID | _CLONE_NEWUSER)
-        if pid == 0:
-            for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-                with open(f"/proc/self/{name}", "w") as file:
-                    file.write(text)
-    return (os.fork(), False) if pid < 0 else (pid, True)
+    for flags in (_CLONE_NEWPID, _CLONE_NEWPID | _CLONE_NEWUSER, 0):
+        pid, inner = _clone(flags, twice)
+        if pid >= 0:
+            break
+    else:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    if inner is not None and inner < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return Forked(pid, bool(flags), inner)
 
 
 def give_back(size: int) -> None:
@@ -118,10 +129,11 @@ def leave_keyring() -> None:
 def limit_namespace(processes: int) -> None:
     """Let this PID namespace hold no more processes and threads: root's are bound by no limit on a user."""
     if os.geteuid() == 0 and namespaces_have_limits():
-        with suppress(OSError), open("/proc/sys/kernel/pid_max", "w") as file:  # read-only in many containers
-            file.write(str(max(processes, LEAST_PROCESSES)))
+        with suppress(OSError):  # read-only in many containers
+            _say("/proc/sys/kernel/pid_max", str(max(processes, LEAST_PROCESSES)))
 
 
+@functools.cache
 def namespaces_have_limits() -> bool:
     """Whether pid_max is a PID namespace's own, since Linux 6.14; earlier it was the host's, which is left alone."""
     return tuple(map(int, re.findall(r"\d+", platform.release())[:2])) >= (6, 14)
@@ -156,18 +168,17 @@ def take_descriptors() -> int:
 
 def expose_to_oom_killer() -> None:
     """Let the kernel end this process before the server when memory runs out."""
-    with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
-        file.write(b"500")
+    _say("/proc/self/oom_score_adj", "500")
 
 
 @functools.cache
 def namespaces_allowed() -> bool:
     """Whether jobs get a PID namespace on this host; tried in a child."""
-    pid, contained = fork_into_namespace()
-    if pid == 0:
+    forked = fork_into_namespace()
+    if forked.pid == 0:
         os._exit(0)
-    os.waitpid(pid, 0)
-    return contained
+    os.waitpid(forked.pid, 0)
+    return forked.contained
 
 
 @functools.cache
@@ -179,6 +190,15 @@ def networks_allowed() -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+def _say(path: str, text: str) -> None:
+    """Tell the kernel something, in one of its files."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
 def _is_open(descriptor: int) -> bool:
     try:
         os.fstat(descriptor)
@@ -187,15 +207,30 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
-def _clone(flags: int) -> int:
-    """fork() with namespaces; -1 when they are not allowed. What os.fork() does around the call is done here."""
+def _clone(flags: int, twice: bool) -> tuple[int, int | None]:
+    """fork() with namespaces: pid and inner of Forked; -1 when it is not allowed.
+
+    What os.fork() does around the call is done here, in each of the processes when all of them are there.
+    """
+    uid, gid, inner = os.getuid(), os.getgid(), None
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = int(_LIBC_WITH_GIL.syscall(_SYS_CLONE, flags | signal.SIGCHLD, 0, 0, 0, 0))
-    if pid == 0:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
-    else:
+    if pid != 0:
         ctypes.pythonapi.PyOS_AfterFork_Parent()
-    return pid
+        return pid, inner
+    if flags & _CLONE_NEWUSER:
+        _map_user(uid, gid)
+    if twice:
+        _LIBC_WITH_GIL.setsid()
+        inner = int(_LIBC_WITH_GIL.fork())
+    ctypes.pythonapi.PyOS_AfterFork_Child()
+    return pid, inner
+
+
+def _map_user(uid: int, gid: int) -> None:
+    """Let the user of this user namespace be himself."""
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        _say(f"/proc/self/{name}", text)
 
 
 def _unshare(flags: int) -> bool:

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geomill.app.engine import usage
-from geomill.jobstore import Limits
+from geomill.jobstore import Limits, files
 
 CAUSES = ("cpu-limit", "out-of-memory", "process-limit", "file-limit", "work-limit", "output-limit")
 STARVED = "the kernel had no memory left, and ended processes"
 SLACK = 256 << 20  # bytes: stacks of threads, and what is asked for and never touched
 LAST_WORDS = 64 << 20  # bytes more for who has run out of memory, to say so
 FIRST, SLOWER, LONGEST = 0.25, 1.5, 1.0  # seconds until the first look at a job, and between two later
+RAREST, WHOLE = 4.0, 30.0  # seconds: between two glances at a job that does nothing, and between two whole looks at it
 SHARE = 20  # of the time between two looks, which one may take
 PIECE = 0.02  # seconds to look at the working directory at a time
 _KILLED_LATER = 5  # seconds of processor time that a process has to heed SIGXCPU
@@ -53,7 +54,10 @@ def bind(limits: Limits, processes: int) -> None:
 
 
 class Watch:
-    """Looks at a job: late, since most are short, then ever more rarely, and never for long."""
+    """Looks at a job: late, since most are short, then ever more rarely, and never for long.
+
+    At one that has done nothing since it is only glanced at: hundreds may wait for something.
+    """
 
     def __init__(self, limits: Limits, root: int, work: Path) -> None:
         """root: the pid of the supervisor as the host sees it; work: the job's directory."""
@@ -63,23 +67,33 @@ class Watch:
         self.due = time.monotonic() + FIRST
         self._size_due = self.due
         self._device: int | None = None
+        self._used, self._whole_due = usage.Usage(), 0.0
 
     def look(self) -> Excess | None:
         """What the job uses too much of."""
         begin = time.monotonic()
+        if begin < self._whole_due and self._used.is_still_so():
+            self.pause = min(self.pause * SLOWER, RAREST)
+            self.due = begin + self.pause
+            return None
+        excess, whole = self._look(begin)
+        end = time.monotonic()
+        self.pause = max(min(self.pause * SLOWER, LONGEST), SHARE * (end - begin))
+        self.due, self._whole_due = end + self.pause, end + WHOLE if whole else 0.0
+        return excess
+
+    def _look(self, begin: float) -> tuple[Excess | None, bool]:
+        """The same, at everything; and whether all of its scratch was seen."""
         if self._device is None:
             with suppress(OSError):
                 self._device = self.scratch.folder.stat().st_dev
-        used = usage.of(self.root, self.limits.memory_limit, self._device)
-        excess = self._judge(used)
+        used = self._used = usage.of(self.root, self.limits.memory_limit, self._device)
+        excess, whole = self._judge(used), True
         if excess is None and (self.limits.work or self.limits.work_files) and begin >= self._size_due:
             whole = self.scratch.look(PIECE)
             self._size_due = begin + (0 if not whole else self.pause)
             excess = self._judge_scratch(used.unlinked)
-        end = time.monotonic()
-        self.pause = max(min(self.pause * SLOWER, LONGEST), SHARE * (end - begin))
-        self.due = end + self.pause
-        return excess
+        return excess, whole
 
     def _judge(self, used: usage.Usage) -> Excess | None:
         limits = self.limits
@@ -143,5 +157,4 @@ def _lower(kind: int, soft: int, hard: int | None = None) -> None:
 
 def _private() -> int:
     """Bytes of private, writable memory that this process began with."""
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[5]) * resource.getpagesize()
+    return int(files.read("/proc/self/statm").split()[5]) * resource.getpagesize()

@@ -29,6 +29,7 @@ class Listener:
         """Listen at `path` from now on. operations: by the member `op` of messages; None is no answer yet."""
         self.path, self.selector, self.operations = path, selector, operations
         self.waiting: dict[str, list[Client]] = {}
+        self.begun: dict[Client, bytes] = {}  # messages of which the end is still to come
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         building = path.with_suffix(f".{os.getpid()}")
         self.socket.bind(str(building))
@@ -73,7 +74,10 @@ class Listener:
     def _read(self, client: Client) -> None:
         """A client that closed, or sent what is no message, is forgotten."""
         try:
-            lines = client.recv(MOST).splitlines()
+            content = client.recv(MOST)
+            *lines, rest = (self.begun.pop(client, b"") + content).split(b"\n")
+            if rest:
+                self.begun[client] = rest
             for line in lines:
                 message = json.loads(line)
                 answer = self.operations[message["op"]](client, message)
@@ -82,8 +86,8 @@ class Listener:
         except BlockingIOError:
             return
         except (OSError, ValueError, LookupError, TypeError):
-            lines = []
-        if not lines:
+            content = b""
+        if not content or len(rest) > MOST:
             self._forget(client)
 
     def _send(self, client: Client, answer: Json) -> None:
@@ -95,6 +99,7 @@ class Listener:
     def _forget(self, client: Client) -> None:
         with suppress(KeyError, ValueError):
             self.selector.unregister(client)
+        self.begun.pop(client, None)
         for waiting in self.waiting.values():
             if client in waiting:
                 waiting.remove(client)

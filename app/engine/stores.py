@@ -67,14 +67,19 @@ def read_job(store: JobStore, job_id: str) -> Job | None:
 
 
 def latest(store: JobStore) -> Iterator[str]:
-    """The jobs that came since the last look, whichever dispatcher looked: a killed worker may have told nobody."""
+    """The jobs that came since the last look, whichever dispatcher looked, and are in no index.
+
+    A killed worker may have told nobody. Raises sqlite3.Error.
+    """
     mark = store.index.path.with_suffix(".reconciled")  # its time is that of the last look
     since = max(0.0, mark.stat().st_mtime - MARGIN) if mark.exists() else 0.0
     mark.touch()
     least = new_job_id(since)
+    known = store.index.since(least)
     for shard in sorted(os.listdir(store.jobs), reverse=True):
         if shard < least[: len(shard)]:
             break
         with suppress(OSError):
             if (store.jobs / shard).stat().st_mtime >= since:
-                yield from [job_id for job_id in os.listdir(store.jobs / shard) if job_id >= least]
+                came = [job_id for job_id in os.listdir(store.jobs / shard) if job_id >= least]
+                yield from [job_id for job_id in came if job_id not in known]

@@ -27,6 +27,7 @@ from typing import Any
 from geomill.app.config import Settings
 from geomill.app.engine import child, isolation, limits, uploading, usage
 from geomill.app.engine.ending import LONGEST_MESSAGE, Ending, is_full, of_child, of_trouble
+from geomill.app.engine.ends import Ends, both
 from geomill.app.engine.gate import Gate
 from geomill.app.engine.messages import Channel, heard
 from geomill.app.engine.publishing import Unpublishable, interruptible, publish
@@ -52,33 +53,42 @@ _AGAIN = 0.5  # seconds until a disk that was full may have room
 _REPORT_EVERY = 0.25  # seconds between two writes of the progress
 
 
-def supervise(store: JobStore, settings: Settings, link: socket.socket, *, contained: bool) -> None:
+def supervise(
+    store: JobStore, settings: Settings, link: socket.socket, ends: Ends, inner: int, *, contained: bool
+) -> None:
     """Get ready, wait for an accepted job, and run it to its final status.
 
     Nothing when another was faster, the job is not wanted any more, or the template goes before it has one.
     store: of any tenant; link: gives [tenant and id of the job, pid, start time], these two of this process as the
     host sees it;
+    ends: what it speaks to its child through, which has the pid `inner`;
     contained: this process is the first of its PID namespace.
     """
-    os.setsid()
-    isolation.close_all_but([0, 1, 2, link.fileno()])
+    isolation.close_all_but([0, 1, 2, link.fileno(), *ends.descriptors])
     isolation.adopt_orphans()
-    supervisor = Supervisor(store, settings, contained)
-    if message := supervisor.wait(link):
-        with suppress(BlockingIOError, FileNotFoundError, InvalidTransition, NoSuchJob):
+    with suppress(BlockingIOError, ChildProcessError, FileNotFoundError, InvalidTransition, NoSuchJob):
+        supervisor = Supervisor(store, settings, ends, inner, contained)
+        if message := supervisor.wait(link):
             supervisor.begin(*message)
             supervisor.run()
+
+
+def rehearse(store: JobStore) -> None:
+    """Take the paths of a move: in a template for what they keep, in a spare for the pages that they copy."""
+    records.load_status(json.loads(json.dumps(records.dump(StatusInfo("", "", "", now())))))
+    with suppress(NoSuchJob, OSError):
+        store.read_status(records.new_job_id())
 
 
 class Supervisor:
     """One job, from before it is known until it has ended."""
 
-    def __init__(self, store: JobStore, settings: Settings, contained: bool) -> None:
-        """Do what takes no job. contained: as above."""
+    def __init__(self, store: JobStore, settings: Settings, ends: Ends, inner: int, contained: bool) -> None:
+        """Do what takes no job. The rest as above. Raises ChildProcessError when the child has ended."""
         self.store, self.settings = store, settings
         self.gate = Gate(settings)
-        self.tree = Tree(self.gate.ended, contained=contained)
-        self._fork()
+        self.tree = Tree(inner, self.gate.ended, contained=contained)
+        self._speak_through(ends)
         self.starved_before = usage.out_of_memory()
         self.results: dict[str, Any] | None = None
         self.failure: dict[str, Any] | None = None
@@ -90,17 +100,11 @@ class Supervisor:
     def wait(self, link: socket.socket) -> tuple[str, str, int, int] | None:
         """What the link gives; None when the template has gone, or this is told to end, or has lost its child."""
         if not select.select([link], [], [], child.REST)[0]:
-            self._rehearse()
+            rehearse(self.store)
         ready, _, _ = select.select([link.fileno(), self.tree.wake], [], [])
         message = heard(link, MESSAGE) if self.tree.wake not in ready else b""
         link.close()
         return tuple(json.loads(message)) if message else None
-
-    def _rehearse(self) -> None:
-        """Take the paths of a move while there is time, so that what they touch is copied before there is a job."""
-        records.load_status(json.loads(json.dumps(records.dump(StatusInfo("", "", "", now())))))
-        with suppress(NoSuchJob):
-            self.store.read_status(records.new_job_id())
 
     def begin(self, tenant: str, job_id: str, pid: int, start_time: int) -> None:
         """Make the job ours; the child reads what is asked meanwhile.
@@ -154,20 +158,9 @@ class Supervisor:
 
     # ---- the child
 
-    def _fork(self, *, on_host: bool = False) -> None:
-        """A child that waits for orders: the job, as soon as it is known, then the word to go.
-
-        on_host: it stays in the host's network.
-        """
-        reading, writing = os.pipe()
-        self.orders, orders = socket.socketpair()
-        self.messages = Channel(reading)
-        self.tree.child = os.fork()
-        if self.tree.child == 0:
-            own = self.tree.contained
-            child.main(self.store, self.settings, orders, writing, own_processes=own, on_host=on_host)
-        os.close(writing)
-        orders.close()
+    def _speak_through(self, ends: Ends) -> None:
+        """The child waits for orders: the job, as soon as it is known, then the word to go."""
+        self.orders, self.messages = ends.orders, Channel(ends.messages)
 
     def _fork_again(self) -> None:
         """Another child in place of one that has left the host's network, from which there is no way back."""
@@ -175,7 +168,12 @@ class Supervisor:
         os.waitpid(self.tree.child, 0)
         os.close(self.messages.descriptor)
         self.orders.close()
-        self._fork(on_host=True)
+        ours, theirs = both()
+        self.tree.child = os.fork()
+        if self.tree.child == 0:
+            child.obey(self.store, self.settings, theirs, own_processes=self.tree.contained, on_host=True)
+        theirs.close()
+        self._speak_through(ours)
         self._order(child.named(self.store.tenant, self.folder.name))
 
     def _order(self, word: bytes) -> None:

@@ -26,10 +26,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from geomill.app.config import Settings
-from geomill.app.engine import isolation, reaper
+from geomill.app.engine import ends, isolation, reaper
+from geomill.app.engine.child import obey
 from geomill.app.engine.messages import heard
 from geomill.app.engine.stores import Stores
-from geomill.app.engine.supervisor import MESSAGE, supervise
+from geomill.app.engine.supervisor import MESSAGE, rehearse, supervise
 from geomill.app.engine.viewer import view
 from geomill.jobstore import JobStore
 from geomill.jobstore.alive import boot_id
@@ -157,6 +158,7 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     signal.set_wakeup_fd(-1)
     before = isolation.descriptors()
     preload(name)  # which may ask other programs, and wait for them
+    rehearse(store)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
     isolation.keep_for_libraries(isolation.descriptors() - before)
     gc.collect()
@@ -186,8 +188,7 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
 def _fork_viewer(order: dict[str, Any], link: socket.socket, store: JobStore, settings: Settings) -> None:
     """Let a child do it, in a PID namespace of its own where there can be one."""
     with contextlib.suppress(OSError):  # no process is to be had; whoever waits gives up
-        pid, _ = isolation.fork_into_namespace()
-        if pid == 0:
+        if isolation.fork_into_namespace().pid == 0:
             _guarded(lambda: view(order, link, store, settings))
 
 
@@ -197,12 +198,17 @@ class _Spare:
     def __init__(self, store: JobStore, settings: Settings) -> None:
         """Fork it."""
         self._link, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = ends.both()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        self.pid, contained = isolation.fork_into_namespace()
-        if self.pid == 0:
-            _guarded(lambda: supervise(store, settings, inside, contained=contained))
+        self.pid, contained, inner = isolation.fork_into_namespace(twice=True)
+        if inner == 0:
+            _guarded(lambda: obey(store, settings, theirs, own_processes=contained))
+        if inner is not None:
+            theirs.close()
+            _guarded(lambda: supervise(store, settings, inside, ours, inner, contained=contained))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        inside.close()
+        for end in (inside, ours, theirs):
+            end.close()
         self.start_time = reaper.start_time(self.pid) or 0
 
     def take(self, tenant: str, job_id: str) -> bool:
@@ -217,6 +223,7 @@ def preload(name: str) -> None:
     """Import a template's libraries, and what every job needs."""
     boot_id()
     isolation.networks_allowed()
+    isolation.namespaces_have_limits()
     kept = {key: os.environ.get(key) for key in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
     for library in LIBRARIES[name]:

@@ -15,14 +15,16 @@ from geomill.app.engine import reaper
 class Tree:
     """What a supervisor knows of them, and does to them."""
 
-    def __init__(self, ended: Callable[[int], None], *, contained: bool) -> None:
+    def __init__(self, child: int, ended: Callable[[int], None], *, contained: bool) -> None:
         """Note from now on what signals say. ended: called with the pid of a child that ended while the job ran.
 
-        contained: this process is the first of its PID namespace.
+        contained: this process is the first of its PID namespace. Raises ChildProcessError when the child has ended.
         """
         self.contained, self._when_ended = contained, ended
         self.wake = _listen_for_signals()  # there is something to read for heed()
-        self.child = 0
+        self.child = child
+        if os.waitpid(child, os.WNOHANG)[0]:  # or it raises by itself, for one that ended before anybody listened
+            raise ChildProcessError(child)
         self.exit_status: int | None = None  # of the child
         self.told_to_end = False
 

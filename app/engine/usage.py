@@ -7,13 +7,13 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from geomill.app.engine import reaper
-from geomill.jobstore import alive
+from geomill.jobstore import alive, files
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -24,12 +24,24 @@ _ROLLUP = re.compile(rb"^(Pss_Anon|Pss_Shmem|SwapPss): +(\d+) kB", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Usage:
-    """cpu: seconds of processor time; memory: bytes; tasks: processes and threads; unlinked: bytes, as in `of`."""
+    """cpu: seconds of processor time; memory: bytes; tasks: processes and threads; unlinked: bytes, as in `of`.
+
+    seen: what the kernel said of each process, by pid.
+    """
 
     cpu: float = 0.0
     memory: int = 0
     tasks: int = 0
     unlinked: int = 0
+    seen: Mapping[int, list[str]] = field(default_factory=dict)
+
+    def is_still_so(self) -> bool:
+        """Whether none of the processes has done anything since, as far as the kernel's counters tell.
+
+        Whoever takes memory has page faults counted; who only writes is noticed after 10 ms of processor time. A new
+        process needs an old one that starts it.
+        """
+        return bool(self.seen) and all(alive.stat(pid) == before for pid, before in self.seen.items())
 
 
 def of(root: int, enough: int, device: int | None = None) -> Usage:
@@ -40,9 +52,10 @@ def of(root: int, enough: int, device: int | None = None) -> Usage:
     in full. device: of a file system, on which files without a name are counted, that are still open.
     """
     pids = reaper.descendants(root)
-    cpu, resident, tasks = 0.0, 0, 0
+    cpu, resident, tasks, seen = 0.0, 0, 0, {}
     for pid in pids:
         if found := alive.stat(pid):
+            seen[pid] = found
             cpu += sum(map(int, found[11:15])) / _TICKS
             tasks += int(found[17])
             resident += max(0, int(found[21])) * _PAGE
@@ -52,13 +65,13 @@ def of(root: int, enough: int, device: int | None = None) -> Usage:
     memory = resident + shared
     if memory > enough:
         memory = _exact(pids, shared)
-    return Usage(cpu, memory, tasks, unlinked)
+    return Usage(cpu, memory, tasks, unlinked, seen)
 
 
 def out_of_memory() -> int:
     """How many processes of this host the kernel has ended for want of memory; 0 where it does not say."""
-    with suppress(OSError, StopIteration), open("/proc/vmstat", "rb") as file:
-        return int(next(line for line in file if line.startswith(b"oom_kill ")).split()[1])
+    with suppress(OSError, IndexError):
+        return int(files.read("/proc/vmstat").partition(b"\noom_kill ")[2].split(maxsplit=1)[0])
     return 0
 
 

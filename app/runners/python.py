@@ -39,7 +39,7 @@ def run(task: Task) -> dict[str, Any]:
     arguments = task.arguments()
     if task.job.interpreter:
         return task.results(_call_elsewhere(task, task.job.interpreter, arguments))
-    module = load_source(task.source, Path(task.job.path))
+    module = load_source(task.source, Path(task.job.path), task.code)
     return task.results(call(getattr(module, task.job.entry), arguments, task.progress, task.fetch))
 
 

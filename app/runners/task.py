@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from geomill.app.access import open_guard
@@ -20,8 +21,9 @@ from geomill.app.exchange.media_types import extension, is_json
 from geomill.app.exchange.request import ExecuteRequest, read
 from geomill.app.guard import Fetched, Guard, Refused, Unreachable
 from geomill.app.runners import runner
+from geomill.app.runners.compiled import code_of
 from geomill.app.uploads.given import Given
-from geomill.jobstore import Job, JobStore
+from geomill.jobstore import Job, JobStore, files
 from geomill.jobstore.folders import GIVEN
 from geomill.processes import BadInput
 from geomill.processes.call import readable
@@ -44,7 +46,7 @@ class Failed(Exception):
 
 def _source(path: Path, job: Job) -> bytes:
     try:
-        return path.read_bytes()
+        return files.read(path)
     except FileNotFoundError:
         raise CorruptProcess(job.process_id, f"{path.name} of its package {job.package} is missing") from None
 
@@ -64,6 +66,7 @@ class Task:
     settings: Settings
     say: Callable[[dict[str, Any]], None]
     way_out: WayOut | None = None
+    code: CodeType | None = None
     said: float = 0.0
 
     @classmethod
@@ -72,15 +75,21 @@ class Task:
     ) -> Task:
         """The task of a job. say: sends a message to the supervisor. Raises JobCorrupt, CorruptProcess."""
         package = store.home / "packages" / job.package
+        guard = replace(_guard(store, settings), upstream=way_out.upstream)
+        given = Given(store.folder(job.job_id) / GIVEN)
+        request = read(store.request_of(job))
+        source = _source(package / runner(job.runner).SOURCE, job)
+        compiles = job.runner == "python" and job.interpreter is None
         return cls(
             job=job,
-            request=read(store.request(job.job_id)),
+            request=request,
             description=described(package.parent, job.package, job.described, job.entry),
-            source=_source(package / runner(job.runner).SOURCE, job),
+            source=source,
+            code=code_of(source, Path(job.path), package / job.described) if compiles else None,
             library=Packages(package.parent, settings.describe_limit).library() if job.interpreter else None,
             work=store.folder(job.job_id) / "work",
-            guard=replace(_guard(store, settings), upstream=way_out.upstream),
-            given=Given(store.folder(job.job_id) / GIVEN),
+            guard=guard,
+            given=given,
             settings=replace(settings, upstream_proxy=None),
             say=say,
             way_out=way_out,

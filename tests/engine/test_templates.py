@@ -93,7 +93,8 @@ def result(mill: Mill, job_id: str) -> object:
 
 
 def test_a_template_keeps_one_spare_and_a_job_takes_it(mill: Mill) -> None:
-    waiting, _ = spare(mill)
+    waiting, child = spare(mill)
+    assert os.getsid(child) == os.getsid(waiting) == waiting != os.getsid(template(mill))
     assert (mill.engine.ask({"op": "hello"}, 5.0) or {})["running"] == 0
     job_id = mill.submit("hold")
     mill.message(job_id, "holding")

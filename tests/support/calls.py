@@ -1,0 +1,43 @@
+"""What running processes ask of the kernel, by strace: cheap work is kept cheap by counting."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.waiting import until
+
+needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+_LINE = re.compile(r"^\d+ +(\w+)\((.*)$")
+Call = tuple[str, str]  # its name; what it was given and what it gave, with the paths of descriptors
+
+
+@contextmanager
+def traced(pids: Sequence[int], trace: Path, *, children: bool = True) -> Iterator[list[Call]]:
+    """The calls of these processes inside the block, there when it is over. trace: a file to be written.
+
+    children: of those that they fork, too.
+    """
+    follow = ["-f"] if children else []
+    processes = [word for pid in pids for word in ("-p", str(pid))]
+    command = ["strace", "-qq", "-y", "-s", "4096", *follow, "-o", str(trace), *processes]
+    calls: list[Call] = []
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as strace:
+        try:
+            until(lambda: all(_tracer(pid) == strace.pid for pid in pids))
+            yield calls
+        finally:
+            strace.send_signal(signal.SIGINT)
+    found = map(_LINE.match, trace.read_text(errors="replace").splitlines())
+    calls += [(line[1], line[2]) for line in found if line]
+
+
+def _tracer(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"^TracerPid:\s*(\d+)", status, re.MULTILINE)[0])
