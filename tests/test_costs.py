@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from threading import Thread
 
 import flask
 import pytest
-from support.counting import function_calls, system_calls
+from support.calls import function_calls, given_back, needs_strace, traced
 from support.mills import Mill, serving
 
 from geomill.app.config import Settings
@@ -34,7 +34,6 @@ def big(size: int) -> Path:
     return path
 """
 LONG_AGO = 10.0  # seconds: a status that is older is known to be the one that was read
-STRACE = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -76,26 +75,27 @@ def test_an_answer_that_was_given_before_takes_little_more_than_bare_flask(
     assert calls[0] < 2 * calls[1], f"{calls[0]} functions are called, and {calls[1]} by bare Flask"
 
 
-@STRACE
+@needs_strace
 def test_a_status_that_was_read_before_is_not_opened_again(mill: Mill, job_id: str, tmp_path: Path) -> None:
     mill.status(job_id)
-    with system_calls(mill.workers(), tmp_path, "newfstatat,openat,flock") as trace:
+    with traced(mill.workers(), tmp_path / "trace") as calls:
         for _ in range(20):
             mill.status(job_id)
-    assert not trace.counts["openat"] and not trace.counts["flock"], trace.counts
-    assert 20 <= trace.counts["newfstatat"] <= 20 * 5, trace.counts
+    assert not [text for name, text in calls if name == "openat" and job_id in text]
+    looked = Counter(name for name, text in calls if "stat" in name and str(mill.settings.home) in text)
+    assert 20 <= looked.total() <= 20 * 4, looked
 
 
-@STRACE
+@needs_strace
 @pytest.mark.parametrize("asked, size", [(None, 2 * 10**8), ("bytes=50000000-", 15 * 10**7), ("bytes=-4", 4)])
 def test_a_large_result_is_sent_by_the_kernel(mill: Mill, tmp_path: Path, asked: str | None, size: int) -> None:
     job_id = mill.submit("big", size=2 * 10**8)
     mill.ended(job_id)
-    with system_calls(mill.workers(), tmp_path, "sendfile,read,pread64,sendto,write") as trace:
+    with traced(mill.workers(), tmp_path / "trace") as calls:
         reply = mill.call("GET", f"/jobs/{job_id}/results/result", **({"Range": asked} if asked else {}))
     assert (reply.status, len(reply.data), reply.data[-4:]) == (206 if asked else 200, size, b"ends")
-    assert trace.bytes["sendfile"] == size
-    assert sum(trace.bytes[name] for name in ("read", "pread64", "sendto", "write")) < 100_000, trace.bytes
+    assert given_back(calls, "sendfile") == size
+    assert given_back(calls, "read", "pread64", "sendto", "write") < 100_000
 
 
 def test_others_get_their_turns_while_a_large_body_is_read() -> None:

@@ -1,4 +1,4 @@
-"""What running processes ask of the kernel, by strace: cheap work is kept cheap by counting."""
+"""What running processes ask of the kernel, by strace, and what they call: cheap work is kept cheap by counting."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.waiting import until
@@ -41,3 +43,25 @@ def traced(pids: Sequence[int], trace: Path, *, children: bool = True) -> Iterat
 def _tracer(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.findall(r"^TracerPid:\s*(\d+)", status, re.MULTILINE)[0])
+
+
+def given_back(calls: Sequence[Call], *names: str) -> int:
+    """What calls of these names gave back, added up: bytes, of most. One that failed gave nothing."""
+    found = [re.findall(r"= (\d+)$", text) for name, text in calls if name in names]
+    return sum(int(number) for numbers in found for number in numbers)
+
+
+def function_calls(work: Callable[[], Any]) -> int:
+    """How many functions this thread calls meanwhile, those in C among them."""
+    counted = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return counted
