@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import pytest
 from support.waiting import until
 
 needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
-_LINE = re.compile(r"^\d+ +(\w+)\((.*)$")
+_LINE = re.compile(r"^(\d+) +(\w+)\((.*)$")
+_RESUMED = re.compile(r"^(\d+) +<\.\.\. \w+ resumed>(.*)$")
 Call = tuple[str, str]  # its name; what it was given and what it gave, with the paths of descriptors
 
 
@@ -36,8 +37,24 @@ def traced(pids: Sequence[int], trace: Path, *, children: bool = True) -> Iterat
             yield calls
         finally:
             strace.send_signal(signal.SIGINT)
-    found = map(_LINE.match, trace.read_text(errors="replace").splitlines())
-    calls += [(line[1], line[2]) for line in found if line]
+    calls += _calls(trace.read_text(errors="replace").splitlines())
+
+
+def _calls(lines: Iterable[str]) -> Iterator[Call]:
+    """The calls; one that others came between has two lines."""
+    begun: dict[str, Call] = {}
+    for line in lines:
+        if found := _LINE.match(line):
+            thread, name, text = found.groups()
+            begun[thread] = name, text.removesuffix(" <unfinished ...>")
+            if text.endswith(" <unfinished ...>"):
+                continue
+        elif found := _RESUMED.match(line):
+            thread, text = found.groups()
+            begun[thread] = begun[thread][0], begun[thread][1] + text
+        else:
+            continue
+        yield begun.pop(thread)
 
 
 def _tracer(pid: int) -> int:
