@@ -33,6 +33,7 @@ from geomill.app.engine.supervisor import MESSAGE, supervise
 from geomill.app.engine.viewer import view
 from geomill.jobstore import JobStore
 from geomill.jobstore.alive import boot_id
+from geomill.processes.packages import threads
 
 # what each template has in memory; a library that is not installed is left out
 LIBRARIES: dict[str, tuple[str, ...]] = {
@@ -44,8 +45,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
         *("shapely", "pyproj", "skimage.filters", "geomill.app.pictures.drawing", "geomill.app.pictures.pixels"),
     ),
 }
-# while a library is loaded: one thread each, since a forked process would inherit locks of others
-_ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+# while a library is loaded: a forked process would inherit locks of others
+_ONE_THREAD = threads(1)
 _BREATH = 5  # milliseconds from a start to the next spare, which is not to take the processor from that job
 log = logging.getLogger(__name__)
 _QUEUE = 4 * 1024 * 1024  # bytes of kernel memory: thousands of starts may wait while the libraries are loaded
