@@ -11,8 +11,9 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from geomill.app import create_app, loglines
+from geomill.app.cli.handed import Named
 from geomill.app.cli.master import Master, heed_signals
-from geomill.app.cli.worker import Named, Worker
+from geomill.app.cli.worker import Worker
 from geomill.app.config import Settings
 from geomill.app.engine import isolation
 

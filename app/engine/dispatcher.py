@@ -92,7 +92,7 @@ class Dispatcher:
         operations = {
             "start": self._on_start, "place": self._on_place, "dismiss": self._on_dismiss, "sweep": self._on_sweep,
             "hello": self._on_hello, "retire": self._on_retire, "view": self.views.ask,
-            "host": self._on_host,
+            "host": self._on_host, "expect": self._on_expect,
         }  # fmt: skip
         self.listener = Listener(self.runtime / SOCKET, self.selector, operations)
 
@@ -166,6 +166,11 @@ class Dispatcher:
     def _on_host(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
         """A worker, which has threads and cannot try it, asks what this host allows."""
         return host.allows()
+
+    def _on_expect(self, client: Client, message: dict[str, Any]) -> None:
+        """A job of this template is likely to come: let it be loaded by then."""
+        with suppress(OSError):
+            self.templates.want(message["template"])
 
     def _on_retire(self, client: Client, message: dict[str, Any]) -> None:
         self.retired = "it was told to"

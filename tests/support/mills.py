@@ -23,8 +23,9 @@ from support.commands import Command, Started
 from support.waiting import holds, until
 
 from geomill.app.config import Settings
-from geomill.app.engine.client import Engine, open_store, start_dispatcher
+from geomill.app.engine.client import Engine, open_store
 from geomill.app.engine.runtime import ELECTION, SERVING
+from geomill.app.engine.starting import start_dispatcher
 from geomill.app.server import open_registry
 from geomill.jobstore import JobStore, StatusInfo
 from geomill.processes.packages import PASSABLE
@@ -36,7 +37,7 @@ WITHOUT_NAMESPACES = (
 )
 COMMAND = OURS = (sys.executable, "-P", "-m", "geomill.app.cli")
 Server = subprocess.Popen[str] | Started
-_WARM = Command("geomill.app.cli:main", "geomill.app.cli.web", "geomill.app.api")
+_WARM = Command("geomill.app.cli:main", "geomill.app.cli.serve", "geomill.app.cli.web", "geomill.app.api")
 
 
 @dataclass(frozen=True)
