@@ -8,6 +8,7 @@ next dispatcher knows it too.
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import selectors
 import signal
@@ -372,6 +373,8 @@ def main() -> None:
     store = open_store(settings, make=False)
     store.locks.patience = PATIENCE
     dispatcher = Dispatcher(settings, Stores(store))
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGTERM, lambda *_: setattr(dispatcher, "retired", "it was told to"))
     dispatcher.run()
     log.info("leaves: %s", dispatcher.retired)

@@ -4,7 +4,8 @@ A template is forked from the dispatcher while that is free of libraries, import
 forks. It never runs a user's code, and has no thread.
 
 It keeps a spare: a supervisor that has forked its child and waits for a job. Most of the time that a job took to begin
-went into what these two do first, half of it into copying pages after the forks; that is done while nobody waits.
+went into what these two do first, half of it into copying pages after the forks; that is done while nobody waits. A
+template that was loaded in case somebody needs it keeps none until somebody does.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from geomill.app.config import Settings
-from geomill.app.engine import isolation, reaper
+from geomill.app.engine import isolation, mapped, reaper
 from geomill.app.engine.messages import heard
 from geomill.app.engine.stores import Stores
 from geomill.app.engine.supervisor import MESSAGE, supervise
@@ -162,11 +163,12 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     isolation.keep_for_libraries(isolation.descriptors() - before)
     gc.collect()
     gc.freeze()
+    mapped.let_go()
     asked = select.poll()
     asked.register(link, select.POLLIN)
-    spare = None
+    spare, used = None, name == "base"  # which no server does without
     while True:
-        if spare is None and not asked.poll(_BREATH):
+        if used and spare is None and not asked.poll(_BREATH):
             spare = _Spare(store, settings)
         message = heard(link, MESSAGE)
         if not message:
@@ -176,6 +178,7 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
             _fork_viewer(order, link, store, settings)
             continue
         tenant, job_id = order
+        used = True
         if spare is None or not spare.take(tenant, job_id):
             spare = _Spare(store, settings)
             spare.take(tenant, job_id)
