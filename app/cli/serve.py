@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import socket
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 def serve(check: bool, **given: Any) -> None:
     """Start the server. Every option is a setting as well; `geomill doctor` lists them all."""
     options.need_linux()
+    gc.disable()  # a tenth of the time of loading went into looking for garbage that is not there
     from geomill.app.cli.handed import Handed
     from geomill.app.engine import starting
     from geomill.app.engine.client import Engine, open_store

@@ -78,8 +78,8 @@ def load(settings: Settings) -> None:
     faces = ["admin", "services", "tasks"] if settings.arcgis else []
     for name in ("jsonschema_rs", "geomill.app.api", *(f"geomill.app.arcgis.{face}" for face in faces)):
         importlib.import_module(name)
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def options(settings: Settings) -> dict[str, Any]:

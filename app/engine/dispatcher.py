@@ -373,8 +373,7 @@ def main() -> None:
     store = open_store(settings, make=False)
     store.locks.patience = PATIENCE
     dispatcher = Dispatcher(settings, Stores(store))
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # or the collector would copy what the templates share with this process
     signal.signal(signal.SIGTERM, lambda *_: setattr(dispatcher, "retired", "it was told to"))
     dispatcher.run()
     log.info("leaves: %s", dispatcher.retired)

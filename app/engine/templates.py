@@ -158,9 +158,11 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     isolation.set_name(f"geomill-{name}")
     signal.set_wakeup_fd(-1)
     before = isolation.descriptors()
+    gc.disable()  # there is no garbage to be found until all is loaded
     preload(name)  # which may ask other programs, and wait for them
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
     isolation.keep_for_libraries(isolation.descriptors() - before)
+    gc.enable()
     gc.collect()
     gc.freeze()
     mapped.let_go()
