@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _MAPPING = re.compile(r"(\w+)-(\w+) r-.p \w+ \S+ \d+ +/.*\n((?:[A-Z]\w+:.*\n)+)")
@@ -19,8 +20,9 @@ def let_go() -> None:
     A fork does not hand them on, and whoever needs one finds it in the page cache. A page that the loader has changed
     is no page of the file any more, and stays.
     """
-    for start, length in _read_only():
-        _LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), _MADV_DONTNEED)
+    with suppress(FileNotFoundError):  # a kernel may be built without it
+        for start, length in _read_only():
+            _LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), _MADV_DONTNEED)
 
 
 def _read_only() -> Iterator[tuple[int, int]]:
