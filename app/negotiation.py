@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from flask import Request
 
@@ -36,7 +37,8 @@ class UnknownFormat(ValueError):
         return f"f: {value!r:.80} is not one of {', '.join(_named(offered))}"
 
 
-def best(accept: Accept, offered: Sequence[str]) -> str | None:
+@lru_cache(maxsize=256)  # clients say the same again and again
+def best(accept: Accept, offered: tuple[str, ...]) -> str | None:
     """The offered media type with the highest weight, the first of equals; None where none is acceptable.
 
     Who names problem documents alone says how he wants errors, and gets whatever there is besides.
@@ -47,12 +49,12 @@ def best(accept: Accept, offered: Sequence[str]) -> str | None:
 
 def accepted(request: Request) -> Accept:
     """What the client accepts."""
-    return Accept.parse(request.headers.get("Accept"))
+    return Accept.parse(request.environ.get("HTTP_ACCEPT"))
 
 
-def chosen(request: Request, offered: Sequence[str]) -> str | None:
+def chosen(request: Request, offered: tuple[str, ...]) -> str | None:
     """As `best`, where a query parameter `f` (json, html, ttl) wins over the Accept header. Raises UnknownFormat."""
-    value = request.args.get("f")
+    value = request.args.get("f") if request.query_string else None
     if value is None:
         return best(accepted(request), offered)
     if value not in (known := _named(offered)):

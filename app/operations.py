@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
 from marshmallow import Schema
 from werkzeug.exceptions import NotAcceptable
 
 from geomill.app import negotiation
+from geomill.app.asked import asked
 from geomill.app.identity.roles import ADMINISTER, Right, needed
 from geomill.app.negotiation import ANY, HTML, JSON, STREAM
 
+# in the environ of a request for what has changed, or for a part
+CONDITIONS = {"HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE", "HTTP_RANGE"}
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -100,6 +103,7 @@ def init_app(app: Flask) -> None:
     """Negotiate before each view, and answer 304 where the client has the body already."""
 
     def negotiate() -> None:
+        request = asked()
         if request.method in ("GET", "HEAD"):  # reading what has changed harms nobody; If-Match is for DELETE
             request.environ.pop("HTTP_IF_MATCH", None)
         current = of(app, request.endpoint)
@@ -109,14 +113,21 @@ def init_app(app: Flask) -> None:
                 raise NotAcceptable(f"This resource is offered as {' or '.join(current.offers)}.")
 
     def validate(response: Response) -> Response:
+        request = asked()
         current = of(app, request.endpoint)
         if current and len(current.offers) > 1:
-            response.vary.add("Accept")
-        streams = response.is_streamed or response.mimetype == STREAM or (current is not None and current.streams)
-        if request.method in ("GET", "HEAD") and response.status_code == 200 and not streams:
+            if "Vary" in response.headers:
+                response.vary.add("Accept")
+            else:
+                response.headers["Vary"] = "Accept"  # at a third of the time
+        if request.method in ("GET", "HEAD") and response.status_code == 200 and not _streams(current, response):
             response.add_etag()
-            response.make_conditional(request)
+            if not CONDITIONS.isdisjoint(request.environ):
+                response.make_conditional(request)
         return response
+
+    def _streams(current: Operation | None, response: Response) -> bool:
+        return response.is_streamed or response.mimetype == STREAM or (current is not None and current.streams)
 
     app.before_request(negotiate)
     app.after_request(validate)

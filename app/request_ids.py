@@ -6,10 +6,11 @@ import random
 import re
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import Response
 
 from geomill.app import loglines
 from geomill.app.addresses import TENANT
+from geomill.app.asked import asked
 
 if TYPE_CHECKING:
     from geomill.app.server import Geomill
@@ -22,13 +23,14 @@ def init_app(app: Geomill) -> None:
     """Name every request."""
 
     def begin() -> None:
+        request = asked()
         environ, views = request.environ, request.view_args
         given = environ.get(_IN_ENVIRON, "")
         environ[_IN_ENVIRON] = name = given if _VALID.fullmatch(given) else new()
         loglines.about_anew(request=name, tenant=environ[TENANT], job=views.get("job_id", "") if views else "")
 
     def end(response: Response) -> Response:
-        response.headers[HEADER] = request.environ.get(_IN_ENVIRON) or new()
+        response.headers[HEADER] = asked().environ.get(_IN_ENVIRON) or new()
         response.call_on_close(loglines.forget)  # what is wrong while a body is sent is still about it
         return response
 

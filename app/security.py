@@ -12,6 +12,7 @@ from flask import Response, request
 from werkzeug.exceptions import BadRequest
 
 from geomill.app.addresses import RECEIVED_HOST, is_host
+from geomill.app.asked import asked
 from geomill.app.config import Settings
 
 if TYPE_CHECKING:
@@ -58,19 +59,31 @@ def init_app(app: Geomill) -> None:
 
 def check(settings: Settings) -> None:
     """Raises BadRequest, ForeignHost or ForeignOrigin."""
+    request = asked()
     host = request.environ[RECEIVED_HOST]
     if not host and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         raise BadRequest("A request says which host it is for.")  # RFC 9112, 3.2
     if host and not is_host(host):
         raise BadRequest("The Host header is malformed; it must be a name or an address, perhaps with a port.")
-    ours = is_loopback(host_name(host)) or host_name(host) == urlsplit(settings.public_url or "").hostname
-    if host and not ours and _came_from_here(settings):
+    if host and not _is_for_us(host, settings.public_url) and _came_from_here(settings):
         raise ForeignHost(f"Host {host!r} is not a loopback name; set a public URL to serve under this name.")
+    if request.method in CHANGES:
+        _check_origin(settings)
+
+
+def _check_origin(settings: Settings) -> None:
+    """Let no page of another site change anything. Raises ForeignOrigin."""
     origin = request.headers.get("Origin")
-    if request.method in CHANGES and origin is not None and origin not in own_origins(settings):
+    if origin is not None and origin not in own_origins(settings):
         raise ForeignOrigin(f"A page of {origin} may not change anything here.")
-    if request.method in CHANGES and request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise ForeignOrigin("A page of another site may not change anything here.")
+
+
+@lru_cache(maxsize=256)  # clients say the same again and again
+def _is_for_us(host: str, public_url: str | None) -> bool:
+    """Whether a Host header names this host itself, or what the public knows it as."""
+    return is_loopback(host_name(host)) or host_name(host) == urlsplit(public_url or "").hostname
 
 
 def refuse_foreign(settings: Settings) -> None:
@@ -150,6 +163,7 @@ def is_loopback(name: str) -> bool:
 
 def add_headers(response: Response) -> Response:
     """Any web page may read (CORS); nobody guesses a media type. /rec/core/cross-origin"""
+    request = asked()
     if request.method in READS or request.headers.get("Access-Control-Request-Method") in READS:
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Expose-Headers"] = EXPOSED

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -30,6 +30,7 @@ from geomill.app.sandbox import Sandbox
 from geomill.app.seats import Seats
 from geomill.app.tenancy import Tenant, Tenants
 from geomill.app.uploads.store import Uploads
+from geomill.app.written import Written
 from geomill.jobstore import JobStore
 from geomill.processes.registry import Folder, Limits, Registry
 
@@ -38,7 +39,7 @@ class Geomill(flask.Flask):
     """An OGC API - Processes server over one home.
 
     jobs, engine, processes, uploads: of the tenant that the request names; outside of requests, of the default tenant.
-    inlining: what answers hold of files at the moment;
+    inlining: what answers hold of files at the moment; written: documents as they are sent;
     seats: one for each request that waits for a synchronous job; half of the threads stay free for other requests;
     requests: what was asked, counted; readiness: whether jobs would be accepted and started.
     """
@@ -57,6 +58,7 @@ class Geomill(flask.Flask):
         self.seats = Seats(max(1, settings.threads // 2), noted=self.requests.seated)
         self.readiness = Readiness(settings, self.tenants)
         self.inlining = Inlining()
+        self.written = Written()
         self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body
         self.config["KEEP"] = settings.keep
@@ -65,6 +67,10 @@ class Geomill(flask.Flask):
         if settings.trust_proxy:
             proxied = ProxyFix(self.wsgi_app, x_for=1, x_proto=1, x_host=1, x_port=1, x_prefix=1)
             self.wsgi_app = proxied  # type: ignore[method-assign]
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Called by Flask for all that a request passes through; nothing here is a coroutine."""
+        return func
 
     @cached_property
     def path_of(self) -> Callable[[str, tuple[tuple[str, str | int | None], ...]], str]:

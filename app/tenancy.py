@@ -6,10 +6,11 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import g, request
+from flask import g
 
 from geomill.app import security, tenant_names
 from geomill.app.addresses import TENANT
+from geomill.app.asked import asked
 from geomill.app.config import Settings
 from geomill.app.engine.client import Engine, open_store
 from geomill.app.identity.roles import Role
@@ -76,10 +77,13 @@ def init_app(app: Geomill) -> None:
     """Find the tenant of every request, after what else could refuse it: nothing is made for a refused one."""
 
     def find() -> None:
+        request = asked()
         if request.endpoint not in ANYWHERE:
-            anywhere = g.caller.role is Role.ADMIN and g.caller.tenants is None
-            local = request.endpoint is not None and security.is_local(app.settings) and not app.settings.tenants
-            make = request.method in MAKING and local and anywhere
+            make = request.method in MAKING and request.endpoint is not None and may_make()
             g.tenant = app.tenants.get(request.environ[TENANT], make=make)
+
+    def may_make() -> bool:
+        anywhere = g.caller.role is Role.ADMIN and g.caller.tenants is None
+        return anywhere and security.is_local(app.settings) and not app.settings.tenants
 
     app.before_request(find)

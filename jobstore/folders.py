@@ -37,7 +37,7 @@ def place(jobs: Path, job_id: str) -> Path:
     """Where a job with this id would be. Raises NoSuchJob for what cannot be an id."""
     if not JOB_ID.fullmatch(job_id):
         raise NoSuchJob(job_id)
-    return jobs / job_id[:7] / job_id
+    return jobs.joinpath(job_id[:7], job_id)
 
 
 def walk(jobs: Path) -> Iterator[str]:

@@ -79,6 +79,15 @@ class JobStore:
             info = lost.seen(self, info, _PATIENCE_OF_READERS)
         return info
 
+    def seen(self, job_id: str) -> StatusInfo:
+        """As `status`, for who asks again and again: of a job that has ended it is what was read, if that is so still.
+
+        Raises NoSuchJob.
+        """
+        if not folders.JOB_ID.fullmatch(job_id):
+            raise NoSuchJob(job_id)
+        return self.recalled.status(self, job_id)
+
     def read_status(self, job_id: str) -> StatusInfo:
         """What status.json says, whether or not it is still so; torn.py says it when that is torn. Raises NoSuchJob."""
         folder = self.folder(job_id)

@@ -3,7 +3,7 @@
     <home>/<tenant>/processes/<id>.json
     <home>/packages/<digest>/  received  document.cwl  process.json      a package, written once and never changed
 
-Nothing is remembered but what cannot change, so that all workers see the same at once.
+Nothing is remembered for longer than the stat of a file says so, so that all workers see the same at once.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geomill.processes.folders import Signature, is_settled, signature_of
 from geomill.processes.packages import PASSABLE, recorded, replace, sync
 from geomill.processes.records import CorruptProcess, Limits, NoSuchProcess, Process
 
@@ -64,6 +66,8 @@ class Deployed:
         self.folder, self.packages = folder, packages
         self._defaults = defaults or Limits()
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
+        self._read: dict[str, tuple[Signature, list[Version]]] = {}
+        self._made: dict[tuple[str, Version], Process] = {}
 
     def list(self) -> builtins.list[Process]:
         """All of them, by id."""
@@ -89,7 +93,11 @@ class Deployed:
     def versions(self, process_id: str) -> builtins.list[Version]:
         """What it was and is, oldest first; at least one. Raises NoSuchProcess, CorruptProcess."""
         try:
-            content = self._file(process_id).read_bytes()
+            file = self._file(process_id)
+            signature, read = signature_of(os.stat(file)), time.time_ns()
+            if (known := self._read.get(process_id)) and known[0] == signature:
+                return known[1]
+            content = file.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise NoSuchProcess(process_id) from None
         except OSError as error:
@@ -97,9 +105,12 @@ class Deployed:
                 raise NoSuchProcess(process_id) from None
             raise
         try:
-            return _versions(content)
+            versions = _versions(content)
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise CorruptProcess(process_id, f"its record is torn; {REMEDY}") from error
+        if is_settled(signature, read):
+            self._read[process_id] = signature, versions
+        return versions
 
     def workflow(self, process_id: str) -> dict[str, Any] | None:
         """The steps of a process, where it is a workflow. Raises NoSuchProcess, CorruptProcess."""
@@ -201,10 +212,14 @@ class Deployed:
         )
 
     def _process(self, process_id: str, version: Version) -> Process:
-        try:
-            return self.process(process_id, self._record(version)["description"], version.runner, version)
-        except CorruptProcess as error:
-            raise CorruptProcess(process_id, f"{error.args[1]}; {REMEDY}") from None
+        key = process_id, version
+        if key not in self._made:
+            try:
+                described = self._record(version)["description"]
+            except CorruptProcess as error:
+                raise CorruptProcess(process_id, f"{error.args[1]}; {REMEDY}") from None
+            self._made[key] = self.process(process_id, described, version.runner, version)
+        return self._made[key]
 
     def _record(self, version: Version) -> dict[str, Any]:
         """What describing a version gave; it never changes."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
+import time
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from geomill.processes.packages import LIBRARY
 
 HERE = Path(__file__).parent
 OURS = {*LIBRARY, "deployed.py", "folders.py", "packages.py", "records.py", "registry.py"}
+SETTLED = 50_000_000  # ns: what changed this lately may change again within the same tick of the file system's clock
+Signature = tuple[int, ...]  # what changes when a file does; it begins with when it was written
+Seen = tuple[str, Signature | OSError]  # the name of a file, and how it is, or why that cannot be said
 SETTINGS = "processes.toml"  # in a folder: python = "/opt/venv/bin/python"
 
 
@@ -44,7 +49,7 @@ class Found:
     path: Path
     folder: Folder
     interpreter: str | None
-    signature: tuple[int, ...]
+    signature: Signature
     siblings: int
 
 
@@ -54,7 +59,9 @@ class Folders:
     def __init__(self, folders: Iterable[Folder]) -> None:
         """Take the folders as they stand now, should the working directory change."""
         self.folders = tuple(replace(folder, path=folder.path.absolute()) for folder in folders)
-        self._settings: dict[Path, tuple[tuple[int, ...], str | Broken | None]] = {}
+        self._settings: dict[Path, tuple[Signature, str | Broken | None]] = {}
+        self._scanned: dict[Folder, tuple[list[Seen], list[Found]]] = {}
+        self._names: dict[Path, tuple[Signature, list[str]]] = {}
 
     def scan(self) -> tuple[list[Found], list[Broken]]:
         """The process files in all folders now, and the folders whose settings cannot be read."""
@@ -62,30 +69,61 @@ class Folders:
         broken = []
         for folder in self.folders:
             try:
-                stats = {}
-                for name, stat in _python_files(folder.path):
-                    if isinstance(stat, OSError):
-                        broken.append(Broken(folder.path / name, f"cannot be read: {stat.strerror}"))
-                    else:
-                        stats[name] = stat
+                seen = _looked_at(folder.path, self._python_files(folder.path))
             except OSError as error:
                 broken.append(Broken(folder.path, f"cannot be read: {error.strerror}"))
                 continue
-            interpreter = self._interpreter(folder, stats.pop(SETTINGS, None))
-            if isinstance(interpreter, Broken):
-                broken.append(interpreter)
+            before = self._scanned.get(folder)
+            if before and before[0] == seen:
+                found += before[1]
                 continue
-            newest = max((stat.st_mtime_ns for stat in stats.values()), default=0)
-            for name, stat in stats.items():
-                if not name.startswith(("_", ".", "test_")) and not (folder.path == HERE and name in OURS):
-                    found.append(Found(folder.path / name, folder, interpreter, _signature(stat), newest))
+            files, wrong = self._files(folder, seen)
+            found += files
+            broken += wrong
+            if not wrong:
+                self._scanned[folder] = seen, files
         return found, broken
 
-    def _interpreter(self, folder: Folder, stat: os.stat_result | None) -> str | Broken | None:
+    def _files(self, folder: Folder, seen: list[Seen]) -> tuple[list[Found], list[Broken]]:
+        """The process files among what was seen in a folder, and what cannot be read of it."""
+        broken = [
+            Broken(folder.path / name, f"cannot be read: {mark.strerror}")
+            for name, mark in seen
+            if isinstance(mark, OSError)
+        ]
+        marks = {name: mark for name, mark in seen if not isinstance(mark, OSError)}
+        interpreter = self._interpreter(folder, marks.pop(SETTINGS, None))
+        if isinstance(interpreter, Broken):
+            return [], [*broken, interpreter]
+        newest = max((mark[0] for mark in marks.values()), default=0)
+        found = [
+            Found(folder.path / name, folder, interpreter, mark, newest)
+            for name, mark in marks.items()
+            if not name.startswith(("_", ".", "test_"))
+        ]
+        return found, broken
+
+    def _python_files(self, folder: Path) -> list[str]:
+        """The names of the Python files of users in a folder, and of its settings, in order. Raises OSError."""
+        try:
+            signature = signature_of(os.stat(folder))  # of a folder it changes with the names in it
+            known = self._names.get(folder)
+            if known is not None and known[0] == signature:
+                return known[1]
+            read = time.time_ns()
+            names = set(os.listdir(folder)) - (OURS if folder == HERE else set())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        found = sorted(name for name in names if name.endswith(".py") or name == SETTINGS)
+        if is_settled(signature, read):
+            self._names[folder] = signature, found
+        return found
+
+    def _interpreter(self, folder: Folder, signature: Signature | None) -> str | Broken | None:
         """What runs the files of a folder: its settings file says so, or the server's settings."""
-        if stat is None:
+        if signature is None:
             return folder.interpreter
-        path, signature = folder.path / SETTINGS, _signature(stat)
+        path = folder.path / SETTINGS
         if self._settings.get(path, ((), None))[0] != signature:
             try:
                 settings = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -101,23 +139,26 @@ class Folders:
         return self._settings[path][1]
 
 
-def _python_files(folder: Path) -> Iterator[tuple[str, os.stat_result | OSError]]:
-    """The names and stats of the Python files in a folder, and of its settings, by name; or why there is no stat."""
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entries, key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in names:
+def _looked_at(folder: Path, names: Iterable[str]) -> list[Seen]:
+    """The files in a folder that have one of these names."""
+    seen: list[Seen] = []
+    for name in names:
         try:
-            if (entry.name.endswith(".py") or entry.name == SETTINGS) and entry.is_file():
-                yield entry.name, entry.stat()
+            found = os.stat(f"{folder}/{name}")
+            if stat.S_ISREG(found.st_mode):
+                seen.append((name, signature_of(found)))
         except FileNotFoundError:
             continue
         except OSError as error:
-            yield entry.name, error
+            seen.append((name, error))
+    return seen
 
 
-def _signature(stat: os.stat_result) -> tuple[int, ...]:
+def signature_of(found: os.stat_result) -> Signature:
     """What changes when a file does."""
-    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+
+def is_settled(signature: Signature, read: int) -> bool:
+    """Whether what was read at a time (ns) is so for as long as the signature is."""
+    return read - max(signature[:2]) > SETTLED

@@ -77,7 +77,7 @@ class Limits:
         return Limits(**found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself alone: the same again is the same object
 class Process:
     """Something that can run: a description, and where its code is kept.
 

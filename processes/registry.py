@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from geomill.processes.deployed import Deployed
-from geomill.processes.folders import Broken, Folder, Folders, Found
+from geomill.processes.folders import Broken, Folder, Folders, Found, is_settled
 from geomill.processes.packages import SPARE, Packages, Record, is_unwritable, undescribed
 from geomill.processes.records import LIMITS, CorruptProcess, Limits, NoSuchProcess, NotKnownYet, Process
 
@@ -35,7 +35,6 @@ NAMED = re.compile(rb"\A(?:[^\n]*\n){0,4}?#\s*geomill:\s*python\s*=\s*([^\n]+?)\
 PATIENCE = 3.0  # seconds that a listing waits for new files
 AGAIN = {"missing": 10.0, "late": 300.0}  # seconds after which an error that may pass is looked at again
 SCARCE_AGAIN = 30.0  # seconds, at most, when the host had too little of something; twice as many after each time
-SETTLED = 50_000_000  # ns: a file changed this lately may change again within the same tick of the file system's clock
 SLOTS = 4  # files described at a time
 
 
@@ -49,6 +48,7 @@ class _Known:
     digest: str
     interpreter: str | None
     record: Record | None
+    processes: tuple[Process, ...] = ()
 
 
 @dataclass
@@ -143,12 +143,18 @@ class Registry:
                 continue
             if "error" in known.record:
                 broken.append(_broken(file, known.record))
-            for described in known.record.get("processes", ()):
-                process = self._process(file, known, described)
+            for process in known.processes:
                 first = processes.setdefault(process.id, process)
                 if first is not process:
                     broken.append(Broken(file.path, f"the id {process.id!r} is already taken by {first.path}"))
         return list(processes.values()), broken
+
+    def _remember(self, file: Found, known: _Known) -> _Known:
+        """What is known of a file from now on; its processes are made once, and are the same for as long as it is."""
+        described = (known.record or {}).get("processes", ())
+        processes = tuple(self._process(file, known, each) for each in described)
+        self._memo[file.path] = known = dataclasses.replace(known, processes=processes)
+        return known
 
     def _process(self, file: Found, known: _Known, described: dict[str, Any]) -> Process:
         description = described["description"]
@@ -187,10 +193,8 @@ class Registry:
             return None
         except OSError as error:
             record = Record(error=f"{type(error).__name__}: {error.strerror}", siblings=file.siblings)
-        settled = kept and read - max(file.signature[:2]) > SETTLED
-        known = _Known(file.signature, file.interpreter, settled, digest, interpreter, record)
-        self._memo[file.path] = known
-        return known
+        settled = kept and is_settled(file.signature, read)
+        return self._remember(file, _Known(file.signature, file.interpreter, settled, digest, interpreter, record))
 
     def _keep(self, content: bytes) -> tuple[str, bool]:
         """The digest of a content, and whether it is kept: a disk that takes nothing now hides no process."""
@@ -249,7 +253,7 @@ class Registry:
             record["scarce"] = before.get("scarce", 0) + 1
         if "error" in record and record["error"] != before.get("error"):
             log.warning("%s", _broken(file, record))
-        self._memo[file.path] = dataclasses.replace(known, record=record)
+        self._remember(file, dataclasses.replace(known, record=record))
 
 
 def _broken(file: Found, record: Record) -> Broken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -38,6 +38,19 @@ bp = Blueprint("execution", __name__)
 ACCEPTED = Answer("The job is accepted.", StatusInfoSchema, ("application/json",), ("Location", "Preference-Applied"))
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A job that a request has brought about, now or with the same key before.
+
+    asked: what of the results is wanted, and how; waited: for the end of the job.
+    """
+
+    status: StatusInfo
+    job: Job
+    asked: ExecuteRequest
+    waited: bool
+
+
 @bp.post("/processes/<process_id>/execution")
 @operation(
     "execute",
@@ -53,16 +66,24 @@ def execute(process_id: str) -> Any:
     body, header = whole_body(), request.headers.get("Prefer")
     if (filled := posted.entries(body)) is not None:
         return _executed_form(process, filled)
-    status, waited = begin(process, body, header)
-    return delivered(status.job_id, sync=True) if waited else _accepted(status)
+    begun = begin(process, body, header)
+    if not begun.waited:
+        return _accepted(begun.status)
+    return delivered(begun.status.job_id, asked=(begun.job, begun.asked), sync=True)
 
 
-def begin(process: Process, body: bytes, header: str | None) -> tuple[StatusInfo, bool]:
-    """A job by an execute request, and whether it was waited for. header: Prefer. Raises what is wrong with it."""
+def begin(process: Process, body: bytes, header: str | None) -> Begun:
+    """A job by an execute request. header: Prefer. Raises what is wrong with it."""
+    asked, given = _checked(process, body)
+    return _begun(process, body, asked, header, given)
+
+
+def _checked(process: Process, body: bytes) -> tuple[ExecuteRequest, Mapping[str, Path]]:
+    """An execute request without its inputs, and the uploads that they name. Raises what is wrong with it."""
     asked = inputs.read(body)
     given = uploads_of(asked)
     inputs.check(asked, process.description, partial(check_href, current_app.guard, given))
-    return _begun(process, body, asked, header, given)
+    return replace(asked, inputs={}), given  # they may be six times the body, and who asks may wait for minutes
 
 
 def _executed_form(process: Process, filled: Entries) -> Response:
@@ -72,18 +93,15 @@ def _executed_form(process: Process, filled: Entries) -> Response:
     if checked.errors or checked.asked is None:
         return page.again(document, filled, checked.errors)
     g.form_again = partial(page.refused, document, filled)  # for an error from here on
-    status, _ = _begun(process, checked.body, checked.asked, checked.reading.prefer, checked.given)
-    headers = {"Location": links.to("jobs.show", job_id=status.job_id), "Cache-Control": "no-store"}
+    begun = _begun(process, checked.body, checked.asked, checked.reading.prefer, checked.given)
+    headers = {"Location": links.to("jobs.show", job_id=begun.status.job_id), "Cache-Control": "no-store"}
     return Response(status=303, headers=headers)
 
 
 def _begun(
     process: Process, body: bytes, asked: ExecuteRequest, header: str | None, given: Mapping[str, Path]
-) -> tuple[StatusInfo, bool]:
-    """A new job, or that of an earlier request with the same key; whether this one has waited for its end.
-
-    header: Prefer; given: uploads that it names.
-    """
+) -> Begun:
+    """A new job, or that of an earlier request with the same key. header: Prefer; given: uploads that it names."""
     preference = prefer.parse(header)
     with seat(prefer.mode(preference, _modes(process)) == "sync") as seated:
         if not seated and "async-execute" not in _modes(process):
@@ -93,7 +111,9 @@ def _begun(
         if seated:
             status = current_app.engine.run(status.job_id, _patience(preference))
     waited = seated and status.status.final
-    return status if waited else _going_on(status), waited
+    if status.job_id != job.job_id:
+        job = current_app.jobs.job(status.job_id)
+    return Begun(status if waited else _going_on(status), job, asked, waited)
 
 
 @bp.post("/jobs/<job_id>/retry")
@@ -118,9 +138,7 @@ def run_again(job_id: str) -> StatusInfo:
     """A new job, yet to be started, with the request of another, of the process as it is now."""
     old, body = current_app.jobs.job(job_id), current_app.jobs.request(job_id)
     process = executable(old.process_id)
-    asked = inputs.read(body)
-    given = uploads_of(asked)
-    inputs.check(asked, process.description, partial(check_href, current_app.guard, given))
+    asked, given = _checked(process, body)
     return _created(replace(_job(process, body, asked.limits, old.prefer), key=None), body, asked, given)
 
 

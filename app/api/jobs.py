@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from werkzeug.exceptions import PreconditionFailed
 
 from geomill.app import links, live
 from geomill.app.api.steps import step_links
+from geomill.app.engine.steps import logs as logs_of_steps
 from geomill.app.identity import owners
 from geomill.app.negotiation import HTML, JSON
 from geomill.app.operations import Answer, operation
@@ -18,6 +20,7 @@ from geomill.app.pages import jobs as jobs_page
 from geomill.app.schemas import JobListSchema, JobsQuery, StatusInfoSchema, dump
 from geomill.app.schemas.queries import read
 from geomill.app.server import current_app
+from geomill.app.written import once
 from geomill.jobstore import Filters, Page, Status, StatusInfo
 
 bp = Blueprint("jobs", __name__)
@@ -53,9 +56,11 @@ def show(job_id: str) -> Any:
     """Status of one job. /req/core/job-op"""
     if g.media_type == HTML:
         return job_page.page(job_id)
-    status = current_app.jobs.status(job_id)
-    place = current_app.engine.place(job_id) if status.status is Status.ACCEPTED else None
-    return status_answer(live.waiting(status, place))
+    status = current_app.jobs.seen(job_id)
+    if status.status is Status.ACCEPTED:
+        status = live.waiting(status, current_app.engine.place(job_id))
+    logs = _logs(status)
+    return once((status, logs), lambda: _document(status, logs), lambda: status.etag)
 
 
 @bp.delete("/jobs/<job_id>")
@@ -96,13 +101,25 @@ def unpin(job_id: str) -> Any:
 
 def status_answer(status: StatusInfo, code: int = 200) -> Response:
     """A status document, with the ETag that If-Match takes."""
-    document = dump(StatusInfoSchema, status)
-    if status.status is not Status.ACCEPTED and not status.expired:
-        document["links"] += step_links(status.job_id)
-    response = jsonify(document)
+    response = jsonify(_document(status, _logs(status)))
     response.status_code = code
     response.set_etag(status.etag)
     return response
+
+
+def _document(status: StatusInfo, logs: Sequence[str]) -> dict[str, Any]:
+    """A status document. logs: of the steps of the job."""
+    document = dump(StatusInfoSchema, status)
+    if logs:
+        document["links"] += step_links(status.job_id, logs)
+    return document
+
+
+def _logs(status: StatusInfo) -> tuple[str, ...]:
+    """The names of the logs of a job's steps."""
+    if status.status is Status.ACCEPTED or status.expired:
+        return ()
+    return tuple(logs_of_steps(current_app.jobs.folder(status.job_id)))
 
 
 def _may_see(owner: str | None) -> bool:

@@ -11,7 +11,9 @@ from geomill.app.operations import Answer, operation
 from geomill.app.pages import landing
 from geomill.app.schemas import LandingPageSchema, dump
 from geomill.app.server import current_app
+from geomill.app.written import once
 from geomill.jobstore import maintenance
+from geomill.jobstore.maintenance import Maintenance
 
 bp = Blueprint("landing", __name__)
 
@@ -24,11 +26,16 @@ bp = Blueprint("landing", __name__)
 )
 def show() -> Any:
     """Where everything is. /req/core/landingpage-op"""
+    standing = maintenance.read(current_app.settings.home)
+    return once(standing, lambda: _page(standing))
+
+
+def _page(standing: Maintenance | None) -> dict[str, Any]:
     settings = current_app.settings
     page = {
         "title": settings.title,
         "description": settings.description,
-        "maintenance": maintenance.read(settings.home),
+        "maintenance": standing,
         "links": links.of_landing(),
     }
     return dump(LandingPageSchema, page)

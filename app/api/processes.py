@@ -12,6 +12,7 @@ from geomill.app.pages import process, process_list
 from geomill.app.schemas import ProcessesQuery, ProcessListSchema, ProcessSchema, dump
 from geomill.app.schemas.queries import read
 from geomill.app.server import current_app
+from geomill.app.written import once
 from geomill.processes.registry import Process
 
 bp = Blueprint("processes", __name__)
@@ -24,8 +25,14 @@ DESCRIPTION = Answer("The description of a process.", ProcessSchema)
 @operation("getProcesses", {200: PROCESSES}, query=ProcessesQuery, page=process_list.page)
 def index() -> Any:
     """The processes. /req/core/process-list"""
+    known = current_app.processes.list()
+    return once(tuple(known), lambda: _part(known))
+
+
+def _part(known: list[Process]) -> dict[str, Any]:
+    """Those that are asked for."""
     asked = read(ProcessesQuery)
-    processes = [each for each in current_app.processes.list() if _is_asked_for(each, asked)]
+    processes = [each for each in known if _is_asked_for(each, asked)]
     end = asked["offset"] + asked["limit"]
     following = {"offset": end} if end < len(processes) else None
     page = {
@@ -40,7 +47,8 @@ def index() -> Any:
 @operation("getProcessDescription", {200: DESCRIPTION}, (404, 503), page=process.page)
 def show(process_id: str) -> Any:
     """The description of a process. /req/core/process-description-op"""
-    return dump(ProcessSchema, current_app.processes.get(process_id))
+    process = current_app.processes.get(process_id)
+    return once(process, lambda: dump(ProcessSchema, process))
 
 
 def _is_asked_for(process: Process, asked: dict[str, Any]) -> bool:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, request
 
 from geomill.app import links
-from geomill.app.api.sending import as_it_comes
+from geomill.app.api.sending import as_it_comes, file_answer
 from geomill.app.exchange import nested, outputs, prefer
 from geomill.app.exchange.accept import Accept
 from geomill.app.exchange.file_names import attachment, of_job
@@ -48,7 +48,7 @@ def show(job_id: str) -> Any:
     liked = chosen(request, (JSON, HTML, ZIP))  # a page, or all in a file, only for who likes that better
     if liked == HTML:
         return page.page(job_id)
-    response = _everything(job_id) if liked == ZIP else delivered(job_id, sync=False)
+    response = _everything(job_id) if liked == ZIP else delivered(job_id, asked_of(job_id), sync=False)
     response.vary.add("Accept")
     return response
 
@@ -75,9 +75,9 @@ def file(job_id: str, path: str) -> Any:
     return sent(job_id, outputs.Answer(media_type=found.media_type, file=found))
 
 
-def delivered(job_id: str, *, sync: bool) -> Response:
+def delivered(job_id: str, asked: tuple[Job, ExecuteRequest], *, sync: bool) -> Response:
     """The results of a job, as its request and this one want them. sync: this is the execution itself."""
-    results, job, execution = current_app.jobs.results(job_id), *asked_of(job_id)
+    results, (job, execution) = current_app.jobs.results(job_id), asked
     output_ids = outputs_of(job, results)
     chosen = read_query(ResultsQuery)["outputs"]
     if chosen is not None and not sync:
@@ -156,8 +156,7 @@ def sent(job_id: str, reply: outputs.Answer) -> Response:
     if reply.file is not None:
         path = file_of(job_id, reply.file)
         with there(job_id, reply.file):
-            read_range(path.stat().st_size)
-            response = send_file(path, reply.media_type, download_name=path.name, conditional=True)
+            response = file_answer(path, reply.media_type, download_name=path.name)
     else:
         response = Response(reply.body, reply.status, content_type=reply.media_type)
         if reply.media_type is None:
@@ -180,18 +179,6 @@ def _everything(job_id: str) -> Response:
                 name = f"_{name}"
             entries[name] = Entry(name, content, media_type)
     return _zipped(job_id, list(entries.values()))
-
-
-def read_range(size: int) -> None:
-    """Heed one range of bytes alone. size: of what is given.
-
-    RFC 9110, 14.2: what is not understood is as if not there; 14.1.2: more than there is of the end is all of it.
-    """
-    asked = request.range
-    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
-        request.environ.pop("HTTP_RANGE", None)
-    elif asked.ranges[0][0] < -size:
-        request.environ["HTTP_RANGE"] = "bytes=0-"
 
 
 def _archive(job_id: str, result: Result) -> Response:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, g, request
 
 from geomill.app import links, live, pages
 from geomill.app.api.logs import pieces
-from geomill.app.api.results import read_range
-from geomill.app.api.sending import as_it_comes
-from geomill.app.engine.steps import NoSuchLog, log_names, logs
+from geomill.app.api.sending import as_it_comes, read_range
+from geomill.app.engine.steps import NoSuchLog, log_names
 from geomill.app.live import Told
 from geomill.app.negotiation import HTML, JSON, STREAM, TEXT
 from geomill.app.operations import Answer, operation
@@ -94,10 +94,8 @@ def _new(job_id: str) -> Response:
     return Response(live.stream(found, seen.told), content_type=STREAM, headers={"Cache-Control": "no-store"})
 
 
-def step_links(job_id: str) -> list[links.Link]:
-    """Links to the steps of a job that has any, and to the log of each, as clients of other servers expect it."""
+def step_links(job_id: str, names: Sequence[str]) -> list[links.Link]:
+    """Links to the steps of a job, and to the log of each, as clients of other servers expect it."""
     address = links.of_logs(job_id)
-    names = logs(current_app.jobs.folder(job_id))
     found = [links.link(address(name), "related", f"Tool log {name}", TEXT) for name in names]
-    steps = links.link(links.to("steps.show", job_id=job_id), "events", "The steps of the job")
-    return [steps, *found] if found else []
+    return [links.link(links.to("steps.show", job_id=job_id), "events", "The steps of the job"), *found]

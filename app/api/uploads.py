@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, request, send_file
+from flask import Blueprint, Response, g, jsonify, request
 
 from geomill.app import links
 from geomill.app.api.body import check_coding
-from geomill.app.api.results import VALUE, read_range
+from geomill.app.api.results import VALUE
+from geomill.app.api.sending import file_answer
 from geomill.app.exchange.media_types import extension
 from geomill.app.negotiation import ANY, BYTES, FORM
 from geomill.app.operations import Answer, operation
@@ -59,8 +60,7 @@ def show(upload_id: str) -> Any:
     upload = current_app.uploads.get(upload_id, g.caller.owns)
     name = upload.name or f"upload{extension(upload.media_type)}"
     with current_app.uploads.reading(upload) as path:
-        read_range(path.stat().st_size)
-        response = send_file(path, upload.media_type, download_name=name, as_attachment=True, conditional=True)
+        response = file_answer(path, upload.media_type, download_name=name, as_attachment=True)
     response.headers.extend(SANDBOX)
     return response
 

@@ -15,6 +15,7 @@ from geomill.app import errors, links, operations, pages
 from geomill.app.api.body import whole_body
 from geomill.app.arcgis.messages import messages
 from geomill.app.arcgis.states import esri_id
+from geomill.app.asked import asked
 from geomill.app.errors import InvalidQuery
 from geomill.app.exchange import InvalidRequest
 from geomill.app.identity.callers import Unauthenticated
@@ -61,7 +62,8 @@ class Form:
 
 def is_ours() -> bool:
     """Whether the request is for an address of ArcGIS."""
-    return request.path == PREFIX or request.path.startswith(f"{PREFIX}/")
+    path = asked().path
+    return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
 def is_admin() -> bool:

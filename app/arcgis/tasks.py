@@ -37,7 +37,7 @@ def submit(process_id: str, task: str) -> Any:
     if answers.only_shown():
         return _form(process, "arcgis.submit", "Submit the job")
     answers.may_change()
-    status, _ = begin(process, _body(process), "respond-async")
+    status = begin(process, _body(process), "respond-async").status
     g.job_id = status.job_id
     if g.f == "html":
         where = links.to("arcgis.job", **of_task(process.id), job_id=status.job_id)
@@ -56,9 +56,10 @@ def execute(process_id: str, task: str) -> Any:
     answers.may_change()
     if "sync-execute" not in process.description["jobControlOptions"]:
         raise NotExecutable(f"The task {process.id} cannot be waited for: use submitJob.")
-    status, waited = begin(process, _body(process), None)
+    begun = begin(process, _body(process), None)
+    status = begun.status
     g.job_id = status.job_id
-    if not waited:
+    if not begun.waited:
         return _goes_on(process, status)
     found = {"results": list(outcomes(status)), "messages": messages(status)}
     where = links.to("arcgis.job", **of_task(process.id), job_id=status.job_id)

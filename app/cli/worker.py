@@ -19,13 +19,14 @@ from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 from geomill.app.cli.handed import Named
-from geomill.app.engine import departure, reaper, threads
+from geomill.app.engine import departure, isolation, reaper, threads
 from geomill.jobstore import files
 
 MOST = 4096  # connections that may wait to be accepted
 LINGER = 2.0  # seconds for a client to close a connection that was answered, or to send more
 LONGEST = 30.0  # seconds, however much it sends
 PIECE = 65536  # bytes
+LARGE = 1_000_000  # bytes: a body like this is no part of what a worker goes on with
 
 
 class Pool(ThreadPoolExecutor):
@@ -57,6 +58,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # without types
     def init_process(self) -> None:
         """Called by gunicorn, before the application is made."""
         os.umask(files.UMASK)
+        isolation.give_back(LARGE)
         super().init_process()
 
     def get_thread_pool(self) -> Pool:

@@ -22,6 +22,7 @@ from contextlib import suppress
 
 _libraries: set[int] = set()
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_M_MMAP_THRESHOLD = -3
 _LIBC_WITH_GIL = ctypes.PyDLL(None, use_errno=True)
 LEAST_PROCESSES = 400  # the kernel's own least is 301
 _SYS_CLONE = 56 if platform.machine() == "x86_64" else 220  # 220: aarch64 and riscv64
@@ -78,6 +79,14 @@ def fork_into_namespace() -> tuple[int, bool]:
                 with open(f"/proc/self/{name}", "w") as file:
                     file.write(text)
     return (os.fork(), False) if pid < 0 else (pid, True)
+
+
+def give_back(size: int) -> None:
+    """Let a piece of memory of so many bytes, or more, go back to the host as soon as this process has done with it.
+
+    Else the C library would keep the next ones, once it has seen one, and their neighbours with them.
+    """
+    _LIBC.mallopt(_M_MMAP_THRESHOLD, size)
 
 
 def mount_own() -> None:

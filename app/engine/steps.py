@@ -150,7 +150,7 @@ def _known(event: dict[str, Any]) -> dict[str, Any]:
 
 def logs(folder: Path, happened: list[dict[str, Any]] | None = None) -> list[str]:
     """The names of the logs of a job's steps, as they began. happened: the events, where somebody has read them."""
-    if not (found := log_names(folder)):
+    if not os.path.lexists(f"{folder}/{LOGS}") or not (found := log_names(folder)):
         return []
     begun = dict.fromkeys(f"{event['step']}.log" for event in (events(folder) if happened is None else happened))
     return [name for name in begun if name in found] + sorted(found - begun.keys())

@@ -6,10 +6,11 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from flask import Response, g, request
+from flask import Request, Response, g, request
 
 from geomill.app import loglines, operations, security
 from geomill.app.addresses import TENANT
+from geomill.app.asked import asked
 from geomill.app.config import Settings, SettingsError
 from geomill.app.identity.callers import Caller, ChangesRefused, Forbidden, Unauthenticated
 from geomill.app.identity.roles import EXECUTE, PUBLIC, Right, Role
@@ -33,6 +34,7 @@ class Identity:
     def __init__(self, settings: Settings) -> None:
         """settings: where tokens are kept, and what anybody may."""
         self.settings = settings
+        self._for_this_host = security.for_this_host(settings)
         self.tokens = Tokens(settings.home)
         self.sessions = Sessions(settings.home, settings.session_time)
         self.tickets = Tickets(settings.home)
@@ -48,17 +50,20 @@ class Identity:
 
     def nobody(self) -> Caller:
         """Who shows nothing."""
-        return DEVELOPER if not self.knows() and security.is_local(self.settings) else self.anonymous
+        if self.knows() or not self._for_this_host:
+            return self.anonymous
+        return DEVELOPER if security.is_local(self.settings) else self.anonymous
 
     def caller(self) -> Caller:
         """Who sent this request. Raises Unauthenticated for credentials that are no good.
 
         They count only where anybody is known: a proxy in front may have a use for them of its own.
         """
-        if LOCAL in request.environ:
+        environ = asked().environ
+        if LOCAL in environ:
             return COMMAND
-        header, cookie = request.headers.get("Authorization"), request.cookies.get(cookie_name())
-        ticket = request.environ.get(TICKET)
+        header, ticket = environ.get("HTTP_AUTHORIZATION"), environ.get(TICKET)
+        cookie = request.cookies.get(cookie_name()) if "HTTP_COOKIE" in environ else None
         if (header is None and not cookie and ticket is None) or not self.knows():
             return self.nobody()
         if ticket is not None:
@@ -97,14 +102,16 @@ def init_app(app: Geomill) -> None:
     """Find out who asks, and refuse what he may not."""
 
     def check() -> None:
-        g.right = right = of_request(app)
+        request = asked()
+        g.right = right = of_request(app, request)
         if right is PUBLIC:
             g.caller = app.identity.anonymous
             return
         g.caller = caller = app.identity.caller()
         if not caller.is_known_in(request.environ[TENANT]):  # whether or not there is such a tenant
             g.caller = caller = caller.elsewhere(app.identity.anonymous.role)
-        loglines.about(caller=caller.name)
+        if caller.name:
+            loglines.about(caller=caller.name)
         if caller.by == "session" and request.method in CHANGES:
             security.refuse_foreign(app.settings)
         if not caller.may(right):
@@ -114,7 +121,7 @@ def init_app(app: Geomill) -> None:
     app.after_request(lambda response: keep_private(app, response))
 
 
-def of_request(app: Geomill) -> Right:
+def of_request(app: Geomill, request: Request) -> Right:
     """The right that the request needs; what is nowhere is nobody's to change."""
     if request.method == "OPTIONS":  # a browser asks so before it asks, and shows nothing
         return PUBLIC

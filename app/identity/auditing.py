@@ -8,6 +8,7 @@ from flask import Response, g, request
 
 from geomill.app import operations
 from geomill.app.addresses import TENANT
+from geomill.app.asked import asked
 from geomill.app.identity.access import COMMAND, cookie_name
 from geomill.app.identity.audit import local
 from geomill.app.identity.tickets import TICKET
@@ -23,9 +24,8 @@ def init_app(app: Geomill) -> None:
     """Note every change, and whatever was refused to somebody who showed something."""
 
     def note(response: Response) -> Response:
-        showed = "Authorization" in request.headers or cookie_name() in request.cookies or TICKET in request.environ
         status = g.get("status", response.status_code)
-        if g.get("changes", request.method in CHANGES) or (status in REFUSED and showed):
+        if g.get("changes", asked().method in CHANGES) or (status in REFUSED and _showed()):
             caller, given = g.get("caller"), request.view_args or {}
             stranger = status >= 400 and not (caller and caller.by)
             for job_id in g.get("job_ids") or (given.get("job_id") or g.get("job_id"),):  # a line for each job
@@ -33,6 +33,11 @@ def init_app(app: Geomill) -> None:
         return response
 
     app.after_request(note)
+
+
+def _showed() -> bool:
+    """Whether whoever asks showed something."""
+    return "Authorization" in request.headers or cookie_name() in request.cookies or TICKET in request.environ
 
 
 def _members(app: Geomill, response: Response, job_id: str | None) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import g, request
+from flask import g
 
+from geomill.app.asked import asked
 from geomill.app.identity.callers import Forbidden
 from geomill.app.identity.roles import Role, needed
 from geomill.jobstore import NoSuchJob
@@ -18,6 +19,7 @@ def init_app(app: Geomill) -> None:
     """Look at the owner of every job that an address names, before anything is said about the job."""
 
     def look() -> None:
+        request = asked()
         job_id = (request.view_args or {}).get("job_id")
         if job_id is not None and request.method != "OPTIONS":
             check(app, job_id, own=g.right.own)

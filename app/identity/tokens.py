@@ -67,20 +67,13 @@ class Tokens:
     def __init__(self, home: Path) -> None:
         """home: where they are kept, for all tenants; nothing is made."""
         self.path = home / FOLDER / "tokens.json"
+        self._traces = self.path, self.path.with_suffix(".lock")  # the lock stays where the list was lost
         self._read: tuple[tuple[int, ...], dict[str, Token]] = ((), {})
         self._told = ""  # what was last said of a file that cannot be read
 
     def begun(self) -> bool:
         """Whether there ever was a token here. What cannot be looked at counts as one."""
-        for path in (self.path, self.path.with_suffix(".lock")):  # the lock stays where the list was lost
-            try:
-                os.stat(path)
-            except FileNotFoundError:
-                continue
-            except OSError:
-                pass
-            return True
-        return False
+        return _is_there(self.path.parent) and any(map(_is_there, self._traces))
 
     def find(self, text: str) -> Token | None:
         """The token that this is, if it is one and good. Costs one stat."""
@@ -171,6 +164,17 @@ class Tokens:
 def _members(token: Token) -> dict[str, Any]:
     times = {"created": timestamp(token.created), "expires": timestamp(token.expires) if token.expires else None}
     return {**vars(token), "role": str(token.role), **times}
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file; what cannot be looked at counts as one."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _token(members: dict[str, Any]) -> Token:

@@ -10,9 +10,10 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from flask import Response, g, request
+from flask import Response, g
 
 from geomill.app import operations
+from geomill.app.asked import asked
 from geomill.app.metrics.slots import Slots
 
 if TYPE_CHECKING:
@@ -108,14 +109,14 @@ def init_app(app: Geomill) -> None:
     """Count every request, by what it asked for and how it was answered."""
 
     def begin() -> None:
-        request.environ[BEGUN] = time.perf_counter()
+        asked().environ[BEGUN] = time.perf_counter()
 
     def end(response: Response) -> Response:
         now = time.perf_counter()
-        asked = request._get_current_object()  # type: ignore[attr-defined]  # a proxy takes longer than all of this
-        begun = asked.environ.get(BEGUN, now)
+        request = asked()
+        begun = request.environ.get(BEGUN, now)
         status = g.get("status", response.status_code)  # of clients that want 200 for errors, too
-        app.requests.count(asked.endpoint, asked.method, status, now - begun)
+        app.requests.count(request.endpoint, request.method, status, now - begun)
         return response
 
     app.before_request(begin)

@@ -259,7 +259,8 @@ def test_another_registry_needs_no_second_description(
     (folder / "one.py").write_text(text("one"))
     first = registry.list()
     opened.clear()
-    assert Registry([Folder(folder)], tmp_path / "packages").list() == first
+    again = Registry([Folder(folder)], tmp_path / "packages").list()
+    assert [vars(each) for each in again] == [vars(each) for each in first]
     assert sys.executable not in opened
 
 
