@@ -24,6 +24,7 @@ from geomill.app.identity import access, auditing, owners
 from geomill.app.identity.access import Identity
 from geomill.app.identity.audit import Audit, path_of
 from geomill.app.inlining import Inlining
+from geomill.app.job_texts import JobTexts
 from geomill.app.metrics import requests
 from geomill.app.metrics.requests import Requests
 from geomill.app.sandbox import Sandbox
@@ -41,7 +42,8 @@ class Geomill(flask.Flask):
     jobs, engine, processes, uploads: of the tenant that the request names; outside of requests, of the default tenant.
     inlining: what answers hold of files at the moment; written: documents as they are sent;
     seats: one for each request that waits for a synchronous job; half of the threads stay free for other requests;
-    requests: what was asked, counted; readiness: whether jobs would be accepted and started.
+    requests: what was asked, counted; readiness: whether jobs would be accepted and started;
+    job_texts: documents of jobs, for lists.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -59,6 +61,7 @@ class Geomill(flask.Flask):
         self.readiness = Readiness(settings, self.tenants)
         self.inlining = Inlining()
         self.written = Written()
+        self.job_texts = JobTexts()
         self.json.sort_keys = False  # type: ignore[attr-defined]  # inputs and outputs have an order
         self.config["MAX_CONTENT_LENGTH"] = settings.max_body
         self.config["KEEP"] = settings.keep

@@ -4,7 +4,6 @@ Standard library and filelock only; knows no HTTP. The one door to a status is `
 """
 
 from .admission import Admission
-from .index import Filters
 from .listing import Page
 from .records import Job, Limits, Result, StatusInfo
 from .status import (
@@ -28,6 +27,7 @@ from .status import (
     UnderMaintenance,
 )
 from .store import JobStore
+from .walks import Filters
 
 __all__ = [
     "Admission",

@@ -44,7 +44,7 @@ class Admission:
 
     def check_queue(self, index: Index, owner: str) -> None:
         """Raise QueueFull, or TooManyJobs where it is the owner's own that wait."""
-        waiting, of_owner = index.waiting(owner, self.max_queued)
+        waiting, of_owner = index.waiting(owner)
         if waiting >= self.max_queued:
             raise QueueFull(self.max_queued)
         if of_owner >= self.max_queued_of_one:

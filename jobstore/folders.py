@@ -35,14 +35,24 @@ _OF_ACCEPTED = {"job.json", "request.json", "status.json", GIVEN, CALLBACKS}
 
 def place(jobs: Path, job_id: str) -> Path:
     """Where a job with this id would be. Raises NoSuchJob for what cannot be an id."""
+    return Path(path_of(jobs, job_id))
+
+
+def end_of_shard(job_id: str) -> float:
+    """When the last job was made of those that lie where this one lies, at the latest; seconds. RFC 9562, 5.7"""
+    return float((int(job_id[:7], 16) + 1 << 20) / 1000)
+
+
+def path_of(jobs: Path, job_id: str) -> str:
+    """The same as text, for what is done for hundreds of jobs at a time."""
     if not JOB_ID.fullmatch(job_id):
         raise NoSuchJob(job_id)
-    return jobs.joinpath(job_id[:7], job_id)
+    return f"{jobs}/{job_id[:7]}/{job_id}"
 
 
-def walk(jobs: Path) -> Iterator[str]:
-    """The ids of all jobs that are there, oldest shard first."""
-    for shard in sorted(os.listdir(jobs)):
+def walk(jobs: Path, *, newest: bool = False) -> Iterator[str]:
+    """The ids of all jobs that are there, oldest shard first, or newest."""
+    for shard in sorted(os.listdir(jobs), reverse=newest):
         with suppress(FileNotFoundError, NotADirectoryError):
             for name in os.listdir(jobs / shard):
                 if JOB_ID.fullmatch(name):
@@ -121,9 +131,9 @@ def collect(jobs: Path) -> None:
 # ---- its files; these raise what torn.UNREADABLE names where a file is not what it should be
 
 
-def read_status(folder: Path) -> StatusInfo:
+def read_status(folder: Path | str) -> StatusInfo:
     """What is in its status.json."""
-    return _own(folder, records.load_status(files.read_json(folder / "status.json")))
+    return _own(folder, records.load_status(files.read_json(f"{folder}/status.json")))
 
 
 def write_status(folder: Path, info: StatusInfo, *, durable: bool) -> None:
@@ -138,9 +148,9 @@ def read_job(folder: Path) -> Job:
     return _own(folder, records.load_job(files.read_json(folder / "job.json")))
 
 
-def _own(folder: Path, found: Record) -> Record:
+def _own(folder: Path | str, found: Record) -> Record:
     """What was read in a folder. Raises ValueError where it is another job's."""
-    if found.job_id != folder.name:
+    if found.job_id != os.path.basename(folder):
         raise ValueError(f"it is of the job {found.job_id}")
     return found
 

@@ -14,16 +14,18 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from . import tally
+from .folders import end_of_shard
 from .records import StatusInfo
 from .status import Status
 from .tables import opened
+from .walks import Filters, Row, newest
 
 # an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time; what `begin`
 # has noted stays, since it is no change of the status
@@ -34,34 +36,10 @@ ON CONFLICT (id) DO UPDATE SET status=excluded.status, finished=excluded.finishe
     started=CASE excluded.status WHEN 'accepted' THEN jobs.started ELSE excluded.started END,
     expired=excluded.expired, cause=excluded.cause WHERE excluded.updated >= jobs.updated
 """
-# {} are conditions of ours: what somebody asks for comes in as parameters, always
-_NEWEST = "SELECT * FROM (SELECT created, id FROM jobs WHERE {} ORDER BY created DESC, id DESC LIMIT ?)"
-
 _MOST_OPEN = 4  # indexes that a thread keeps open, of two descriptors each: a server has many threads and tenants
 _opened = threading.local()
-_MOST_BRANCHES = 100  # SQLite takes 500
+_APART = 60.0  # seconds that the id of a job and its time may be apart: the clock may be set between the two
 _BATCH = 500  # rows of a transaction when it is made anew: others wait for about 10 ms
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Which jobs a list shows. Durations in seconds, bounds inclusive; owner: None for everybody.
-
-    cause, cause_not: what they failed of, and what they did not, if they failed at all; None for whatever it is.
-
-    Source: /req/job-list, 1.0 and 2.0.
-    """
-
-    process_ids: tuple[str, ...] = ()
-    statuses: tuple[Status, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    min_duration: float | None = None
-    max_duration: float | None = None
-    types: tuple[str, ...] = ()
-    owner: str | None = None
-    cause: str | None = None
-    cause_not: str | None = None
 
 
 class Index:
@@ -85,18 +63,10 @@ class Index:
         """Forget a job; never fails."""
         self._write("DELETE FROM jobs WHERE id = ?", [(job_id,)])
 
-    def page(
-        self, filters: Filters, limit: int, after: tuple[float, str] | None, now: float
-    ) -> list[tuple[float, str]]:
+    def page(self, filters: Filters, limit: int, after: Row | None, now: float) -> list[Row]:
         """(created, id) of at most `limit` jobs, newest first, older than `after`. Raises sqlite3.Error."""
-        where, values = _conditions(filters, after, now)
-        parts, arguments = [], []
-        for text, given in _branches(filters):
-            conditions = " AND ".join([*text, *where]) or "1"
-            parts.append(_NEWEST.format(conditions))
-            arguments += [*given, *values, limit]
-        query = " UNION ALL ".join(parts) + " ORDER BY created DESC, id DESC LIMIT ?"
-        return self.read(query, [*arguments, limit])
+        query, values = newest(filters, after=after, now=now)
+        return self.read(query, [*values, limit])
 
     def ids(self, status: Status) -> list[tuple[str, str]]:
         """(id, owner) of the jobs in this state, oldest first. Raises sqlite3.Error."""
@@ -123,14 +93,14 @@ class Index:
         """Whether a job is in it. Raises sqlite3.Error."""
         return bool(self.read("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
 
-    def waiting(self, owner: str, most: int) -> tuple[int, int]:
-        """How many jobs wait, and how many of them are this owner's; `most` are counted, none where it cannot tell."""
-        query = "SELECT count(*), total(owner = ?) FROM (SELECT owner FROM jobs WHERE status = 'accepted' LIMIT ?)"
+    def waiting(self, owner: str) -> tuple[int, int]:
+        """How many jobs wait, and how many of them are this owner's; none where it cannot tell."""
+        query = "SELECT total(jobs), total(jobs) FILTER (WHERE owner = ?) FROM waiting"
         try:
-            ((of_all, of_owner),) = self.read(query, (owner, most))
+            ((of_all, of_owner),) = self.read(query, (owner,))
         except sqlite3.Error:
             return 0, 0
-        return of_all, int(of_owner)
+        return int(of_all), int(of_owner)
 
     def sound(self, boot_id: str) -> bool:
         """Whether it can be believed: there, of this boot, and nothing failed to be written or read."""
@@ -139,14 +109,25 @@ class Index:
         except sqlite3.Error:
             return False
 
+    def filled(self) -> float:
+        """Since when it knows all jobs that were created, while it is made anew; seconds."""
+        with suppress(sqlite3.Error):
+            for (since,) in self._connection().execute("SELECT min(since) FROM filled"):
+                return inf if since is None else float(since)
+        return inf
+
     def rebuild(self, infos: Iterable[StatusInfo], boot_id: str) -> None:
-        """Make it anew from what the folders say; jobs may come, move and go meanwhile."""
+        """Make it anew from what the folders say; jobs may come, move and go meanwhile.
+
+        infos: the newest shard first, so that what is asked for most is known soon.
+        """
         with suppress(sqlite3.Error):  # then nothing can be written, and it stays in doubt
             self._remove_others(self._renew(instead=True))
             self._stale.unlink(missing_ok=True)
         rows = map(_row, infos)
         while batch := list(islice(rows, _BATCH)):
             self._write(_PUT, batch)
+            self._write("INSERT INTO filled VALUES (?)", [(end_of_shard(str(batch[-1][0])) + _APART,)])
         self._write("INSERT INTO boot VALUES (?)", [(boot_id,)])
 
     def close(self) -> None:
@@ -275,53 +256,6 @@ class Unindexed(Index):
 
     def delete(self, job_id: str) -> None:
         """Leave it to the dispatcher."""
-
-
-def _branches(filters: Filters) -> list[tuple[list[str], list[str]]]:
-    """One ordered walk (conditions, values) for each wanted status and process: `IN` would sort the whole table.
-
-    Only where there would be too many for one statement it is one walk through all jobs, newest first; and where they
-    are those of one owner, through his.
-    """
-    statuses = list(dict.fromkeys(status.value for status in filters.statuses))
-    processes = list(dict.fromkeys(filters.process_ids))
-    if filters.owner is not None or len(statuses or [0]) * len(processes or [0]) > _MOST_BRANCHES:
-        wanted = [("status", statuses), ("process", processes)]
-        text = [f"+{column} IN ({', '.join('?' * len(names))})" for column, names in wanted if names]
-        of_owner = ([], []) if filters.owner is None else (["owner = ?"], [filters.owner])
-        return [([*of_owner[0], *text], [*of_owner[1], *statuses, *processes])]
-    branches: list[tuple[list[str], list[str]]] = [([], [])]
-    for column, names in (("status", statuses), ("process", processes)):
-        if names:
-            branches = [([*text, f"{column} = ?"], [*given, name]) for text, given in branches for name in names]
-    return branches
-
-
-def _conditions(filters: Filters, after: tuple[float, str] | None, now: float) -> tuple[list[str], list[float | str]]:
-    where: list[str] = []
-    values: list[float | str] = []
-
-    def add(text: str, *given: float | str) -> None:
-        where.append(text)
-        values.extend(given)
-
-    if after:
-        add("(created, id) < (?, ?)", *after)
-    if filters.since:
-        add("created >= ?", filters.since.timestamp())
-    if filters.until:
-        add("created <= ?", filters.until.timestamp())
-    if filters.cause is not None:
-        add("cause = ?", filters.cause)
-    if filters.cause_not is not None:
-        add("cause IS NOT ?", filters.cause_not)
-    if filters.min_duration is not None or filters.max_duration is not None:
-        add("started IS NOT NULL AND (finished IS NOT NULL OR status = 'running')")
-    if filters.min_duration is not None:
-        add("coalesce(finished, ?) - started >= ?", now, filters.min_duration)
-    if filters.max_duration is not None:
-        add("coalesce(finished, ?) - started <= ?", now, filters.max_duration)
-    return where, values
 
 
 def _row(info: StatusInfo) -> tuple[object, ...]:

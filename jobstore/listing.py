@@ -11,21 +11,24 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
+from math import inf
 from typing import TYPE_CHECKING
 
 from . import folders, torn
 from .alive import boot_id
 from .home import HomeGone
-from .index import Filters
 from .records import StatusInfo
-from .status import BadCursor, NoSuchJob, Status
+from .status import BadCursor, NoSuchJob, Status, StoreBusy
+from .walks import Filters, Row
 
 if TYPE_CHECKING:
     from .store import JobStore
 
 _TRIES = 4
+_PATIENCE = 2.0  # seconds to wait for who makes the index anew
+_LOOK_EVERY = 0.02
 MOST = 10_000  # jobs that are counted, the newest
-Row = tuple[float, str]  # when a job was created, and its id
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,33 @@ def _told(store: JobStore, filters: Filters, rows: list[Row]) -> list[StatusInfo
 
 
 def _rows(store: JobStore, filters: Filters, limit: int, after: Row | None) -> list[Row]:
-    for _ in range(_TRIES):  # until what was believed is what was read
+    """What the index says; while somebody makes it anew, newest first, as soon as that has come far enough.
+
+    Raises StoreBusy where that takes long.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    for tries in count(1):  # until what was believed is what was read
         incarnation = store.index.incarnation
-        repair_index(store)
-        _catch_up(store)
+        done = repair_index(store, 0)
+        filled = inf if done else store.index.filled()
+        if filters.by_state:
+            _catch_up(store)
         rows = store.index.page(filters, limit, after, time.time())
-        if store.index.incarnation == incarnation:
+        same = store.index.incarnation == incarnation
+        if (done and (same or tries >= _TRIES)) or (same and filled <= _oldest(filters, limit, rows)):
             break
+        if not done:
+            if time.monotonic() > deadline:
+                raise StoreBusy("The list of jobs is being made anew from their folders; try again.")
+            time.sleep(_LOOK_EVERY)
     return rows
+
+
+def _oldest(filters: Filters, limit: int, rows: list[Row]) -> float:
+    """Since when an index has to know all jobs for these rows to be what was asked for; seconds."""
+    if len(rows) == limit:
+        return rows[-1][0]
+    return filters.since.timestamp() if filters.since else -inf
 
 
 def _catch_up(store: JobStore) -> None:
@@ -98,18 +120,25 @@ def _catch_up(store: JobStore) -> None:
                 store.index.put(info)
 
 
-def repair_index(store: JobStore) -> None:
-    """Make the index anew when it cannot be believed. One does it, the others wait a little."""
+def repair_index(store: JobStore, patience: float = 5.0) -> bool:
+    """Make the index anew when it cannot be believed; False where somebody is at it, and is not done in time.
+
+    patience: seconds to wait for him.
+    """
     if store.index.sound(boot_id()):
-        return
-    with suppress(TimeoutError), store.locks.index(store.tenant, 5):
-        if not store.index.sound(boot_id()):
-            store.index.rebuild(said_by_folders(store), boot_id())
+        return True
+    try:
+        with store.locks.index(store.tenant, patience):
+            if not store.index.sound(boot_id()):
+                store.index.rebuild(said_by_folders(store), boot_id())
+            return True
+    except TimeoutError:
+        return False
 
 
 def said_by_folders(store: JobStore) -> Iterator[StatusInfo]:
-    """What the index has to know."""
-    for job_id in store.walk():
+    """What the index has to know, the newest shard first."""
+    for job_id in folders.walk(store.jobs, newest=True):
         with suppress(NoSuchJob, OSError):
             info = store.read_status(job_id)
             if info.expired and folders.beside_status(store.folder(job_id)):

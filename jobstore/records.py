@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import UnionType
@@ -160,7 +160,8 @@ def now() -> datetime:
 
 def timestamp(moment: datetime) -> str:
     """A time as it is written, in UTC: 2026-01-31T12:00:00.123Z. RFC 3339"""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def new_job_id(moment: float | None = None) -> str:
@@ -179,14 +180,12 @@ def dump(record: Job | StatusInfo | Result) -> dict[str, Json]:
 
 def load_job(data: Mapping[str, Json]) -> Job:
     """job.json as a record; members of a later version are ignored. Raises ValueError for what is none."""
-    known = _known(Job, data)
-    return _made(Job, {**known, "limits": _made(Limits, _known(Limits, known.get("limits", {})))})
+    return _made(Job, data)
 
 
 def load_status(data: Mapping[str, Json]) -> StatusInfo:
     """status.json (or the job.json it begins as) as a record. Raises ValueError for what is none."""
-    known = _known(StatusInfo, data)
-    return _made(StatusInfo, {**known, "status": Status(known.get("status", "accepted"))})
+    return _made(StatusInfo, data)
 
 
 def load_results(data: Json) -> dict[str, Result]:
@@ -199,7 +198,7 @@ def load_results(data: Json) -> dict[str, Result]:
 
 def load_result(data: Mapping[str, Json]) -> Result:
     """A member of results.json as a record. Raises ValueError for what is none."""
-    known = _known(Result, data)
+    known = dict(_checked(Result, data))
     for name in ("items", "listing", "secondary"):
         if name in known:
             numbered = dict(enumerate(known[name])) if isinstance(known[name], list) else known[name]
@@ -215,14 +214,18 @@ def _each_of(name: str, members: Json) -> dict[Any, Result]:
     return {key: load_result(member) for key, member in members.items()}
 
 
-_TIMES = {"created", "updated", "started", "finished", "expired"}
-
-
-def _made(record: type[Record], members: dict[str, Json]) -> Record:
-    kinds = _kinds(record)
-    for name, value in members.items():
-        if not isinstance(value, kinds[name]):
+def _made(record: type[Record], data: Mapping[str, Json]) -> Record:
+    """What of the data belongs to a record, as that."""
+    kinds, members = _kinds(record), {}
+    for name, value in _checked(record, data).items():
+        kind = kinds.get(name)
+        if kind is None:
+            continue
+        if (read := _READ.get(name)) is not None:
+            value = read(value)
+        elif not isinstance(value, kind):
             raise ValueError(f"this is no {record.__name__}: {name} is of type {type(value).__name__}")
+        members[name] = value
     try:
         return record(**members)
     except TypeError as error:  # a member is missing
@@ -244,18 +247,26 @@ def _kinds(record: type[Any]) -> dict[str, tuple[type, ...]]:
     return _kinds_of[record]
 
 
-def _known(record: type[Any], data: Mapping[str, Json]) -> dict[str, Json]:
+def _checked(record: type[Any], data: Mapping[str, Json]) -> Mapping[str, Json]:
     if not isinstance(data, dict):
         raise ValueError(f"this is no {record.__name__}, but of type {type(data).__name__}")
-    names = _kinds(record)
-    return {name: _moment(value) if name in _TIMES else value for name, value in data.items() if name in names}
+    return data
 
 
 def _moment(value: Json) -> datetime:
     try:
-        return datetime.fromisoformat(str(value)).astimezone(UTC)
+        found = datetime.fromisoformat(str(value))
+        return found if found.tzinfo is UTC else found.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"there is no time {value}") from None
+
+
+# members that are other things than what JSON has for them
+_READ: dict[str, Callable[[Json], Any]] = {
+    **dict.fromkeys(("created", "updated", "started", "finished", "expired"), _moment),
+    "status": Status,
+    "limits": lambda value: _made(Limits, value),
+}
 
 
 def _plain(value: Json) -> Json:

@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from .status import Status
+from .walks import Filters, newest
 
 if TYPE_CHECKING:
     from .store import JobStore
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
 MOST_COUNTED = 1000  # jobs of a process
 LATEST = 200  # jobs among which those are that a duration is learnt from
 SAMPLE = 50  # successful jobs
-# {}: the jobs that count, newest first, each of them found in an index
-_COUNT = "SELECT count(*) FROM (SELECT 1 {} LIMIT ?)"
-_LATEST = "SELECT created, started, finished, status {} ORDER BY created DESC, id DESC LIMIT ?"
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {} LIMIT ?)"  # {}: conditions of ours
+_LATEST = "created, started, finished, status, id"
 
 
 @dataclass(frozen=True)
@@ -45,26 +45,26 @@ class Runs:
 
 def of_process(store: JobStore, process_id: str, owner: str | None = None) -> Runs:
     """The jobs of a process as the index knows them. owner: of his alone; nothing where there is no index."""
-    jobs, values = "FROM jobs WHERE process = ?", [process_id]
+    jobs, named = "process = ?", [process_id]
     if owner is not None:
-        jobs, values = "FROM jobs WHERE owner = ? AND +process = ?", [owner, process_id]
+        jobs, named = "owner = ? AND +process = ?", [owner, process_id]
+    latest, values = newest(Filters(process_ids=(process_id,), owner=owner), _LATEST)
     try:
-        ((count,),) = store.index.read(_COUNT.format(jobs), [*values, MOST_COUNTED + 1])
-        rows = store.index.read(_LATEST.format(jobs), [*values, LATEST])
+        ((count,),) = store.index.read(_COUNT.format(jobs), [*named, MOST_COUNTED + 1])
+        rows = store.index.read(latest, [*values, LATEST])
     except sqlite3.Error:
         return Runs()
     ended = [row for row in rows if row[3] == Status.SUCCESSFUL.value and row[1] is not None]
-    took = [finished - started for _, started, finished, _ in ended]
+    took = [finished - started for _, started, finished, _, _ in ended]
     last = datetime.fromtimestamp(rows[0][0], UTC) if rows else None
     return Runs(count, last, tuple(took[:SAMPLE]))
 
 
 def lately(store: JobStore, owner: str | None = None) -> dict[str, datetime]:
     """When processes last ran, of the newest jobs: by id. owner: of his alone."""
-    where, values = ("", []) if owner is None else ("WHERE owner = ? ", [owner])
-    newest = f"SELECT process, created FROM jobs {where}ORDER BY created DESC LIMIT ?"  # noqa: S608  ours
+    latest, values = newest(Filters(owner=owner), "created, id, process")
     try:
-        rows = store.index.read(f"SELECT process, max(created) FROM ({newest}) GROUP BY process", [*values, LATEST])  # noqa: S608
+        rows = store.index.read(f"SELECT process, max(created) FROM ({latest}) GROUP BY process", [*values, LATEST])  # noqa: S608  ours
     except sqlite3.Error:
         return {}
     return {process_id: datetime.fromtimestamp(created, UTC) for process_id, created in rows}

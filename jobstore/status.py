@@ -122,7 +122,7 @@ class TooManyJobs(Exception):
 
 
 class StoreBusy(Exception):
-    """A lock that is held for milliseconds was not to be had for seconds; `retry_after` in seconds."""
+    """A lock that is held for milliseconds was not to be had for seconds, or the index; `retry_after` in seconds."""
 
     retry_after = 1
 

@@ -26,7 +26,7 @@ from .admission import Admission
 from .alive import boot_id
 from .callbacks import Callbacks
 from .home import HomeGone
-from .index import Filters, Index, Unindexed
+from .index import Index, Unindexed
 from .listing import Page
 from .locks import Locks
 from .recalled import Recalled
@@ -42,6 +42,7 @@ from .status import (
     ResultNotReady,
     Status,
 )
+from .walks import Filters
 
 _PATIENCE_OF_READERS = 0.2  # seconds
 
@@ -90,12 +91,12 @@ class JobStore:
 
     def read_status(self, job_id: str) -> StatusInfo:
         """What status.json says, whether or not it is still so; torn.py says it when that is torn. Raises NoSuchJob."""
-        folder = self.folder(job_id)
         try:
-            return folders.read_status(folder)
+            return folders.read_status(folders.path_of(self.jobs, job_id))
         except NotADirectoryError:
             raise self._absent(job_id) from None
         except torn.UNREADABLE as error:
+            folder = self.folder(job_id)
             if not folder.is_dir():
                 raise self._absent(job_id) from None
             return torn.standing(folder, error, boot_id() if self.has_supervisor(job_id) else None)

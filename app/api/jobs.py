@@ -13,6 +13,7 @@ from geomill.app import links, live
 from geomill.app.api.steps import step_links
 from geomill.app.engine.steps import logs as logs_of_steps
 from geomill.app.identity import owners
+from geomill.app.job_texts import text
 from geomill.app.negotiation import HTML, JSON
 from geomill.app.operations import Answer, operation
 from geomill.app.pages import job as job_page
@@ -47,7 +48,8 @@ def index() -> Any:
     if g.media_type == HTML:
         return jobs_page.page(page, asked)
     following = {"cursor": page.next} if page.next else None
-    return dump(JobListSchema, {"jobs": page.jobs, "links": links.of_page("jobs.index", following)})
+    listed, of_page = current_app.job_texts.listed(page.jobs), text(links.of_page("jobs.index", following))
+    return Response(f'{{"jobs":[{listed}],"links":{of_page}}}\n', content_type=JSON)  # jobList.yaml
 
 
 @bp.get("/jobs/<job_id>")

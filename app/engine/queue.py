@@ -5,9 +5,11 @@ An owner is somebody of one tenant: the same name in another tenant is somebody 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 Whose = tuple[str, str]  # tenant and owner
 
@@ -44,36 +46,75 @@ class Capacity:
     of_one_owner: int = 0
 
 
+class Waiting:
+    """The waiting jobs of one owner, by their numbers, which grow with each that comes. Asking takes no longer of many.
+
+    They are kept apart by process and its limit: all of a process are passed over at once.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self._kinds: dict[tuple[str, int | None], OrderedDict[int, Demand]] = {}
+
+    def add(self, number: int, demand: Demand) -> None:
+        """Let a job wait behind all others."""
+        self.numbers.append(number)
+        self._kinds.setdefault((demand.process_id, demand.max_running), OrderedDict())[number] = demand
+
+    def remove(self, number: int, demand: Demand) -> None:
+        """Let a job wait no longer."""
+        del self.numbers[self.rank(number)]
+        jobs = self._kinds[demand.process_id, demand.max_running]
+        del jobs[number]
+        if not jobs:
+            del self._kinds[demand.process_id, demand.max_running]
+
+    def rank(self, number: int) -> int:
+        """How many came before this one and still wait."""
+        return bisect_left(self.numbers, number)
+
+    def first(self, running: Counter[str]) -> Demand | None:
+        """The oldest of those whose process may have more of them running. running: how many, by process."""
+        kinds = self._kinds.items()
+        open_to = [jobs for (process, most), jobs in kinds if most is None or running[process] < most]
+        oldest = min(open_to, key=lambda jobs: next(iter(jobs)), default=None)
+        return next(iter(oldest.values())) if oldest else None
+
+
 class FairQueue:
     """The waiting jobs. Who was just served goes to the end of the round: the tenant, and in it the owner."""
 
     def __init__(self) -> None:
-        self._tenants: OrderedDict[str, OrderedDict[str, OrderedDict[str, Demand]]] = OrderedDict()
-        self._whose: dict[str, Whose] = {}
+        self._tenants: OrderedDict[str, OrderedDict[str, Waiting]] = OrderedDict()
+        self._known: dict[str, tuple[int, Demand]] = {}
+        self._numbers = count()
 
     def __len__(self) -> int:
-        return len(self._whose)
+        return len(self._known)
 
     def __contains__(self, job_id: str) -> bool:
-        return job_id in self._whose
+        return job_id in self._known
 
     def add(self, demand: Demand) -> None:
         """Let a job wait; again is the same as once."""
+        if demand.job_id in self._known:
+            return
+        number = next(self._numbers)
+        self._known[demand.job_id] = number, demand
         owners = self._tenants.setdefault(demand.tenant, OrderedDict())
-        owners.setdefault(demand.owner, OrderedDict()).setdefault(demand.job_id, demand)
-        self._whose[demand.job_id] = demand.whose
+        owners.setdefault(demand.owner, Waiting()).add(number, demand)
 
     def discard(self, job_id: str) -> None:
         """Let a job wait no longer."""
-        if job_id not in self._whose:
+        if job_id not in self._known:
             return
-        tenant, owner = self._whose.pop(job_id)
-        owners = self._tenants[tenant]
-        del owners[owner][job_id]
-        if not owners[owner]:
-            del owners[owner]
+        number, demand = self._known.pop(job_id)
+        owners = self._tenants[demand.tenant]
+        owners[demand.owner].remove(number, demand)
+        if not owners[demand.owner].numbers:
+            del owners[demand.owner]
         if not owners:
-            del self._tenants[tenant]
+            del self._tenants[demand.tenant]
 
     def next(self, running: Iterable[Demand], capacity: Capacity) -> Demand | None:
         """Take the job that starts now, or None.
@@ -86,13 +127,12 @@ class FairQueue:
             return None
         processes = Counter(demand.process_id for demand in now)
         for waiting in self._round(now, capacity):
-            for demand in waiting.values():
-                if demand.max_running is not None and processes[demand.process_id] >= demand.max_running:
-                    continue
-                if now and not _fits(demand, now, capacity):
-                    return None
-                self._serve(demand)
-                return demand
+            if (demand := waiting.first(processes)) is None:
+                continue
+            if now and not _fits(demand, now, capacity):
+                return None
+            self._serve(demand)
+            return demand
         return None
 
     def place(self, job_id: str, running: Iterable[Demand], capacity: Capacity) -> int | None:
@@ -100,19 +140,19 @@ class FairQueue:
 
         Who has as many running as he may is passed over, but for the job's own owner, one of whose has to end before.
         """
-        if job_id not in self._whose:
+        if job_id not in self._known:
             return None
-        whose = tenant, owner = self._whose[job_id]
+        number, demand = self._known[job_id]
+        whose = tenant, owner = demand.whose
         passed = _served(running, capacity) - {whose}
         waiting = {
-            each: {name: 0 if (each, name) in passed else len(jobs) for name, jobs in owners.items()}
+            each: {name: 0 if (each, name) in passed else len(jobs.numbers) for name, jobs in owners.items()}
             for each, owners in self._tenants.items()
         }
-        rank = list(self._tenants[tenant][owner]).index(job_id)
-        rank = _ahead(rank, owner, waiting[tenant])
+        rank = _ahead(self._tenants[tenant][owner].rank(number), owner, waiting[tenant])
         return 1 + _ahead(rank, tenant, {each: sum(owners.values()) for each, owners in waiting.items()})
 
-    def _round(self, running: list[Demand], capacity: Capacity) -> Iterator[OrderedDict[str, Demand]]:
+    def _round(self, running: list[Demand], capacity: Capacity) -> Iterator[Waiting]:
         """The waiting jobs of each owner who may have more of them running, in the order of the round."""
         passed = _served(running, capacity)
         for tenant, owners in self._tenants.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,17 +48,21 @@ class StatusInfoSchema(core.Document):
     pinned = fields.Boolean(metadata={"description": "It never expires."})
     links = core.links()
 
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """As marshmallow does it, without the questions that it asks of each field: lists have hundreds of jobs."""
+        if self.many if many is None else many:
+            return [self.dump(each, many=False) for each in obj]
+        members = {}
+        for name, field in self.dump_fields.items():
+            value = field._serialize(self.get_attribute(obj, name, None), name, obj)
+            if value is not None:
+                members[field.data_key or name] = value
+        return members
+
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         """The links of a job follow from its status; its id has two names."""
-        if attr == "links":
-            return links.of_job(obj)
-        if attr == "expires":
-            return expires(obj)
-        if attr in ("owner", "pinned"):
-            return getattr(obj, attr) or None
-        if attr == "cause":
-            return obj.cause if obj.status is Status.FAILED else None
-        return super().get_attribute(obj, "job_id" if attr == "id" else attr, default)
+        made = _MADE.get(attr)
+        return getattr(obj, attr, default) if made is None else made(obj)
 
 
 def expires(status: StatusInfo) -> datetime | None:
@@ -69,6 +74,16 @@ def expires(status: StatusInfo) -> datetime | None:
         return status.finished + timedelta(seconds=keep)
     except OverflowError:  # not in this calendar
         return None
+
+
+_MADE: dict[str, Callable[[StatusInfo], Any]] = {
+    "id": lambda status: status.job_id,
+    "owner": lambda status: status.owner or None,
+    "pinned": lambda status: status.pinned or None,
+    "cause": lambda status: status.cause if status.status is Status.FAILED else None,
+    "expires": expires,
+    "links": links.of_job,
+}
 
 
 class JobListSchema(core.Document):

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -139,3 +144,50 @@ def test_a_place_does_not_count_who_is_passed_over() -> None:
     running = [demand("a8"), demand("a9"), demand("b9")]
     assert [waiting.place(job, running, capacity) for job in ("b1", "c1", "b2", "a1")] == [1, 2, 3, 1]
     assert [waiting.place(job, [], capacity) for job in ("a1", "b1", "c1")] == [1, 2, 3]
+
+
+class Name(str):
+    """An id that counts with what it is compared."""
+
+    compared = 0
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Name.compared += 1
+        return str.__eq__(self, other)
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The lines of Python that are passed inside the block, at any depth."""
+    lines: list[str] = []
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        lines.append(event)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield lines
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.parametrize("members", [{}, {"max_running": 2}], ids=["", "of a process at its limit"])
+def test_ten_thousand_that_wait_are_no_more_work_than_ten(members: dict[str, float]) -> None:
+    running, capacity, costs = [demand(f"r{number}", **members) for number in range(2)], LARGE, []
+    for many in (10, 10_000):
+        waiting = FairQueue()
+        for number in range(many):
+            waiting.add(demand(Name(f"a{number}"), **members))
+        Name.compared = 0
+        with counted() as lines:
+            assert waiting.place(f"a{many - 1}", running, capacity) == many
+            started = waiting.next(running, capacity)
+            waiting.add(demand("b1", **members))
+            waiting.discard(f"a{many // 2}")
+        assert started == (None if members else demand("a0"))
+        costs.append((len(lines), Name.compared))
+    assert costs[1] == costs[0]
