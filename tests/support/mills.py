@@ -181,7 +181,8 @@ def serving(
         found = re.search(r"https?://\S+(?=/ )", server.stdout.readline())
         assert found, "the server did not start"
         mill = Mill(found[0], server.pid, settings)
-        workers = 1 if prefix or options else int(environment.get("workers", settings.workers))
+        said = dict(zip(options, options[1:], strict=False)).get("--workers")
+        workers = 1 if prefix else int(said or environment.get("workers", settings.workers))
         dispatcher = until(lambda: len(mill.workers()) >= workers and mill.dispatcher())
         if shared:
             leaks.share(server.pid)
