@@ -30,7 +30,7 @@ MOST = 16 * 2**20  # bytes of a description that are read
 UNWRITABLE = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 KEPT_VARIABLES = {"HOME", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER"}
 KEPT_PREFIXES = ("GDAL_", "LC_", "PROJ_")
-FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # what is only described computes nothing
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Record(TypedDict, total=False):
@@ -148,13 +148,18 @@ class Packages:
 
     def _describe(self, digest: str, interpreter: str | None, path: Path) -> Record:
         """Run describe.py in a child of its own, and read the last line it prints."""
-        environment = kept_environment() | FEW_THREADS
+        environment = kept_environment() | threads(1)  # what is only described computes nothing
         script = HERE / "describe.py"
         if interpreter:
             environment["PYTHONPATH"] = str(self.library())
             script = self.library() / "geomill" / "processes" / "describe.py"
         command = [interpreter or sys.executable, str(script), str(self.path(digest)), str(path)]
         return _last(*isolated(command, self.limit, environment, self.root))
+
+
+def threads(count: int) -> dict[str, str]:
+    """The variables that say how many threads BLAS and OpenMP begin with; without them, one for each processor."""
+    return dict.fromkeys(_THREADS, str(count))
 
 
 def undescribed(error: Exception, siblings: int) -> Record:

@@ -11,12 +11,13 @@ import contextlib
 import copy
 import dataclasses
 import hashlib
+import itertools
 import logging
 import os
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,21 +108,22 @@ class Registry:
         """The process that a file gives, which nobody can deploy or undeploy. Raises NoSuchProcess, NotKnownYet."""
         found, _ = self._folders.scan()
         deadline = time.monotonic() + self._packages.limit + SPARE
-        processes, broken = self._collect(found)
-        waiting = set() if any(process.id == process_id for process in processes) else self._describe_new(found)
-        while True:
+        likely = [file for file in found if file.path.stem == process_id.replace("-", "_")]
+        for learnt in itertools.chain([False], self._learn_of(likely, deadline), self._learn_of(found, deadline)):
+            processes, broken = self._collect(found, remembered=learnt)  # what was there when we were asked
             for process in processes:
                 if process.id == process_id:
                     return process
-            if not waiting or time.monotonic() > deadline:
-                if any(each.again for each in broken):
-                    raise NotKnownYet(process_id)
-                known = [process.id for process in (*self.deployed.list(), *processes)]
-                raise NoSuchProcess(process_id, known)
-            _, waiting = concurrent.futures.wait(
-                waiting, deadline - time.monotonic(), return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            processes, broken = self._collect(found, remembered=True)  # what was there when we were asked
+        if any(each.again for each in broken):
+            raise NotKnownYet(process_id)
+        raise NoSuchProcess(process_id, [process.id for process in (*self.deployed.list(), *processes)])
+
+    def _learn_of(self, files: Sequence[Found], deadline: float) -> Iterator[bool]:
+        """Describe those that are new: True each time that another is known."""
+        waiting = self._describe_new(files)
+        while waiting and (left := deadline - time.monotonic()) > 0:
+            _, waiting = concurrent.futures.wait(waiting, left, return_when=concurrent.futures.FIRST_COMPLETED)
+            yield True
 
     def _survey(self) -> tuple[builtins.list[Process], builtins.list[Broken]]:
         found, misconfigured = self._folders.scan()

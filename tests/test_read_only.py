@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from support.stores import begin, create, succeed
+from support.waiting import until
 
 from geomill.app import create_app
 from geomill.app.cli import main
@@ -71,8 +72,8 @@ def test_processes_that_cannot_be_written_down_are_there_all_the_same(settings: 
     reopen = close(disk, how)
     client = create_app(settings).test_client()
     assert client.get("/processes/buffer").status_code == 200
-    shipped = {each["id"] for each in client.get("/processes").json["processes"]}
-    assert {"echo", "buffer", "water-mask"} <= shipped
+    shipped = {"echo", "buffer", "water-mask"}
+    until(lambda: shipped <= {each["id"] for each in client.get("/processes").json["processes"]})
     refused = client.post("/processes/echo/execution", json={"inputs": {"echoInput": "x"}})
     assert refused.status_code in (503, 507)
     reopen()

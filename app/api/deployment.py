@@ -131,6 +131,7 @@ def plan(package: Package, w: str | None, replaced: str | None = None) -> Plan:
     w: names the entry of the document.
     """
     current_app.jobs.admission.check_room(current_app.jobs.home)
+    current_app.engine.expect("cwl")  # it loads while the document is read
     planned = deployment.plan(package, current_app.settings, current_app.guard, w=w, replaced=replaced)
     if replaced is None:
         _refuse_taken(planned.process_id)

@@ -10,54 +10,26 @@ Geomill, of a library or of Python is taken up: there is one way for both.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from gunicorn.arbiter import Arbiter
 
 from geomill.app import loglines
-from geomill.app.cli.worker import Named, relieve
+from geomill.app.cli.handed import HANDED, Handed, Named
+from geomill.app.cli.worker import relieve
 from geomill.app.engine import reaper
 
-HANDED = "_GEOMILL_HANDED_OVER"  # a variable; not a setting
 CHECK = "--check"
 log = logging.getLogger(__name__)
 CHECK_SECONDS = 60
 _STOPPING, _RELOADING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}, {signal.SIGHUP, signal.SIGUSR2}
 _HELD_BACK = _STOPPING | _RELOADING | {signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH}
-
-
-@dataclass(frozen=True)
-class Handed:
-    """What a master leaves to itself. listener: a descriptor; workers: those that still serve."""
-
-    listener: int
-    workers: tuple[Named, ...] = ()
-
-    @classmethod
-    def take(cls) -> Handed | None:
-        """What was left to this process; None for one that begins."""
-        text = os.environ.pop(HANDED, "")
-        if not text:
-            return None
-        given = json.loads(text)
-        return cls(given["listener"], tuple((pid, began) for pid, began in given["workers"]))
-
-    def give(self) -> None:
-        """Leave it to the program that this one is about to execute, or to start."""
-        os.environ[HANDED] = json.dumps({"listener": self.listener, "workers": self.workers})
-
-    def socket(self) -> socket.socket:
-        """The socket that listens, of whatever family."""
-        return socket.socket(fileno=self.listener)
 
 
 class Master(Arbiter):  # type: ignore[misc]  # without types

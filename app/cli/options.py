@@ -6,12 +6,13 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from geomill.client.service import Service
+if TYPE_CHECKING:
+    from geomill.client.service import Service
 
 home = click.option("--home", metavar="DIR", help="Where jobs are kept.")
 processes = click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import socket
@@ -13,10 +14,9 @@ import click
 
 from geomill.app.cli import options
 from geomill.app.config import Settings, SettingsError, settings_file
-from geomill.client import show
 
 if TYPE_CHECKING:
-    from geomill.app.cli.master import Handed
+    from geomill.app.cli.handed import Handed
 
 
 @click.command()
@@ -31,16 +31,11 @@ if TYPE_CHECKING:
 def serve(check: bool, **given: Any) -> None:
     """Start the server. Every option is a setting as well; `geomill doctor` lists them all."""
     options.need_linux()
-    from geomill.app import create_app
-    from geomill.app.cli.log import announce
-    from geomill.app.cli.master import Handed
-    from geomill.app.cli.web import Web
+    gc.disable()  # a tenth of the time of loading went into looking for garbage that is not there
+    from geomill.app.cli.handed import Handed
+    from geomill.app.engine import starting
     from geomill.app.engine.client import Engine, open_store
-    from geomill.app.health import short_of_room
-    from geomill.app.identity.access import Identity
-    from geomill.app.identity.tokens import TokenError
     from geomill.jobstore import files, home
-    from geomill.jobstore.admission import free
     from geomill.jobstore.alive import boot_id
 
     os.umask(files.UMASK)
@@ -52,41 +47,67 @@ def serve(check: bool, **given: Any) -> None:
         home.beat(settings.home, boot_id(), now=True)
     except FileNotFoundError:
         raise SettingsError(f"{settings.home}: it is not there, and a server of it waits for its disk") from None
-    identity = Identity(settings)  # or with how callers are known
     if check and not handed:  # a server may be listening there, and well
-        create_app(settings)
+        _try(settings)
         if is_new:  # or its disk is not there
             click.echo(f"Note: {settings.home} is a new home, with no job and no token.")
-        look(settings, knows=identity.knows())
+        look(settings)
         return
     listener = _listener(handed, settings)
     if check:
-        create_app(settings)
+        _try(settings)
         return
-    told = lines(settings, listener.getsockname()[1], knows=identity.knows())
+    others = Engine(settings, store).is_of_others()
+    if not handed:
+        starting.begin(settings)
+    told = _told(settings, listener.getsockname()[1])
+    if others:
+        told.append(
+            "Jobs of this home were started by another version or under other settings; from now on these count, for "
+            "every server of this home."
+        )
+    from geomill.app.cli.log import announce
+    from geomill.app.cli.web import Web
+
+    welcome = partial(announce, settings, settings_file(), told)
+    Web(settings, listener, welcome, handed.workers if handed else ()).run()
+
+
+def _try(settings: Settings) -> None:
+    """Make what a worker makes. Raises SettingsError."""
+    from geomill.app import create_app
+
+    create_app(settings)
+
+
+def _told(settings: Settings, port: int) -> list[str]:
+    """What there is to say when it begins. Raises SettingsError for what it says on how callers are known."""
+    from geomill.app.health import short_of_room
+    from geomill.app.identity.access import Identity
+    from geomill.app.identity.tokens import TokenError
+    from geomill.jobstore.admission import free
+
+    identity = Identity(settings)
+    told = lines(settings, port, knows=identity.knows())
     try:
         identity.tokens.check()
     except TokenError as error:
         told.append(f"No token is known: {error}.")
     if shortage := short_of_room(settings, *free(settings.home)):
         told.append(f"{settings.home}: {shortage}")
-    if Engine(settings, store).is_of_others():
-        told.append(
-            "Jobs of this home were started by another version or under other settings; from now on these count, for "
-            "every server of this home."
-        )
-    welcome = partial(announce, settings, settings_file(), told)
-    Web(settings, listener, welcome, handed.workers if handed else ()).run()
+    return told
 
 
-def look(settings: Settings, *, knows: bool) -> None:
-    """Say what an operator wants to know before he starts. knows: as for lines().
+def look(settings: Settings) -> None:
+    """Say what an operator wants to know before he starts.
 
     Status 1 for process files that are none, and where no job would be accepted.
     """
     from geomill.app.health import short_of_room
+    from geomill.app.identity.access import Identity
     from geomill.app.security import for_this_host
     from geomill.app.server import open_registry
+    from geomill.client import show
     from geomill.jobstore.admission import free
     from geomill.processes import registry
 
@@ -96,7 +117,7 @@ def look(settings: Settings, *, knows: bool) -> None:
         wrong.append(f"{settings.home}: {shortage}")
     for text in wrong:
         click.echo(f"Error: {text}", err=True)
-    if for_this_host(settings) and not knows:
+    if for_this_host(settings) and not Identity(settings).knows():
         click.echo(
             f"Note: whoever reaches {settings.host} port {settings.port} on this host may do everything, until "
             "`geomill token create` has made a token."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import math
 import socket
 import struct
@@ -11,8 +13,9 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from geomill.app import create_app, loglines
+from geomill.app.cli.handed import Named
 from geomill.app.cli.master import Master, heed_signals
-from geomill.app.cli.worker import Named, Worker
+from geomill.app.cli.worker import Worker
 from geomill.app.config import Settings
 from geomill.app.engine import isolation
 
@@ -59,14 +62,24 @@ class Web(BaseApplication):  # type: ignore[misc]  # without types
 
     def run(self) -> None:
         """Serve until told to end. The code is read here, once, and shared by the workers."""
-        import geomill.app.api  # noqa: F401  # late: a command that only looks is there sooner
-
+        load(self.settings)
         Master(self, self.before).run()
 
     def _ready(self, arbiter: Any) -> None:
         heed_signals()
         limit_patience(arbiter)
         self.welcome()
+
+
+def load(settings: Settings) -> None:
+    """Read the code of a worker, which is forked afterwards: what neither it nor its garbage collector writes to stays
+    one copy.
+    """
+    faces = ["admin", "services", "tasks"] if settings.arcgis else []
+    for name in ("jsonschema_rs", "geomill.app.api", *(f"geomill.app.arcgis.{face}" for face in faces)):
+        importlib.import_module(name)
+    gc.freeze()
+    gc.enable()
 
 
 def options(settings: Settings) -> dict[str, Any]:

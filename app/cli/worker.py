@@ -18,10 +18,10 @@ from typing import Any
 from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
+from geomill.app.cli.handed import Named
 from geomill.app.engine import departure, isolation, reaper, threads
 from geomill.jobstore import files
 
-Named = tuple[int, int | None]  # pid and start time: a process beyond doubt
 MOST = 4096  # connections that may wait to be accepted
 LINGER = 2.0  # seconds for a client to close a connection that was answered, or to send more
 LONGEST = 30.0  # seconds, however much it sends

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shlex
 import shutil
@@ -112,6 +113,7 @@ class StepJob(CommandLineJob):
             work=self.steps.work,
             network=bool(self.networkaccess),
             image=reference(image or {}) or None,
+            cores=math.ceil(self.builder.resources["cores"]),
         )
 
     def _ended(self, seconds: float) -> str:

@@ -33,6 +33,7 @@ from geomill.jobstore import Job, JobCorrupt, JobStore, NoSuchJob, records, torn
 from geomill.jobstore.folders import KEPT, LOGS
 from geomill.processes import BadInput
 from geomill.processes.call import authors, explain
+from geomill.processes.packages import threads
 from geomill.processes.records import CorruptProcess
 
 LENGTH = LONGEST + 36  # bytes that name a job: its tenant, filled up with spaces, and its id
@@ -220,8 +221,7 @@ def _reseed() -> None:
 
 def _limit_threads(count: int) -> None:
     """Let BLAS and OpenMP use what the job was given: the template froze them at one thread."""
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(count)
+    os.environ.update(threads(count))
     if count > 1 and "numpy" in sys.modules:
         with contextlib.suppress(ImportError):
             from threadpoolctl import threadpool_limits

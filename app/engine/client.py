@@ -10,8 +10,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from typing import Any
@@ -20,7 +18,8 @@ from geomill.app.config import Settings, SettingsError
 from geomill.app.engine import departure, reaper, threads
 from geomill.app.engine.bond import Bond
 from geomill.app.engine.line import Line, connect, send
-from geomill.app.engine.runtime import ELECTION, LOG, SOCKET, identity
+from geomill.app.engine.runtime import ELECTION, SOCKET, identity
+from geomill.app.engine.starting import start_dispatcher
 from geomill.app.engine.stores import read_job
 from geomill.app.tenant_names import DEFAULT
 from geomill.jobstore import Admission, JobStore, StatusInfo, StoreBusy, home, lost
@@ -28,9 +27,6 @@ from geomill.jobstore.alive import boot_id
 
 _RETRY = 0.05
 log = logging.getLogger(__name__)
-# what of the server's environment its jobs may see
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "PROJ_DATA", "PROJ_LIB",
-              "GDAL_DATA", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # fmt: skip
 
 
 def open_store(settings: Settings, tenant: str = DEFAULT, *, make: bool = True) -> JobStore:
@@ -102,6 +98,10 @@ class Engine:
                     return info
             time.sleep(max(0, min(_RETRY, _left(deadline))))
         return self.store.status(job_id)
+
+    def expect(self, template: str) -> None:
+        """Say which template a job is likely to need soon. Never fails."""
+        self._tell({"op": "expect", "template": template})
 
     def dismiss(self, job_id: str, match: str | None = None) -> StatusInfo:
         """End a job. Dismissed when nothing of it is left; still running after grace + 2 s: the dispatcher goes on.
@@ -247,23 +247,6 @@ class Engine:
             if answer and answer["digest"] == ours:
                 return
             time.sleep(_RETRY)
-
-
-def start_dispatcher(settings: Settings, lock: int) -> None:
-    """Start a dispatcher that holds this election lock; returns when it has been given its settings."""
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    log = os.open(settings.runtime_dir / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "geomill.app.engine.dispatcher", str(lock)],
-            stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=(lock,), env=environment, start_new_session=True,
-        )  # fmt: skip
-    finally:
-        os.close(log)
-    assert process.stdin
-    with process.stdin as channel:
-        channel.write(settings.to_json().encode())
-    threading.Thread(target=process.wait, name="dispatcher", daemon=True).start()
 
 
 def _left(deadline: float) -> float:

@@ -8,6 +8,7 @@ next dispatcher knows it too.
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import selectors
 import signal
@@ -92,7 +93,7 @@ class Dispatcher:
         operations = {
             "start": self._on_start, "place": self._on_place, "dismiss": self._on_dismiss, "sweep": self._on_sweep,
             "hello": self._on_hello, "retire": self._on_retire, "view": self.views.ask,
-            "host": self._on_host,
+            "host": self._on_host, "expect": self._on_expect,
         }  # fmt: skip
         self.listener = Listener(self.runtime / SOCKET, self.selector, operations)
 
@@ -166,6 +167,11 @@ class Dispatcher:
     def _on_host(self, client: Client, message: dict[str, Any]) -> dict[str, Any]:
         """A worker, which has threads and cannot try it, asks what this host allows."""
         return host.allows()
+
+    def _on_expect(self, client: Client, message: dict[str, Any]) -> None:
+        """A job of this template is likely to come: let it be loaded by then."""
+        with suppress(OSError):
+            self.templates.want(message["template"])
 
     def _on_retire(self, client: Client, message: dict[str, Any]) -> None:
         self.retired = "it was told to"
@@ -370,6 +376,7 @@ def main() -> None:
     store = open_store(settings, make=False)
     store.locks.patience = PATIENCE
     dispatcher = Dispatcher(settings, Stores(store))
+    gc.freeze()  # or the collector would copy what the templates share with this process
     signal.signal(signal.SIGTERM, lambda *_: setattr(dispatcher, "retired", "it was told to"))
     dispatcher.run()
     log.info("leaves: %s", dispatcher.retired)

@@ -4,7 +4,8 @@ A template is forked from the dispatcher while that is free of libraries, import
 forks. It never runs a user's code, and has no thread.
 
 It keeps a spare: a supervisor that has forked its child and waits for a job. Most of the time that a job took to begin
-went into what these two do first, half of it into copying pages after the forks; that is done while nobody waits.
+went into what these two do first, half of it into copying pages after the forks; that is done while nobody waits. A
+template that was loaded in case somebody needs it keeps none until somebody does.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from geomill.app.config import Settings
-from geomill.app.engine import ends, isolation, reaper
+from geomill.app.engine import ends, isolation, mapped, reaper
 from geomill.app.engine.child import obey
 from geomill.app.engine.messages import heard
 from geomill.app.engine.stores import Stores
@@ -34,6 +35,7 @@ from geomill.app.engine.supervisor import MESSAGE, rehearse, supervise
 from geomill.app.engine.viewer import view
 from geomill.jobstore import JobStore
 from geomill.jobstore.alive import boot_id
+from geomill.processes.packages import threads
 
 # what each template has in memory; a library that is not installed is left out
 LIBRARIES: dict[str, tuple[str, ...]] = {
@@ -45,8 +47,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
         *("shapely", "pyproj", "skimage.filters", "geomill.app.pictures.drawing", "geomill.app.pictures.pixels"),
     ),
 }
-# while a library is loaded: one thread each, since a forked process would inherit locks of others
-_ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+# while a library is loaded: a forked process would inherit locks of others
+_ONE_THREAD = threads(1)
 _BREATH = 5  # milliseconds from a start to the next spare, which is not to take the processor from that job
 log = logging.getLogger(__name__)
 _QUEUE = 4 * 1024 * 1024  # bytes of kernel memory: thousands of starts may wait while the libraries are loaded
@@ -157,17 +159,20 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     isolation.set_name(f"geomill-{name}")
     signal.set_wakeup_fd(-1)
     before = isolation.descriptors()
+    gc.disable()  # there is no garbage to be found until all is loaded
     preload(name)  # which may ask other programs, and wait for them
     rehearse(store)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
     isolation.keep_for_libraries(isolation.descriptors() - before)
+    gc.enable()
     gc.collect()
     gc.freeze()
+    mapped.let_go()
     asked = select.poll()
     asked.register(link, select.POLLIN)
-    spare = None
+    spare, used = None, name == "base"  # which no server does without
     while True:
-        if spare is None and not asked.poll(_BREATH):
+        if used and spare is None and not asked.poll(_BREATH):
             spare = _Spare(store, settings)
         message = heard(link, MESSAGE)
         if not message:
@@ -177,6 +182,7 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
             _fork_viewer(order, link, store, settings)
             continue
         tenant, job_id = order
+        used = True
         if spare is None or not spare.take(tenant, job_id):
             spare = _Spare(store, settings)
             spare.take(tenant, job_id)

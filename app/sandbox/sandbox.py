@@ -17,6 +17,7 @@ from geomill.app.egress.way_out import WayOut
 from geomill.app.sandbox import bubblewrap, engines
 from geomill.app.sandbox.images import Image, ImageMap
 from geomill.app.sandbox.limits import limited
+from geomill.processes.packages import threads
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ON_THE_HOST = "its commands are looked for on this host"
@@ -44,7 +45,8 @@ class Level:
 class Tool:
     """One run of a tool. cwd: where it writes its outputs; tmp: its TMPDIR; both below work, its job's folder.
 
-    network: it declares NetworkAccess; image: of its DockerRequirement; memory: bytes a process may use, 0: no limit.
+    network: it declares NetworkAccess; image: of its DockerRequirement; memory: bytes a process may use, 0: no limit;
+    cores: processors that it was given.
     """
 
     argv: tuple[str, ...]
@@ -55,6 +57,7 @@ class Tool:
     network: bool = False
     image: str | None = None
     memory: int = 0
+    cores: int = 1
 
 
 class Sandbox:
@@ -127,7 +130,7 @@ def _argv(tool: Tool, image: Image) -> list[str]:
 def _environment(tool: Tool, image: Image, network: Mapping[str, str]) -> dict[str, str]:
     """The tool's own, with what the image changes and what every program expects. network: what leads to the proxy."""
     environment = {"HOME": str(tool.cwd), "TMPDIR": str(tool.tmp), "USER": "nobody", "LOGNAME": "nobody",
-                   **network, **image.environment, **tool.environment}  # fmt: skip
+                   **threads(tool.cores), **network, **image.environment, **tool.environment}  # fmt: skip
     first = [*image.path, *([image.python.parent] if image.python else [])]  # shells look for python there
     found = image.environment.get("PATH", PATH) if image.rootfs else environment.get("PATH", PATH)
     environment["PATH"] = os.pathsep.join([*map(str, first), found])

@@ -1,13 +1,24 @@
 """What `geomill serve` says when it starts, and when it cannot."""
 
 import socket
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
+from support.mills import serving as a_server
 
 from geomill.app.cli.serve import lines
 from geomill.app.config import Settings
+from geomill.app.engine import reaper
+
+UNTIL_IT_BEGINS = """
+import os, sys
+from geomill.app.cli import main
+os.fork = lambda: sys.exit(print(*{"flask", "gunicorn", "jinja2", "geomill.client", "marshmallow"} & set(sys.modules)))
+main(["serve", "--port", "0"])
+"""
 
 
 def test_a_free_port_is_taken_and_named(serving):
@@ -101,3 +112,18 @@ def test_a_check_says_what_is_wrong_and_serves_nothing(shell):
     done = shell("serve", "--check", "--images", "/none.toml")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: images: /none.toml")
+
+
+def test_a_dispatcher_is_begun_before_the_web_is_loaded(tmp_path: Path) -> None:
+    environment = {"GEOMILL_HOME": str(tmp_path / "home"), "GEOMILL_RUNTIME_DIR": str(tmp_path / "run")}
+    command = [sys.executable, "-c", UNTIL_IT_BEGINS]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("\n", "")
+
+
+def test_a_dispatcher_is_there_before_any_worker_and_is_no_child_of_theirs(tmp_path: Path) -> None:
+    with a_server(Settings(home=tmp_path / "home", runtime_dir=tmp_path / "run")) as mill:
+        dispatcher = mill.dispatcher()
+        begun = reaper.start_time(dispatcher)
+        assert all(begun <= reaper.start_time(worker) for worker in mill.workers())
+        assert not any(dispatcher in reaper.children(pid) for pid in (mill.pid, *mill.workers()))

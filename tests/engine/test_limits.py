@@ -376,6 +376,7 @@ def test_when_the_kernel_runs_out_of_memory_the_job_goes_and_the_server_stays(tm
         (group / "memory.limit_in_bytes").write_text(str(800 * 10**6))
         join = ("sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$0" "$@"')
         with serving(settings, prefix=join, memory_limit="100 GB", memory="100 GB") as mill:
+            until(lambda: len(mill.workers()) == settings.workers)
             processes = (mill.pid, mill.dispatcher(), mill.workers())
             for how in ("alone", "below"):
                 info = mill.ended(mill.submit("devour", how=how), 60)

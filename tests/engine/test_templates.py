@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import pytest
 from support import leaks
 from support.mills import WITHOUT_NAMESPACES, Mill, serving
 from support.variants import thorough
-from support.waiting import until
+from support.waiting import holds, until
 
 from geomill.app.config import Settings
 from geomill.app.engine import reaper
@@ -80,6 +81,12 @@ def template(mill: Mill, name: str = "base") -> int:
     return int(pids[0])
 
 
+def pages_of(pid: int, library: str) -> int | None:
+    """The kilobytes of a library's code that a process has mapped; None before it is loaded."""
+    parts = re.findall(rf" r-xp .*{library}.*\n(?:.*\n){{3}}Rss: +(\d+) kB", Path(f"/proc/{pid}/smaps").read_text())
+    return sum(map(int, parts)) if parts else None
+
+
 def spare(mill: Mill, name: str = "base") -> list[int]:
     """The spare of a template, and its child."""
     found = until(lambda: pids if len(pids := family(template(mill, name))) == 2 else None)
@@ -102,6 +109,14 @@ def test_a_template_keeps_one_spare_and_a_job_takes_it(mill: Mill) -> None:
     assert (info.pid, info.start_time) == (waiting, reaper.start_time(waiting))
     until(lambda: [leaks.running_name(pid) for pid in leaks.children(template(mill))].count("geomill-base") == 1)
     assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
+
+
+def test_a_template_in_reserve_has_neither_a_spare_nor_pages_of_its_libraries(settings: Settings) -> None:
+    with serving(settings) as mill:
+        mill.engine.expect("geo")
+        pid = template(mill, "geo")
+        until(lambda: pages_of(pid, "_imaging") == pages_of(pid, "libgdal") == 0, 60)
+        assert not holds(lambda: leaks.children(pid), 0.2)
 
 
 @pytest.mark.parametrize("who, number", [("it", signal.SIGKILL), ("it", signal.SIGTERM), ("its child", signal.SIGKILL)])

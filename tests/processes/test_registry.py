@@ -291,6 +291,13 @@ def test_a_known_process_does_not_wait_for_a_new_file(registry: Registry, folder
     assert time.monotonic() - begun < 1
 
 
+def test_a_process_is_looked_for_first_in_the_file_of_its_name(tmp_path: Path, folder: Path) -> None:
+    for name in ("one", "two", "an_echo"):
+        (folder / f"{name}.py").write_text(text(name))
+    assert Registry([Folder(folder)], tmp_path / "packages").get("an-echo").path == folder / "an_echo.py"
+    assert len(list((tmp_path / "packages").glob("*/*.json"))) == 1
+
+
 def test_an_unknown_process_is_an_error(registry: Registry, folder: Path) -> None:
     with pytest.raises(NoSuchProcess, match="nowhere"):
         registry.get("nowhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ TOOL = """
 cwlVersion: v1.2
 class: CommandLineTool
 baseCommand: cat
+requirements: {ResourceRequirement: {coresMin: 3}}
 inputs: {text: {type: File, inputBinding: {}}}
 stdout: said.txt
 outputs: {said: stdout}
@@ -55,8 +57,8 @@ steps:
 FILE = {"type": "string", "contentEncoding": "binary"}
 WORDS = {"type": "array", "items": {"type": "string"}}
 CASES = {
-    "tool": (TOOL, {"text": {"value": "hello", "mediaType": "text/plain"}}, {"text": {"schema": FILE}}, 1),
-    "workflow": (WORKFLOW, {"words": ["one", "two"]}, {"words": {"schema": WORDS}}, 2),
+    "tool": (TOOL, {"text": {"value": "hello", "mediaType": "text/plain"}}, {"text": {"schema": FILE}}, ["3"]),
+    "workflow": (WORKFLOW, {"words": ["one", "two"]}, {"words": {"schema": WORDS}}, ["1", "1"]),
 }
 # a template forks a job, which writes down what it does
 JOB = """
@@ -73,7 +75,7 @@ from geomill.jobstore import Job
 from geomill.jobstore.records import new_job_id, now
 
 folder, document, inputs, described = Path(sys.argv[1]), *sys.argv[2:5]
-settings = Settings(home=folder / "home", runtime_dir=folder / "run")
+settings = Settings(home=folder / "home", runtime_dir=folder / "run", workflow_cpus=4)
 work = settings.home / "job" / "work"
 for each in (settings.runtime_dir, work, work.with_name("logs")):
     each.mkdir(parents=True)
@@ -100,12 +102,12 @@ sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 
 @pytest.fixture(params=["workflow", thorough("tool")])
 def told(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """What a job did: {"modules", "opened", "programs", "tools"}."""
-    document, inputs, described, tools = CASES[request.param]
+    """What a job did: {"modules", "opened", "programs", "cores": of each tool}."""
+    document, inputs, described, cores = CASES[request.param]
     command = [sys.executable, "-P", "-c", JOB, str(tmp_path), document, json.dumps(inputs), json.dumps(described)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    return {**json.loads((tmp_path / "told.json").read_text()), "tools": tools}
+    return {**json.loads((tmp_path / "told.json").read_text()), "cores": cores}
 
 
 def test_a_job_imports_nothing(told: dict[str, Any]) -> None:
@@ -118,5 +120,10 @@ def test_a_job_reads_no_file_of_a_library(told: dict[str, Any]) -> None:
 
 
 def test_a_job_runs_its_tools_and_no_other_program(told: dict[str, Any]) -> None:
-    assert len(told["programs"]) == told["tools"], told["programs"]
+    assert len(told["programs"]) == len(told["cores"]), told["programs"]
     assert all("bwrap" in program for program in told["programs"])
+
+
+def test_a_tool_begins_no_more_threads_than_it_has_cores(told: dict[str, Any]) -> None:
+    asked = [re.findall("'--setenv', '(?:OMP|OPENBLAS)_NUM_THREADS', '(.*?)'", each) for each in told["programs"]]
+    assert asked == [[cores] * 2 for cores in told["cores"]]

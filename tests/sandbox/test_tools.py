@@ -63,6 +63,13 @@ def test_it_starts_where_it_writes_with_an_environment_of_its_own(bench: Bench) 
     assert done.stdout.decode().split() == [str(outputs), str(outputs), str(tmp), "a=b", "None"]
 
 
+@pytest.mark.parametrize("own, threads", [({}, b"2\n"), ({"OMP_NUM_THREADS": "5"}, b"5\n")])
+def test_it_begins_a_thread_for_each_of_its_cores_unless_it_says(
+    own: dict[str, str], threads: bytes, bench: Bench
+) -> None:
+    assert bench.run("/bin/sh", "-c", "echo $OMP_NUM_THREADS", environment=own, cores=2).stdout == threads
+
+
 def test_it_cannot_make_the_sandbox_load_a_library(bench: Bench) -> None:
     done = bench.run("/bin/sh", "-c", "echo $LD_PRELOAD", environment={"LD_PRELOAD": "/nowhere.so"})
     assert done.stdout == b"/nowhere.so\n"

@@ -23,8 +23,9 @@ from support.commands import Command, Started
 from support.waiting import holds, until
 
 from geomill.app.config import Settings
-from geomill.app.engine.client import Engine, open_store, start_dispatcher
+from geomill.app.engine.client import Engine, open_store
 from geomill.app.engine.runtime import ELECTION, SERVING
+from geomill.app.engine.starting import start_dispatcher
 from geomill.app.server import open_registry
 from geomill.jobstore import JobStore, StatusInfo
 from geomill.processes.packages import PASSABLE
@@ -36,7 +37,7 @@ WITHOUT_NAMESPACES = (
 )
 COMMAND = OURS = (sys.executable, "-P", "-m", "geomill.app.cli")
 Server = subprocess.Popen[str] | Started
-_WARM = Command("geomill.app.cli:main", "geomill.app.cli.web", "geomill.app.api")
+_WARM = Command("geomill.app.cli:main", "geomill.app.cli.serve", "geomill.app.cli.web", "geomill.app.api")
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,9 @@ def serving(
         found = re.search(r"https?://\S+(?=/ )", server.stdout.readline())
         assert found, "the server did not start"
         mill = Mill(found[0], server.pid, settings)
-        dispatcher = until(mill.dispatcher)
+        said = dict(zip(options, options[1:], strict=False)).get("--workers")
+        workers = 1 if prefix else int(said or environment.get("workers", settings.workers))
+        dispatcher = until(lambda: len(mill.workers()) >= workers and mill.dispatcher())
         if shared:
             leaks.share(server.pid)
             leaks.share(dispatcher)
