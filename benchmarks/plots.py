@@ -1,0 +1,97 @@
+"""The plots: how near to its goal each figure is, and what is beside what. The same figures give the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.document import Section
+    from benchmarks.figures import Figure
+
+STYLE = {
+    "svg.hashsalt": "geomill", "svg.fonttype": "none", "font.size": 8, "font.family": "sans-serif",
+    "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": "white",
+}  # fmt: skip
+MET, MISSED, OTHER = "#2b7a78", "#c8553d", "#9aa5a4"
+BESIDE = {  # benchmark -> what of it is drawn beside the others, by the beginning of its unit
+    "answers": "ms", "jobs": "jobs/s",
+}  # fmt: skip
+
+
+def draw(folder: Path, sections: Sequence[Section]) -> dict[str, str]:
+    """Write the plots: their file names by their titles; none where there is no matplotlib."""
+    if find_spec("matplotlib") is None:
+        return {}
+    folder.mkdir(exist_ok=True)
+    drawn = {}
+    figures = [figure for section in sections for figure in section.figures]
+    if held := [figure for figure in figures if figure.share is not None]:
+        drawn["How much of what each goal allows is used; less is better"] = _goals(folder, held)
+    for section in sections:
+        unit = BESIDE.get(section.name)
+        if unit and (pairs := [each for each in section.figures if each.unit == unit and each.beside is not None]):
+            drawn[f"{section.title}, {unit}"] = _beside(folder, section.name, pairs)
+    return drawn
+
+
+def _goals(folder: Path, figures: Sequence[Figure]) -> str:
+    """One bar for each goal, on a logarithmic axis; 1 is what it allows."""
+    plot, axes = _axes(len(figures))
+    shares = [max(figure.share or 0, 0.01) for figure in figures]
+    colours = [MET if figure.met else MISSED for figure in figures]
+    axes.barh([figure.name for figure in _distinct(figures)], shares, color=colours)
+    axes.set_xscale("log")
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xlabel("share of what the goal allows")
+    return _save(plot, folder, "goals")
+
+
+def _beside(folder: Path, name: str, figures: Sequence[Figure]) -> str:
+    """Ours and the other's, one pair of bars for each."""
+    plot, axes = _axes(2 * len(figures))
+    labels, values, colours = [], [], []
+    for figure in figures:
+        labels += [figure.name, f"{figure.other.partition(', ')[2] or figure.other}: {figure.name}"]
+        values += [figure.value, figure.beside or 0.0]
+        colours += [MET, OTHER]
+    axes.barh(range(len(values)), values, color=colours, tick_label=labels)
+    axes.set_xlabel(figures[0].unit)
+    return _save(plot, folder, name)
+
+
+def _distinct(figures: Iterable[Figure]) -> list[Any]:
+    """The figures with names that differ: bars of one name would lie on each other."""
+    from dataclasses import replace
+
+    seen: dict[str, int] = {}
+    found = []
+    for figure in figures:
+        seen[figure.name] = seen.get(figure.name, 0) + 1
+        found.append(replace(figure, name=figure.name + " " * (seen[figure.name] - 1)))
+    return found
+
+
+def _axes(bars: int) -> tuple[Any, Any]:
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update(STYLE)
+    from matplotlib import pyplot
+
+    plot, axes = pyplot.subplots(figsize=(8, 0.8 + 0.17 * bars), layout="constrained")
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.margins(y=0.01)
+    return plot, axes
+
+
+def _save(plot: Any, folder: Path, name: str) -> str:
+    from matplotlib import pyplot
+
+    file = folder / f"performance-{name}.svg"
+    plot.savefig(file, metadata={"Date": None, "Creator": None})
+    pyplot.close(plot)
+    return file.name
