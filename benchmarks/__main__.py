@@ -99,4 +99,5 @@ def run(name: str, benchmark: Benchmark, scale: Scale) -> Section:
     return Section(name, title, noise, tuple(figures), trouble)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,7 +14,7 @@ from benchmarks.mill import Mill, serving, until
 from benchmarks.scale import Scale
 from geomill.jobstore.alive import boot_id
 
-INODES, BYTES = 6, 20_000
+INODES, BYTES = 6, 20 * 1024
 REBUILT = 6.0  # seconds for WHOLE jobs
 WHOLE = 100_000
 STALLED = 200.0  # ms

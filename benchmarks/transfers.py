@@ -22,8 +22,7 @@ from benchmarks.tracing import can_trace, tracing
 from examples import backstage
 from examples.backstage import expect
 
-GROWTH = 8.0  # MB, or times the size of what is sent by value
-STREAMED = 30.0  # per cent of its size
+STREAMED, READ = 0.1, 8.0  # times the size of what goes through in pieces, and of what is read whole
 STALLED = 200.0  # ms
 READING = ("read", "pread64", "write", "sendto", "sendmsg", "recvfrom")
 BY_VALUE = 9_900_000  # bytes of a request that is just small enough
@@ -31,10 +30,21 @@ BY_VALUE = 9_900_000  # bytes of a request that is just small enough
 
 @dataclass
 class Watched:
-    """What was seen of a server meanwhile. memory: MB that were added at the most; waits: ms for other answers."""
+    """What was seen of a server meanwhile. web, everything: MB that its workers, and all its processes, the job's
+    included, had more at the most; waits: ms for other answers.
+    """
 
-    memory: float = 0.0
+    web: float = 0.0
+    everything: float = 0.0
     waits: list[float] = field(default_factory=list)
+
+    def figures(self, size: float, most: float) -> Iterator[Figure]:
+        """How much memory, and how long others have waited. size: MB; most: so many times that of the workers."""
+        note = f"{self.web:.0f} MB"
+        yield Figure("memory of the workers meanwhile", self.web / size, "x its size more", most=most, note=note)
+        note = f"{self.everything:.0f} MB"
+        yield Figure("the same with the job", self.everything / size, "x its size more", note=note)
+        yield Figure("GET status meanwhile, the longest", percentile(self.waits, 1), "ms", most=STALLED)
 
 
 def result(scale: Scale) -> Iterator[Figure]:
@@ -46,12 +56,11 @@ def result(scale: Scale) -> Iterator[Figure]:
         expect(status["status"] == "successful", f"large ended as {status}")
         path, size = f"/jobs/{job_id}/results/result", scale.large * 1_000_000
         seconds = []
-        with watched(mill, mill.workers()) as seen:
+        with watched(mill) as seen:
             for _ in range(3):
                 seconds.append(milliseconds(lambda: expect(swallowed(mill, path) == size, "it is not whole")) / 1000)
         yield Figure(f"GET of {scale.large} MB", scale.large / p50(seconds), "MB/s")
-        yield Figure("memory of the workers meanwhile", seen.memory, "MB more", most=GROWTH)
-        yield Figure("GET status meanwhile, the longest", percentile(seen.waits, 1), "ms", most=STALLED)
+        yield from seen.figures(scale.large, STREAMED)
         if can_trace():
             with tracing(mill.workers()) as counted:
                 swallowed(mill, path)
@@ -103,9 +112,7 @@ def reference(scale: Scale) -> Iterator[Figure]:
             with watched(mill) as seen:
                 taken = milliseconds(lambda: ended(mill, "weigh", given))
     yield Figure(f"an input of {scale.medium} MB by reference", scale.medium / taken * 1000, "MB/s")
-    share, note = 100 * seen.memory / scale.medium, f"{seen.memory:.0f} MB"
-    yield Figure("memory of server and job meanwhile", share, "% of its size more", most=STREAMED, note=note)
-    yield Figure("GET status meanwhile, the longest", percentile(seen.waits, 1), "ms", most=STALLED)
+    yield from seen.figures(scale.medium, STREAMED)
 
 
 def value(scale: Scale) -> Iterator[Figure]:
@@ -115,13 +122,11 @@ def value(scale: Scale) -> Iterator[Figure]:
     with serving() as mill:
         mill.warm_up()
         client = mill.client()
-        posted(mill, client, content)
+        posted(mill, client, body({"collection": features(2000)}))
         with watched(mill) as seen:
             times = [posted(mill, client, content) for _ in range(3)]
     yield Figure(f"POST of {megabytes:.1f} MB of GeoJSON until successful", p50(times), "ms")
-    more = seen.memory / megabytes
-    yield Figure("memory of server and job meanwhile", more, "x its size more", most=8, note=f"{seen.memory:.0f} MB")
-    yield Figure("GET status meanwhile, the longest", percentile(seen.waits, 1), "ms", most=STALLED)
+    yield from seen.figures(megabytes, READ)
 
 
 def features(size: int) -> dict[str, object]:
@@ -150,30 +155,26 @@ def ended(mill: Mill, process: str, inputs: dict[str, object]) -> None:
 
 
 @contextmanager
-def watched(mill: Mill, pids: list[int] | None = None) -> Iterator[Watched]:
-    """Look at a server meanwhile: how much memory these processes have for themselves, all of it if none are named;
-
-    and ask it for a status, again and again.
-    """
-    seen, over = Watched(), threading.Event()
-    client = mill.client()
+def watched(mill: Mill) -> Iterator[Watched]:
+    """Look at a server meanwhile, and ask it for a status, again and again."""
+    seen, over, client = Watched(), threading.Event(), mill.client()
     path = f"/jobs/{client.execute('echo', {'echoInput': 'hello'})}"
     mill.drain()
     time.sleep(0.5)  # a spare gets ready
 
-    def used() -> float:
-        return sum(map(private, pids or [*mill.workers(), *mill.engine()]))
+    def used() -> tuple[float, float]:
+        web = sum(map(private, mill.workers()))
+        return web, web + sum(map(private, mill.engine()))
 
     def look() -> None:
-        before = used()
-        while not over.is_set():
-            seen.memory = max(seen.memory, used() - before)
-            over.wait(0.01)
+        web, everything = used()
+        while not over.wait(0.01):
+            now = used()
+            seen.web, seen.everything = max(seen.web, now[0] - web), max(seen.everything, now[1] - everything)
 
     def ask() -> None:
-        while not over.is_set():
+        while not over.wait(0.01):
             seen.waits.append(milliseconds(lambda: client.expect(200, "GET", path)))
-            over.wait(0.01)
 
     threads = [threading.Thread(target=work) for work in (look, ask)]
     for thread in threads:
