@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -85,15 +86,15 @@ def run(name: str, benchmark: Benchmark, scale: Scale) -> Section:
     """The figures of one benchmark, and what went wrong, if it did."""
     figures: list[Figure] = []
     trouble = None
-    noise = busy()
+    noise, begun = busy(), time.monotonic()
     try:
         for figure in benchmark(scale):
             figures.append(figure)
     except (Failed, OSError) as error:
         trouble = str(error)
-    noise = max(noise, busy())
+    seconds, noise = time.monotonic() - begun, max(noise, busy())
     title = (benchmark.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-    print(f"\n{name}: {title} (others: {noise:.0%} of the processors)\n{table(figures)}", flush=True)
+    print(f"\n{name}: {title} ({seconds:.0f} s; others: {noise:.0%} of the processors)\n{table(figures)}", flush=True)
     if trouble:
         print(f"  FAIL  {trouble}", flush=True)
     return Section(name, title, noise, tuple(figures), trouble)

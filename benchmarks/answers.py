@@ -19,6 +19,7 @@ PATHS = {"/": "/", "/processes": "/processes", "/processes/{id}": "/processes/ec
 CLIENTS = 8
 COST, FLAT = 1.5, 1.2  # x
 PEER = "pygeoapi"
+FEW = 3  # requests in a batch of something slow
 
 
 class Server(Protocol):
@@ -84,8 +85,8 @@ def flat(scale: Scale) -> Iterator[Figure]:
             with beside.pygeoapi(scale.stored) as peer:
                 ours, theirs = interleaved(
                     scale.rounds,
-                    partial(wait, large, after["status"], 10),
-                    partial(wait, peer, f"/jobs/{beside.stored_job(peer)}", 10),
+                    partial(wait, large, after["status"], FEW),
+                    partial(wait, peer, f"/jobs/{beside.stored_job(peer)}", FEW),
                 )
             yield from latency(
                 f"GET status, {scale.stored} jobs stored", ours, 1, beside=(f"ms, {PEER}", theirs), relative=True

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,15 @@ _LEFT_OUT = ("date", "server", "connection", "content-length")  # which gunicorn
 
 @dataclass(frozen=True)
 class Peer:
-    """A server that runs under gunicorn. master: the pid of gunicorn's master; place: its folder."""
+    """A server that runs under gunicorn.
+
+    master: the pid of gunicorn's master; place: its folder; seconds: from the command until the first answer.
+    """
 
     url: str
     master: int
     place: Path
+    seconds: float = 0.0
 
     def workers(self) -> list[int]:
         """The pids of what answers requests."""
@@ -153,7 +157,7 @@ def _gunicorn(
 ) -> Iterator[Peer]:  # fmt: skip
     """An application under gunicorn, in a folder that has no settings for it; ready when this begins."""
     with listener or _listener() as bound, open(place / "log", "wb") as log:
-        number = bound.fileno()
+        number, begun = bound.fileno(), time.monotonic()
         options = {"worker-class": "gthread", "workers": workers, "threads": threads, "bind": f"fd://{number}"}
         command = [python, "-m", "gunicorn", *(f"--{name}={value}" for name, value in options.items())]
         server = subprocess.Popen(
@@ -165,7 +169,7 @@ def _gunicorn(
         peer = Peer(f"http://127.0.0.1:{port}/", server.pid, place)
         until(lambda: server.poll() is not None or _answers(peer))
         expect(server.poll() is None, f"{application} did not start: {(place / 'log').read_text()[-500:]}")
-        yield peer
+        yield replace(peer, seconds=time.monotonic() - begun)
     finally:
         server.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -213,10 +217,3 @@ class Forks:
         self._process.stdin.close()
         self._process.wait(10)
         self._process.stdout.close()
-
-
-def started(peer: Any) -> float:
-    """Seconds until a server that is a context answers its first request."""
-    begun = time.monotonic()
-    with peer:
-        return time.monotonic() - begun

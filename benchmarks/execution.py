@@ -51,11 +51,22 @@ def accept(scale: Scale) -> Iterator[Figure]:
         if can_trace():
             yield from disk_calls(mill, scale)
         if beside.has_pygeoapi():
-            peer = stack.enter_context(beside.pygeoapi())
-            ours, theirs = interleaved(
-                scale.single // 2, partial(accepted, mill, client), partial(answered, peer.client(), *HELLO)
-            )
-            yield compared("async POST, p50", "ms", ours, ("ms, pygeoapi", theirs), most=1)
+            yield from beside_pygeoapi(mill, stack.enter_context(beside.pygeoapi()), scale)
+
+
+def beside_pygeoapi(mill: Mill, peer: beside.Peer, scale: Scale) -> Iterator[Figure]:
+    """The same where nothing is brought to disk: one client, and eight while jobs begin and end."""
+    works = partial(accepted, mill, mill.client()), partial(answered, peer.client(), *HELLO)
+    ours, theirs = interleaved(scale.single // 2, *works)
+    yield compared("async POST, p50", "ms", ours, ("ms, pygeoapi", theirs), most=1)
+
+    def all_at_once() -> float:
+        rate = posts(mill.url, ("echo", ECHO), scale.burst)
+        mill.drain()
+        return rate
+
+    ours, theirs = interleaved(scale.rounds, all_at_once, partial(posts, peer.url, HELLO, scale.burst))
+    yield compared(f"async POST, {CLIENTS} clients, jobs run", "/s", ours, ("/s, pygeoapi", theirs), least=1)
 
 
 def many_posts(mill: Mill, bare: beside.Peer, scale: Scale) -> Iterator[Figure]:
@@ -63,9 +74,9 @@ def many_posts(mill: Mill, bare: beside.Peer, scale: Scale) -> Iterator[Figure]:
     with held(mill):
         ours, plain, durable = interleaved(
             scale.rounds,
-            partial(posts, mill.url, "echo", scale.burst),
-            partial(posts, bare.url, "plain", scale.burst),
-            partial(posts, bare.url, "durable", scale.burst),
+            partial(posts, mill.url, ("echo", ECHO), scale.burst),
+            partial(posts, bare.url, ("plain", ECHO), scale.burst),
+            partial(posts, bare.url, ("durable", ECHO), scale.burst),
         )
     yield compared(f"async POST, {CLIENTS} clients, jobs wait", "/s", ours, ("/s, bare Flask", plain), least=0.4)
     yield compared("the same", "/s", ours, ("/s, bare Flask with the same files", durable))
@@ -111,9 +122,9 @@ def answered(client: Client, process: str, inputs: dict[str, Any]) -> float:
     )
 
 
-def posts(url: str, process: str, count: int) -> float:
-    """POSTs a second of several clients."""
-    return crowd(url, [post(process, ECHO)] * count, CLIENTS, 201).rate
+def posts(url: str, request: tuple[str, dict[str, Any]], count: int) -> float:
+    """POSTs a second of several clients. request: a process and its inputs."""
+    return crowd(url, [post(*request)] * count, CLIENTS, 201).rate
 
 
 def fsyncs(work: Callable[[], Any]) -> int:
@@ -171,7 +182,7 @@ def sync(scale: Scale) -> Iterator[Figure]:
         after = mill.cpu()
         yield from latency("sync echo", [time for times in ours for time in times], most=10)
         yield from cpu("it, without the job's own", before, after, 11 * single)
-        many, times = [partial(crowd, requests[0], [requests[1]] * scale.burst, CLIENTS)], []
+        many = [partial(crowd, requests[0], [requests[1]] * scale.burst, CLIENTS)]
         if beside.has_pygeoapi():
             peer = stack.enter_context(beside.pygeoapi())
             many.append(partial(crowd, peer.url, [post(*HELLO, wait=True)] * scale.burst, CLIENTS))
@@ -197,7 +208,7 @@ def jobs(scale: Scale) -> Iterator[Figure]:
         bare = stack.enter_context(beside.bare_flask(mill))
         works = [partial(burst, mill, "echo", ECHO, scale.burst), partial(burst, mill, "stamp-geo", {}, scale.burst)]
         works += [partial(stack.enter_context(Forks(name)).jobs, scale.burst) for name in ("base", "geo")]
-        works += [partial(posts, bare.url, "plain", scale.burst)]
+        works += [partial(posts, bare.url, ("plain", ECHO), scale.burst)]
         if beside.has_pygeoapi():
             works.append(partial(burst_of_pygeoapi, stack.enter_context(beside.pygeoapi()), scale.burst))
         echo, geo, base, geos, plain, *others = interleaved(scale.rounds, *works)

@@ -29,7 +29,7 @@ def start(scale: Scale) -> Iterator[Figure]:
         run(mill, mill.client(), "say", {"word": "hello"})
     works = [started_ours, partial(first_cwl, place)]
     if beside.has_pygeoapi():
-        works.append(lambda: (beside.started(beside.pygeoapi()), 0.0))
+        works.append(started_pygeoapi)
     ours, packages, *others = interleaved(scale.starts, *works)
     answered, echoed = ([each[number] for each in ours] for number in (0, 1))
     yield Figure("start until the first answer, p50", p50(answered), "s", most=0.8)
@@ -50,6 +50,12 @@ def started_ours() -> tuple[float, float]:
         answered = time.monotonic() - begun
         client.expect(200, "POST", "/processes/echo/execution", body({"echoInput": "hello"}), JSON)
         return answered, time.monotonic() - begun
+
+
+def started_pygeoapi() -> tuple[float, float]:
+    """Seconds until the first answer of pygeoapi."""
+    with beside.pygeoapi() as peer:
+        return peer.seconds, 0.0
 
 
 def first_cwl(place: Path) -> tuple[float, float]:
@@ -86,11 +92,6 @@ def memory(scale: Scale) -> Iterator[Figure]:
             yield Figure(f"a running job, {process}, private", p50(own), "MB", most=megabytes)
             for job_id in jobs:
                 client.expect(200, "DELETE", f"/jobs/{job_id}")
-    if beside.has_pygeoapi():
-        with beside.pygeoapi() as peer:
-            peer.client().expect(200, "GET", "/processes")
-            sizes = [pss(pid) for pid in (peer.master, *peer.workers())]
-            yield Figure("pygeoapi, at rest", sum(sizes), "MB PSS", note="master and two workers")
 
 
 def at_rest(name: str, mill: Mill, most: float) -> Iterator[Figure]:
@@ -98,4 +99,12 @@ def at_rest(name: str, mill: Mill, most: float) -> Iterator[Figure]:
     family = {**mill.family(), "spares": mill.spares()}
     sizes = {who: sum(map(pss, pids)) for who, pids in family.items()}
     note = ", ".join(f"{who} {size:.0f}" for who, size in sizes.items())
-    yield Figure(f"memory with {name}", sum(sizes.values()), "MB PSS", most=most, note=note)
+    theirs = {"beside": memory_of_pygeoapi(), "other": "MB, pygeoapi"} if beside.has_pygeoapi() else {}
+    yield Figure(f"memory with {name}", sum(sizes.values()), "MB PSS", most, note=note, **theirs)
+
+
+def memory_of_pygeoapi() -> float:
+    """What its master and its two workers have after an answer."""
+    with beside.pygeoapi() as peer:
+        peer.client().expect(200, "GET", "/processes")
+        return sum(map(pss, (peer.master, *peer.workers())))
