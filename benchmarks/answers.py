@@ -69,9 +69,10 @@ def beside_pygeoapi(mill: Mill, paths: dict[str, str], scale: Scale) -> Iterator
 
 def flat(scale: Scale) -> Iterator[Figure]:
     """The same with one job stored and with a hundred thousand: how long one client waits."""
-    one, many = stock.home(1), stock.home(scale.stored)
+    one, many = stock.home(1), stock.home(scale.stored, scale.rows)
     with serving(one) as small, serving(many) as large:
-        small.warm_up(), large.warm_up()
+        for mill in (small, large):
+            mill.warm_up()
         before, after = (paths_of(stock.newest(place)) for place in (one, many))
         for name in PATHS:
             ours, theirs = interleaved(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ STYLE = {
     "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": "white",
 }  # fmt: skip
 MET, MISSED, OTHER = "#2b7a78", "#c8553d", "#9aa5a4"
+LEAST = 0.01  # share of a goal that is drawn
 BESIDE = {  # benchmark -> what of it is drawn beside the others, by the beginning of its unit
     "answers": "ms", "jobs": "jobs/s",
 }  # fmt: skip
@@ -40,38 +41,33 @@ def draw(folder: Path, sections: Sequence[Section]) -> dict[str, str]:
 def _goals(folder: Path, figures: Sequence[Figure]) -> str:
     """One bar for each goal, on a logarithmic axis; 1 is what it allows."""
     plot, axes = _axes(len(figures))
-    shares = [max(figure.share or 0, 0.01) for figure in figures]
-    colours = [MET if figure.met else MISSED for figure in figures]
-    axes.barh([figure.name for figure in _distinct(figures)], shares, color=colours)
+    shares = [max(figure.share or 0.0, LEAST) for figure in figures]
+    labels = [f"{each.name}, beside {_other(each)}" if each.relative else each.name for each in figures]
+    axes.barh(range(len(figures)), shares, color=[MET if each.met else MISSED for each in figures], tick_label=labels)
     axes.set_xscale("log")
+    axes.set_xlim(LEAST, 1.2 * max(1.0, *shares))
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("share of what the goal allows")
     return _save(plot, folder, "goals")
 
 
 def _beside(folder: Path, name: str, figures: Sequence[Figure]) -> str:
-    """Ours and the other's, one pair of bars for each."""
-    plot, axes = _axes(2 * len(figures))
-    labels, values, colours = [], [], []
+    """Ours, and what is beside it."""
+    bars: dict[str, tuple[float, str]] = {}
     for figure in figures:
-        labels += [figure.name, f"{figure.other.partition(', ')[2] or figure.other}: {figure.name}"]
-        values += [figure.value, figure.beside or 0.0]
-        colours += [MET, OTHER]
-    axes.barh(range(len(values)), values, color=colours, tick_label=labels)
+        bars[figure.name] = figure.value, MET
+        bars[f"{figure.name}, {_other(figure)}"] = figure.beside or 0.0, OTHER
+    plot, axes = _axes(len(bars))
+    values, colours = zip(*bars.values(), strict=True)
+    axes.barh(range(len(bars)), values, color=colours, tick_label=list(bars))
     axes.set_xlabel(figures[0].unit)
     return _save(plot, folder, name)
 
 
-def _distinct(figures: Iterable[Figure]) -> list[Any]:
-    """The figures with names that differ: bars of one name would lie on each other."""
-    from dataclasses import replace
-
-    seen: dict[str, int] = {}
-    found = []
-    for figure in figures:
-        seen[figure.name] = seen.get(figure.name, 0) + 1
-        found.append(replace(figure, name=figure.name + " " * (seen[figure.name] - 1)))
-    return found
+def _other(figure: Figure) -> str:
+    """What is beside a figure, without the unit."""
+    return figure.other.rpartition(", ")[2]
 
 
 def _axes(bars: int) -> tuple[Any, Any]:

@@ -29,7 +29,8 @@ def queued(scale: Scale) -> Iterator[Figure]:
     room = {"max_queued": ROOM, "max_queued_per_caller": ROOM}
     count = min(200, scale.queued // (scale.rounds + 2))
     with serving(**room) as empty, serving(**room) as full:
-        empty.warm_up(), full.warm_up()
+        for mill in (empty, full):
+            mill.warm_up()
         with held(full):
             waiting = crowd(full.url, [post("echo", ECHO)] * scale.queued, CLIENTS, 201).jobs()
             waiting.sort()
@@ -51,7 +52,8 @@ def running(scale: Scale) -> Iterator[Figure]:
     count = scale.burst
     places = os.cpu_count() or 1
     with serving() as empty, serving(max_running=scale.running + places) as full:
-        empty.warm_up(), full.warm_up()
+        for mill in (empty, full):
+            mill.warm_up()
         jobs = crowd(full.url, [post("pause-base", LONG)] * scale.running, CLIENTS, 201).jobs()
         for job_id in jobs:
             full.wait(job_id, "running")

@@ -36,8 +36,11 @@ def disk(scale: Scale) -> Iterator[Figure]:
 
 
 def rebuild(scale: Scale) -> Iterator[Figure]:
-    """The index is made anew from the folders of all jobs, and the server goes on answering."""
-    place = stock.home(scale.stored)
+    """The index is made anew from the folders of all jobs, and the server goes on answering.
+
+    To be run after `list`: what has no folder is not in the index any more.
+    """
+    place = stock.home(scale.stored, scale.rows)
     with serving(place) as mill:
         mill.warm_up()
         job_id = stock.newest(place)
