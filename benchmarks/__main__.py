@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -69,6 +70,7 @@ def main() -> int:
         str(document.PAGE),
     )  # fmt: skip
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end, too
     scale = QUICK if given.quick else Scale()
     print("\n".join(machine.lines()), flush=True)
     sections = [run(name, BENCHMARKS[name], scale) for name in given.only or BENCHMARKS]

@@ -36,7 +36,7 @@ class Server(Protocol):
 def answers(scale: Scale) -> Iterator[Figure]:
     """Status, processes, one process, landing page: what the server pays, beside bare Flask and pygeoapi."""
     with ExitStack() as stack:
-        mill = stack.enter_context(serving())
+        mill = stack.enter_context(serving(processes=[]))
         paths = paths_of(finished(mill))
         mill.warm_up()
         bare = stack.enter_context(beside.bare_flask(mill, *paths.values()))
@@ -57,6 +57,7 @@ def answers(scale: Scale) -> Iterator[Figure]:
 
 def beside_pygeoapi(mill: Mill, paths: dict[str, str], scale: Scale) -> Iterator[Figure]:
     """What both offer, with one job stored."""
+    listed = len(mill.client().expect(200, "GET", "/processes").json()["processes"])
     with beside.pygeoapi(stored=1) as peer:
         for name, path in {"/processes": "/processes", "status": f"/jobs/{beside.stored_job(peer)}"}.items():
             ours, theirs = interleaved(
@@ -64,13 +65,15 @@ def beside_pygeoapi(mill: Mill, paths: dict[str, str], scale: Scale) -> Iterator
                 partial(rate, mill, paths[name], scale.batch),
                 partial(rate, peer, path, scale.batch),
             )
-            yield compared(f"GET {name}, {CLIENTS} clients", "req/s", ours, (f"req/s, {PEER}", theirs), least=1)
+            title = f"GET {name}, {CLIENTS} clients"
+            note = f"{listed} of ours, one of pygeoapi" if name == "/processes" else ""
+            yield compared(title, "req/s", ours, (f"req/s, {PEER}", theirs), least=1, note=note)
 
 
 def flat(scale: Scale) -> Iterator[Figure]:
     """The same with one job stored and with a hundred thousand: how long one client waits."""
     one, many = stock.home(1), stock.home(scale.stored, scale.rows)
-    with serving(one) as small, serving(many) as large:
+    with serving(one, processes=[]) as small, serving(many, processes=[]) as large:
         for mill in (small, large):
             mill.warm_up()
         before, after = (paths_of(stock.newest(place)) for place in (one, many))

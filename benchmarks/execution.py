@@ -65,7 +65,7 @@ def beside_pygeoapi(mill: Mill, peer: beside.Peer, scale: Scale) -> Iterator[Fig
         mill.drain()
         return rate
 
-    ours, theirs = interleaved(scale.rounds, all_at_once, partial(posts, peer.url, HELLO, scale.burst))
+    ours, theirs = interleaved(scale.rounds, all_at_once, partial(posts, peer.url, HELLO, scale.burst // 2))
     yield compared(f"async POST, {CLIENTS} clients, jobs run", "/s", ours, ("/s, pygeoapi", theirs), least=1)
 
 
@@ -178,10 +178,10 @@ def sync(scale: Scale) -> Iterator[Figure]:
         before = mill.cpu()
         requests = mill.url, post("echo", ECHO, wait=True)
         single = scale.single // 10 + 1
-        (ours,) = interleaved(10, partial(_times, *requests, single, 1))
+        (ours,) = interleaved(scale.rounds, partial(_times, *requests, single, 1))
         after = mill.cpu()
         yield from latency("sync echo", [time for times in ours for time in times], most=10)
-        yield from cpu("it, without the job's own", before, after, 11 * single)
+        yield from cpu("it, without the job's own", before, after, (scale.rounds + 1) * single)
         many = [partial(crowd, requests[0], [requests[1]] * scale.burst, CLIENTS)]
         if beside.has_pygeoapi():
             peer = stack.enter_context(beside.pygeoapi())
@@ -210,7 +210,7 @@ def jobs(scale: Scale) -> Iterator[Figure]:
         works += [partial(stack.enter_context(Forks(name)).jobs, scale.burst) for name in ("base", "geo")]
         works += [partial(posts, bare.url, ("plain", ECHO), scale.burst)]
         if beside.has_pygeoapi():
-            works.append(partial(burst_of_pygeoapi, stack.enter_context(beside.pygeoapi()), scale.burst))
+            works.append(partial(burst_of_pygeoapi, stack.enter_context(beside.pygeoapi()), scale.burst // 2))
         echo, geo, base, geos, plain, *others = interleaved(scale.rounds, *works)
         for name, ours, forks, least in (("echo", echo, base, 150), ("geo", geo, geos, 90)):
             yield Figure(f"{name} jobs, {CLIENTS} clients", p50(ours), "jobs/s", least=least)

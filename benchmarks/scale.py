@@ -30,6 +30,6 @@ class Scale:
 
 
 QUICK = Scale(
-    rounds=5, batch=40, stored=4_000, rows=20_000, burst=40, single=20, queued=400, running=40, window=3.0,
-    large=200, medium=50, starts=2, packages=1,
+    rounds=3, batch=40, stored=4_000, rows=20_000, burst=40, single=16, queued=400, running=40, window=2.0,
+    large=200, medium=50, starts=1, packages=1,
 )  # fmt: skip

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from benchmarks import beside
-from benchmarks.client import JSON, body
+from benchmarks.client import JSON, body, crowd, get
 from benchmarks.figures import Figure, compared
 from benchmarks.measuring import interleaved, p50, private, pss
 from benchmarks.mill import Mill, serving, temporary
@@ -99,12 +99,15 @@ def at_rest(name: str, mill: Mill, most: float) -> Iterator[Figure]:
     family = {**mill.family(), "spares": mill.spares()}
     sizes = {who: sum(map(pss, pids)) for who, pids in family.items()}
     note = ", ".join(f"{who} {size:.0f}" for who, size in sizes.items())
-    theirs = {"beside": memory_of_pygeoapi(), "other": "MB, pygeoapi"} if beside.has_pygeoapi() else {}
-    yield Figure(f"memory with {name}", sum(sizes.values()), "MB PSS", most, note=note, **theirs)
+    peer = memory_of_pygeoapi() if beside.has_pygeoapi() else None
+    yield Figure(
+        f"memory with {name}", sum(sizes.values()), "MB PSS", most, note=note, beside=peer, other="MB, pygeoapi"
+    )
 
 
+@cache
 def memory_of_pygeoapi() -> float:
-    """What its master and its two workers have after an answer."""
+    """What its master and its two workers have when both have answered."""
     with beside.pygeoapi() as peer:
-        peer.client().expect(200, "GET", "/processes")
+        crowd(peer.url, [get("/processes")] * 200, 8)
         return sum(map(pss, (peer.master, *peer.workers())))
