@@ -78,8 +78,9 @@ def many_posts(mill: Mill, bare: beside.Peer, scale: Scale) -> Iterator[Figure]:
             partial(posts, bare.url, ("plain", ECHO), scale.burst),
             partial(posts, bare.url, ("durable", ECHO), scale.burst),
         )
-    yield compared(f"async POST, {CLIENTS} clients, jobs wait", "/s", ours, ("/s, bare Flask", plain), least=0.4)
-    yield compared("the same", "/s", ours, ("/s, bare Flask with the same files", durable))
+    title = f"async POST, {CLIENTS} clients, jobs wait"
+    yield compared(title, "/s", ours, ("/s, bare Flask", plain), least=0.4)
+    yield compared(title, "/s", ours, ("/s, bare Flask with the same files", durable))
     mill.drain()
 
 

@@ -43,7 +43,7 @@ class Watched:
         note = f"{self.web:.0f} MB"
         yield Figure("memory of the workers meanwhile", self.web / size, "x its size more", most=most, note=note)
         note = f"{self.everything:.0f} MB"
-        yield Figure("the same with the job", self.everything / size, "x its size more", note=note)
+        yield Figure("memory of all processes meanwhile", self.everything / size, "x its size more", note=note)
         yield Figure("GET status meanwhile, the longest", percentile(self.waits, 1), "ms", most=STALLED)
 
 
