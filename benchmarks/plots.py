@@ -28,8 +28,8 @@ def draw(folder: Path, sections: Sequence[Section]) -> dict[str, str]:
         return {}
     folder.mkdir(exist_ok=True)
     drawn = {}
-    figures = [figure for section in sections for figure in section.figures]
-    if held := [figure for figure in figures if figure.share is not None]:
+    held = [(each.name, figure) for each in sections for figure in each.figures if figure.share is not None]
+    if held:
         drawn["How much of what each goal allows is used; less is better"] = _goals(folder, held)
     for section in sections:
         unit = BESIDE.get(section.name)
@@ -38,12 +38,12 @@ def draw(folder: Path, sections: Sequence[Section]) -> dict[str, str]:
     return drawn
 
 
-def _goals(folder: Path, figures: Sequence[Figure]) -> str:
-    """One bar for each goal, on a logarithmic axis; 1 is what it allows."""
-    plot, axes = _axes(len(figures))
-    shares = [max(figure.share or 0.0, LEAST) for figure in figures]
-    labels = [f"{each.name}, beside {_other(each)}" if each.relative else each.name for each in figures]
-    axes.barh(range(len(figures)), shares, color=[MET if each.met else MISSED for each in figures], tick_label=labels)
+def _goals(folder: Path, held: Sequence[tuple[str, Figure]]) -> str:
+    """One bar for each goal, on a logarithmic axis; 1 is what it allows. held: benchmarks and their figures."""
+    plot, axes = _axes(len(held))
+    shares = [max(figure.share or 0.0, LEAST) for _, figure in held]
+    labels = [f"{name}: {each.name}" + f", beside {_other(each)}" * each.relative for name, each in held]
+    axes.barh(range(len(held)), shares, color=[MET if each.met else MISSED for _, each in held], tick_label=labels)
     axes.set_xscale("log")
     axes.set_xlim(LEAST, 1.2 * max(1.0, *shares))
     axes.xaxis.set_major_formatter("{x:g}")
