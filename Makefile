@@ -14,7 +14,7 @@ package = $(shell $(python) -c 'import sys; print("python%d.%d-venv" % sys.versi
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-cwl install serve test clients screenshots lint types bench chaos soak clean
+.PHONY: help demo demo-cwl install serve test clients screenshots lint types bench peers chaos soak clean
 
 help:
 	@echo "make demo      show it: a server, a satellite scene, a water mask"
@@ -26,7 +26,8 @@ help:
 	@echo "make screenshots  take pictures of every page: light, dark, narrow; and those of the README"
 	@echo "make lint      check the style"
 	@echo "make types     check the types"
-	@echo "make bench     measure"
+	@echo "make bench     measure, and write docs/performance.md; make bench ARGS=--quick takes three minutes"
+	@echo "make peers     install what that measures beside Geomill, if it is there"
 	@echo "make chaos     kill a server at random, for minutes, and prove that nothing is lost"
 	@echo "make soak      keep it at half load, for MINUTES=20, and prove that nothing of it grows"
 	@echo "make clean     remove what these commands made"
@@ -60,8 +61,11 @@ types: .venv/tools
 	@ln -sfn ../../../app ../../../client ../../../jobstore ../../../processes .venv/types/geomill/
 	@MYPYPATH=.venv/types $(BIN)/mypy -p geomill.app -p geomill.client -p geomill.jobstore -p geomill.processes
 
-bench: .venv/tools
+bench: .venv/bench
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+peers:
+	@$(MAKE) --no-print-directory $(PEERS)
 
 chaos: .venv/tools
 	@cd tests && ../$(BIN)/python -m chaos $(ARGS)
@@ -89,14 +93,23 @@ clean:
 	@$(PIP) install --editable '.[geo,cwl,oidc,test]'
 	@touch .venv/installed $@
 
-# what clients of other people need is not what Geomill needs: each has an environment of its own, and a newer Python
+.venv/bench: .venv/tools
+	@$(PIP) install --editable '.[bench]' || echo "There will be no plots."
+	@touch $@
+
+# what clients and servers of other people need is not what Geomill needs: each has an environment of its own, and a
+# newer Python
 CLIENTS := $(patsubst tests/clients/%.txt,.venv/clients/%/installed,$(wildcard tests/clients/*.txt))
 CLIENTS_PYTHON ?= $(PYTHON) python3.14 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python3)
 clients_python = $(call newer,$(CLIENTS_PYTHON),12)
+whose = $(if $(filter $@,$(PEERS)),peers,clients)
+PEERS := $(patsubst benchmarks/peers/%.txt,.venv/peers/%/installed,$(wildcard benchmarks/peers/*.txt))
 
-.venv/clients/%/installed: tests/clients/%.txt | .venv/pyvenv.cfg
-	$(if $(clients_python),,$(error The clients need Python 3.12 or newer: say make clients CLIENTS_PYTHON=/path/to/python))
-	@echo "Installing $* and what it needs into $(@D)."
+$(CLIENTS): .venv/clients/%/installed: tests/clients/%.txt | .venv/pyvenv.cfg
+$(PEERS): .venv/peers/%/installed: benchmarks/peers/%.txt | .venv/pyvenv.cfg
+$(CLIENTS) $(PEERS):
+	$(if $(clients_python),,$(error The $(whose) need Python 3.12 or newer: say make $(whose) CLIENTS_PYTHON=/path/to/python))
+	@echo "Installing $(notdir $(@D)) and what it needs into $(@D)."
 	@$(clients_python) -m venv --clear --without-pip $(@D)
 	@$(PIP) --python $(@D) install --no-deps --only-binary :all: --requirement $<
 	@touch $@

@@ -6,8 +6,11 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.figures import Figure, latency, milliseconds, percentile, wait_for_quiet
-from benchmarks.mill import Mill, Reply, body, serving, until
+from benchmarks.client import JSON, Reply, body
+from benchmarks.figures import Figure, latency
+from benchmarks.measuring import milliseconds, percentile, wait_for_quiet
+from benchmarks.mill import Mill, serving, until
+from benchmarks.scale import Scale
 from examples.backstage import expect
 
 PAUSE = {"echoInput": "hello", "pause": 30}
@@ -15,7 +18,7 @@ CLIENTS = 64
 SEATS = 16  # of each of two workers; how the clients are spread over the workers is up to the kernel
 
 
-def crowd() -> Iterator[Figure]:
+def waiting(scale: Scale) -> Iterator[Figure]:
     """GET status while 64 clients wait for synchronous jobs of 30 seconds; those without a seat get 201."""
     with serving() as mill:
         mill.warm_up()
@@ -55,16 +58,16 @@ def states(mill: Mill, jobs: list[str]) -> set[str]:
 
 def _wait(mill: Mill, answers: list[Reply]) -> None:
     """One of the crowd."""
-    answers.append(mill.client().call("POST", "/processes/echo/execution", body(PAUSE)))
+    answers.append(mill.client().call("POST", "/processes/echo/execution", body(PAUSE), JSON))
 
 
-def dismiss() -> Iterator[Figure]:
+def dismiss(scale: Scale) -> Iterator[Figure]:
     """DELETE of a running job, which is answered when nothing of it is left."""
     times = []
     with serving() as mill:
         mill.warm_up()
         client = mill.client()
-        for _ in range(50):
+        for _ in range(scale.single // 2):
             job = client.execute("echo", PAUSE)
             until(lambda: "progress" in mill.status(job))  # noqa: B023  # user code has begun
             wait_for_quiet()

@@ -1,61 +1,89 @@
-"""Asking for jobs when there are many."""
+"""Asking for a list of jobs when there are many."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
+from functools import partial
+from urllib.parse import quote
 
-from benchmarks.figures import Figure, cpu, interleaved, latency, milliseconds, p50
-from benchmarks.mill import serving
+from benchmarks import beside, stock
+from benchmarks.answers import FEW, FLAT, wait
+from benchmarks.client import Client, crowd, get
+from benchmarks.figures import Figure, compared, latency
+from benchmarks.measuring import interleaved
+from benchmarks.mill import Mill, serving
+from benchmarks.scale import Scale
 from examples.backstage import expect
-from geomill.jobstore import Job, JobStore, Status
-from geomill.jobstore.records import new_job_id
+from geomill.jobstore.records import now, timestamp
 
-COUNT = 10_000
-ROUNDS = 50
-APART = 60.0  # seconds between two jobs
+MOST, MOST_OF_DURATIONS = 3.0, 200.0  # ms
+LONG, HALF = 1000, 1_000_000  # pages; seconds that no job took
 
 
-def listing() -> Iterator[Figure]:
-    """One job, the newest hundred, and page 50, of ten thousand jobs in a week."""
-    with serving(fill) as mill:
-        client = mill.client()
-        newest = client.expect(200, "GET", "/jobs?limit=100").json()["jobs"]
-        expect(len(newest) == 100, f"{len(newest)} jobs are listed")
-        path, page = "/jobs?limit=100", 1
-        while page < 50:
-            links = client.expect(200, "GET", path).json()["links"]
-            url = next(link["href"] for link in links if link["rel"] == "next")
-            path, page = "/" + url.removeprefix(mill.url), page + 1
-        before = mill.cpu()
-        works = [
-            lambda: milliseconds(lambda: client.expect(200, "GET", f"/jobs/{newest[0]['jobID']}")),
-            lambda: milliseconds(lambda: client.expect(200, "GET", "/jobs?limit=100")),
-            lambda: milliseconds(lambda: client.expect(200, "GET", path)),
-            lambda: milliseconds(lambda: client.expect(200, "GET", "/jobs?limit=100&status=failed")),
-            lambda: milliseconds(lambda: client.expect(200, "GET", "/jobs?limit=1")),
-        ]
-        one, first, fiftieth, failed, single = interleaved(ROUNDS, *works)
-        after = mill.cpu()
-    yield from latency("GET /jobs/{id}", one, most=5)
-    yield from latency("GET /jobs?limit=1", single)
-    yield from latency("GET /jobs?limit=100", first, most=25)
-    yield from latency("page 50 by cursor", fiftieth, most=25)
-    yield Figure("page 50 / page 1", p50(a / b for a, b in zip(fiftieth, first, strict=True)), "x", most=1.5)
-    yield from latency("GET /jobs?limit=100&status=failed", failed)
-    yield from cpu("these five", before, after, ROUNDS + 1)
+def listing(scale: Scale) -> Iterator[Figure]:
+    """The newest hundred, by status, by process and time, and the thousandth page, with a million in the index."""
+    least = 1000
+    place, little = stock.home(scale.stored, scale.rows), stock.home(least)
+    with serving(place) as large, serving(little) as small:
+        for mill in (large, small):
+            mill.warm_up()
+        (rows,) = large.store.index.read("SELECT count(*) FROM jobs")
+        expect(rows[0] >= scale.rows, f"only {rows[0]} of {scale.rows} jobs are in the index")
+        for name, path in queries().items():
+            ours, theirs = interleaved(scale.rounds, partial(wait, large, path, 20), partial(wait, small, path, 20))
+            yield from latency(f"GET {name}", ours, MOST)
+            title = f"GET {name}, {scale.rows} rows"
+            yield compared(title, "ms", ours, (f"ms, {least} rows", theirs), most=FLAT)
+        pages = min(LONG, scale.stored // 100 - 1)
+        ours, theirs = interleaved(
+            scale.rounds, partial(wait, large, deep(large, pages), 20), partial(wait, large, "/jobs", 20)
+        )
+        yield from latency(f"GET the {pages}th `next`", ours, MOST)
+        yield compared(f"GET the {pages}th `next`", "ms", ours, ("ms, the first page", theirs), most=FLAT)
+        for name, path in durations().items():
+            (times,) = interleaved(scale.rounds, partial(wait, large, path, 1))
+            yield from latency(f"GET {name}", times, MOST_OF_DURATIONS)
+    if beside.has_pygeoapi():
+        yield from beside_pygeoapi(scale)
 
 
-def fill(store: JobStore) -> None:
-    """Jobs that ended, a minute apart; every tenth failed."""
-    begun = time.time() - COUNT * APART
-    for number in range(COUNT):
-        moment = int((begun + number * APART) * 1000)
-        stamp = f"{moment:012x}"
-        job_id = f"{stamp[:8]}-{stamp[8:]}{new_job_id()[13:]}"
-        job = Job(job_id, "echo", "1.0.0", "", datetime.fromtimestamp(moment / 1000, UTC), "", "", "", "")
-        store.create(replace(job), b"{}", durable=False)
-        store.move(job_id, Status.RUNNING)
-        store.move(job_id, Status.SUCCESSFUL if number % 10 else Status.FAILED)
+def queries() -> dict[str, str]:
+    """What is asked for in both indexes: the newest jobs are the same ones."""
+    since = quote(timestamp(now() - timedelta(hours=2)))
+    return {
+        "/jobs": "/jobs",
+        "/jobs?limit=10": "/jobs?limit=10",
+        "/jobs?status=failed": "/jobs?status=failed",
+        "/jobs?status=failed,successful": "/jobs?status=failed,successful",
+        "/jobs?processID&datetime": f"/jobs?processID=echo&datetime={since}/..",
+    }
+
+
+def durations() -> dict[str, str]:
+    """Filters that no order of the index serves: that all jobs meet, that few do, and that none does."""
+    return {
+        "/jobs?minDuration, all meet it": "/jobs?minDuration=1",
+        "/jobs?minDuration, every hundredth does": "/jobs?minDuration=30",
+        "/jobs?minDuration, none does": f"/jobs?minDuration={HALF}",
+        "/jobs?minDuration&status, none does": f"/jobs?minDuration={HALF}&status=successful",
+    }
+
+
+def deep(mill: Mill, pages: int) -> str:
+    """The path of a page that so many `next` lead to."""
+    client, path = Client(mill.url), "/jobs"
+    for _ in range(pages):
+        links = client.expect(200, "GET", path).json()["links"]
+        path = "/" + next(link["href"] for link in links if link["rel"] == "next").removeprefix(mill.url)
+    return path
+
+
+def beside_pygeoapi(scale: Scale) -> Iterator[Figure]:
+    """A page of ten, of as many jobs as there are folders."""
+    place = stock.home(scale.stored, scale.rows)
+    with serving(place) as mill, beside.pygeoapi(scale.stored) as peer:
+        path = "/jobs?limit=10"
+        expect(len(crowd(peer.url, [get(path)]).bodies[0]) > 1000, "pygeoapi lists no jobs")
+        ours, theirs = interleaved(scale.rounds, partial(wait, mill, path, FEW), partial(wait, peer, path, FEW))
+    yield compared(f"GET {path}, p50", "ms", ours, ("ms, pygeoapi", theirs), most=1)

@@ -11,8 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.figures import Figure, cpu, interleaved, latency, milliseconds, p50
-from benchmarks.mill import Client, Mill, serving
+from benchmarks.client import Client
+from benchmarks.figures import Figure, compared, cpu, latency
+from benchmarks.measuring import interleaved, milliseconds
+from benchmarks.mill import Mill, serving
+from benchmarks.scale import Scale
 from examples import backstage
 from examples.backstage import expect
 
@@ -21,10 +24,8 @@ from demo_cwl import halves  # noqa: E402
 
 EXAMPLE = Path(backstage.__file__).with_name("water-bodies")
 AOI = "-75.6600,37.6429,-75.5800,37.7164"
-ROUNDS = 30
-FEW = 3
 CWL = {"Content-Type": "application/cwl+yaml"}
-TOOL = b"""
+SAY = b"""
 cwlVersion: v1.2
 class: CommandLineTool
 id: say
@@ -32,6 +33,15 @@ baseCommand: echo
 inputs: {word: {type: string, inputBinding: {}}}
 stdout: said.txt
 outputs: {said: stdout}
+"""
+SLEEP = b"""
+cwlVersion: v1.2
+class: CommandLineTool
+id: rest
+baseCommand: sleep
+inputs: {seconds: {type: int, inputBinding: {}}}
+stdout: nothing.txt
+outputs: {nothing: stdout}
 """
 FOUR_STEPS = b"""
 cwlVersion: v1.2
@@ -73,11 +83,11 @@ $graph:
 """
 
 
-def cwl() -> Iterator[Figure]:
+def cwl(scale: Scale) -> Iterator[Figure]:
     """A package is deployed; POST of one tool, and of four steps with a scatter of two, until the job is successful."""
     with serving() as mill:
         client = mill.client()
-        for document in (TOOL, FOUR_STEPS):
+        for document in (SAY, FOUR_STEPS):
             deploy(client, document)
         jobs = ("say", {"word": "hello"}), ("four-steps", {"words": ["one", "two"]})
         for process, inputs in jobs:
@@ -85,33 +95,32 @@ def cwl() -> Iterator[Figure]:
         mill.warm_up()
         before = mill.cpu()
         works = [lambda job=job: milliseconds(lambda: run(mill, client, *job)) for job in jobs]
-        tool, steps, deployed = interleaved(ROUNDS, *works, lambda: redeploy(client))
+        tool, steps, deployed = interleaved(scale.single // 4, *works, lambda: redeploy(client))
         after = mill.cpu()
     yield from latency("POST until successful, one tool", tool, most=100)
     yield from latency("POST until successful, four steps", steps, most=300)
     yield from latency("POST of a package until its 201", deployed)
-    yield from cpu("all three, without the jobs' own", before, after, ROUNDS + 1)
+    yield from cpu("all three, without the jobs' own", before, after, scale.single // 4 + 1)
 
 
-def water() -> Iterator[Figure]:
+def water(scale: Scale) -> Iterator[Figure]:
     """The water-bodies example on two images, beside the command cwltool on the same host."""
     images = str(EXAMPLE / "images.toml")
     with TemporaryDirectory(prefix="geomill-bench-", dir="/tmp") as folder, backstage.serving(Path(folder)) as url:
         place = Path(folder)
         inputs = {"stac_items": [f"{url}/{name}/item.json" for name in halves(place)], "aoi": AOI}
-        with serving(None, url.removeprefix("http://"), "--images", images) as mill:
+        with serving(None, "--images", images, allow=url.removeprefix("http://")) as mill:
             client = mill.client()
             deploy(client, (EXAMPLE / "water-bodies.cwl").read_bytes(), "?w=water-bodies")
             run(mill, client, "water-bodies", inputs)
             mill.warm_up()
             ours, theirs = interleaved(
-                FEW,
+                scale.packages,
                 lambda: milliseconds(lambda: run(mill, client, "water-bodies", inputs)),
                 lambda: milliseconds(lambda: cwltool(place, inputs)),
             )
-    yield from latency("POST until successful, water bodies", ours)
-    yield from latency("cwltool --no-container --parallel", theirs)
-    yield Figure("Geomill / cwltool", p50(a / b for a, b in zip(ours, theirs, strict=True)), "x", most=1)
+    beside = "ms, cwltool --no-container --parallel", theirs
+    yield compared("POST until successful, water bodies", "ms", ours, beside, most=0.5)
 
 
 def deploy(client: Client, document: bytes, query: str = "") -> None:
@@ -121,7 +130,7 @@ def deploy(client: Client, document: bytes, query: str = "") -> None:
 
 def redeploy(client: Client) -> float:
     """Deploy a package anew: the milliseconds until it is."""
-    document = TOOL.replace(b"id: say", b"id: say-anew")
+    document = SAY.replace(b"id: say", b"id: say-anew")
     taken = milliseconds(lambda: deploy(client, document))
     client.expect(204, "DELETE", "/processes/say-anew")
     return taken

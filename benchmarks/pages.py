@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
-from benchmarks.figures import Figure, interleaved, latency
-from benchmarks.listing import ROUNDS, fill
-from benchmarks.mill import Client, cpu_seconds, serving
+from benchmarks import stock
+from benchmarks.client import Client
+from benchmarks.figures import Figure, latency
+from benchmarks.measuring import cpu_seconds, interleaved
+from benchmarks.mill import serving
+from benchmarks.scale import Scale
 from examples.backstage import expect
 from geomill.jobstore import Filters, JobStore
 from geomill.jobstore.records import now, timestamp
@@ -18,9 +22,9 @@ MOST, MOST_OF_STEPS = 5.0, 10.0  # ms
 STEPS = 500
 
 
-def pages() -> Iterator[Figure]:
-    """Pages for people, of ten thousand jobs."""
-    with serving(fill) as mill:
+def pages(scale: Scale) -> Iterator[Figure]:
+    """Pages for people, where there are many jobs."""
+    with serving(stock.home(scale.stored, scale.rows)) as mill:
         client = mill.client()
         job_id = client.execute("echo", {"echoInput": "hello"})
         mill.wait(job_id)
@@ -35,8 +39,9 @@ def pages() -> Iterator[Figure]:
             "/jobs/{id}/results": f"/jobs/{job_id}/results",
             f"/jobs/{{id}}, {STEPS} steps": f"/jobs/{scatter(mill.store)}",
         }
-        workers = mill.family()["worker"]
-        measured = interleaved(ROUNDS, *(lambda path=path: show(client, workers, path) for path in paths.values()))
+        workers = mill.workers()
+        works = (partial(show, client, workers, path) for path in paths.values())
+        measured = interleaved(scale.single // 2, *works)
     for name, times in zip(paths, measured, strict=True):
         yield from latency(f"page {name}, server CPU", times, most=MOST_OF_STEPS if "steps" in name else MOST)
 
@@ -59,7 +64,7 @@ def scatter(store: JobStore) -> str:
 
 def show(client: Client, workers: list[int], path: str) -> float:
     """Milliseconds of processor time that the workers take for a page: what a busy machine hardly changes."""
-    before = sum(map(cpu_seconds, workers))
+    before = cpu_seconds(*workers)
     reply = client.expect(200, "GET", path, None, BROWSER)
     expect(reply.headers.get_content_type() == "text/html", f"{path} is no page")
-    return 1000 * (sum(map(cpu_seconds, workers)) - before)
+    return 1000 * (cpu_seconds(*workers) - before)

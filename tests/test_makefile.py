@@ -63,15 +63,18 @@ def test_without_a_python_that_is_new_enough_make_says_so_in_one_line(checkout: 
     assert not (checkout / ".venv").exists()
 
 
-def test_without_a_python_that_is_new_enough_for_them_make_says_so_of_the_clients(checkout: Path) -> None:
-    (checkout / "tests/clients").mkdir(parents=True)
-    (checkout / "tests/clients/one.txt").touch()
+@pytest.mark.parametrize("whose, folder", [("clients", "tests/clients"), ("peers", "benchmarks/peers")])
+def test_without_a_python_that_is_new_enough_for_them_make_says_so_of_others(
+    checkout: Path, whose: str, folder: str
+) -> None:
+    (checkout / folder).mkdir(parents=True)
+    (checkout / folder / "one.txt").touch()
     (checkout / ".venv").mkdir()
     (checkout / ".venv/pyvenv.cfg").touch()
-    done = run(checkout, "make", "clients", "CLIENTS_PYTHON=python3 python3.12", python=TOO_OLD)
+    done = run(checkout, "make", whose, "CLIENTS_PYTHON=python3 python3.12", python=TOO_OLD)
     assert done.returncode == 2
-    assert "The clients need Python 3.12 or newer: say make clients CLIENTS_PYTHON=" in done.stderr
-    assert not (checkout / ".venv/clients").exists()
+    assert f"The {whose} need Python 3.12 or newer: say make {whose} CLIENTS_PYTHON=" in done.stderr
+    assert not (checkout / ".venv" / whose).exists()
 
 
 def test_without_ensurepip_make_names_the_package_in_one_line(checkout: Path) -> None:
