@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -214,7 +214,7 @@ def _job(process: Process, body: bytes, limits: Mapping[str, float], header: str
         runner=process.runner,
         template=process.template or "base",
         interpreter=process.interpreter,
-        limits=Limits(**asdict(process.limits.lowered(limits))),
+        limits=Limits(**vars(process.limits.lowered(limits))),
         key=request.headers.get("Idempotency-Key") or None,
         request_digest=sha256(body).hexdigest(),
         prefer=header,
