@@ -93,11 +93,11 @@ class Deployed:
     def versions(self, process_id: str) -> builtins.list[Version]:
         """What it was and is, oldest first; at least one. Raises NoSuchProcess, CorruptProcess."""
         try:
-            file = self._file(process_id)
-            signature, read = signature_of(os.stat(file)), time.time_ns()
+            path = self._path(process_id)
+            signature, read = signature_of(os.stat(path)), time.time_ns()
             if (known := self._read.get(process_id)) and known[0] == signature:
                 return known[1]
-            content = file.read_bytes()
+            content = Path(path).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise NoSuchProcess(process_id) from None
         except OSError as error:
@@ -229,9 +229,13 @@ class Deployed:
         return self._records[key]
 
     def _file(self, process_id: str) -> Path:
+        return Path(self._path(process_id))
+
+    def _path(self, process_id: str) -> str:
+        """As text, for what every request looks at. Raises NoSuchProcess for what cannot be an id."""
         if "/" in process_id or "\0" in process_id or process_id.startswith("."):
             raise NoSuchProcess(process_id)
-        return self.folder / f"{process_id}{_SUFFIX}"
+        return f"{self.folder}/{process_id}{_SUFFIX}"
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ class Registry:
         """The process that a file gives, which nobody can deploy or undeploy. Raises NoSuchProcess, NotKnownYet."""
         found, _ = self._folders.scan()
         deadline = time.monotonic() + self._packages.limit + SPARE
-        likely = [file for file in found if file.path.stem == process_id.replace("-", "_")]
+        likely = (file for file in found if file.path.stem == process_id.replace("-", "_"))
         for learnt in itertools.chain([False], self._learn_of(likely, deadline), self._learn_of(found, deadline)):
             processes, broken = self._collect(found, remembered=learnt)  # what was there when we were asked
             for process in processes:
@@ -118,7 +118,7 @@ class Registry:
             raise NotKnownYet(process_id)
         raise NoSuchProcess(process_id, [process.id for process in (*self.deployed.list(), *processes)])
 
-    def _learn_of(self, files: Sequence[Found], deadline: float) -> Iterator[bool]:
+    def _learn_of(self, files: Iterable[Found], deadline: float) -> Iterator[bool]:
         """Describe those that are new: True each time that another is known."""
         waiting = self._describe_new(files)
         while waiting and (left := deadline - time.monotonic()) > 0:
@@ -205,7 +205,7 @@ class Registry:
                 raise
             return hashlib.sha256(content).hexdigest(), False
 
-    def _describe_new(self, found: Sequence[Found]) -> set[concurrent.futures.Future[None]]:
+    def _describe_new(self, found: Iterable[Found]) -> set[concurrent.futures.Future[None]]:
         """Begin to describe what is due, and give what is worth waiting for: not an error looked at once more.
 
         Where the host had too little of something there was no look before.
