@@ -135,14 +135,14 @@ def of_page(endpoint: str, following: dict[str, Any] | None) -> list[Link]:
 
     following: the query parameters that the next page changes, None on the last page.
     """
-    asked = request.args.to_dict(flat=False)
-    links = [link(of_query(to(endpoint), asked), "self", "This page")]
+    query = request.args.to_dict(flat=False)
+    links = [link(of_query(to(endpoint), query), "self", "This page")]
     if following is not None:
-        links.append(link(of_query(to(endpoint), {**asked, **following}), "next", "The next page"))
+        links.append(link(of_query(to(endpoint), {**query, **following}), "next", "The next page"))
     return links
 
 
-def of_query(address: str, asked: Mapping[str, Any]) -> str:
-    """An address with these query parameters. asked: a value, or several, by name."""
-    query = urlencode(asked, doseq=True)
+def of_query(address: str, parameters: Mapping[str, Any]) -> str:
+    """An address with these query parameters. parameters: a value, or several, by name."""
+    query = urlencode(parameters, doseq=True)
     return address + (f"?{query}" if query else "")

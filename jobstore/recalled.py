@@ -23,7 +23,7 @@ Stamp = tuple[int, int, int, int]
 
 
 class Recalled:
-    """What was read. Of no matter to anybody but the clock."""
+    """What was read, by the path of the file; who has forgotten it reads again."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Stamp, StatusInfo]] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import time
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from geomill.processes.packages import LIBRARY
 HERE = Path(__file__).parent
 OURS = {*LIBRARY, "deployed.py", "folders.py", "packages.py", "records.py", "registry.py"}
 SETTLED = 50_000_000  # ns: what changed this lately may change again within the same tick of the file system's clock
+NAMES_SETTLED = 2_000_000_000  # ns, of names in a folder: to list them costs little, and some clocks tick in seconds
 Signature = tuple[int, ...]  # what changes when a file does; it begins with when it was written
 Seen = tuple[str, Signature | OSError]  # the name of a file, and how it is, or why that cannot be said
 SETTINGS = "processes.toml"  # in a folder: python = "/opt/venv/bin/python"
@@ -115,7 +115,7 @@ class Folders:
         except (FileNotFoundError, NotADirectoryError):
             return []
         found = sorted(name for name in names if name.endswith(".py") or name == SETTINGS)
-        if is_settled(signature, read):
+        if is_settled(signature, read, NAMES_SETTLED):
             self._names[folder] = signature, found
         return found
 
@@ -126,6 +126,8 @@ class Folders:
         path = folder.path / SETTINGS
         if self._settings.get(path, ((), None))[0] != signature:
             try:
+                import tomllib  # seldom needed, and by few
+
                 settings = tomllib.loads(path.read_text(encoding="utf-8"))
                 python = settings.pop("python", folder.interpreter)
                 value = Broken(path, "python is no text") if not isinstance(python, str | None) else python
@@ -159,6 +161,6 @@ def signature_of(found: os.stat_result) -> Signature:
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
-def is_settled(signature: Signature, read: int) -> bool:
-    """Whether what was read at a time (ns) is so for as long as the signature is."""
-    return read - max(signature[:2]) > SETTLED
+def is_settled(signature: Signature, read: int, after: int = SETTLED) -> bool:
+    """Whether what was read at a time (ns) is so for as long as the signature is. after: ns since it has changed."""
+    return read - max(signature[:2]) > after

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from geomill.processes.deployed import Deployed
-from geomill.processes.folders import Broken, Folder, Folders, Found, is_settled
+from geomill.processes.folders import HERE, Broken, Folder, Folders, Found, is_settled
 from geomill.processes.packages import SPARE, Packages, Record, is_unwritable, undescribed
 from geomill.processes.records import LIMITS, CorruptProcess, Limits, NoSuchProcess, NotKnownYet, Process
 
@@ -105,18 +105,30 @@ class Registry:
         return self._in_folders(process_id)
 
     def _in_folders(self, process_id: str) -> Process:
-        """The process that a file gives, which nobody can deploy or undeploy. Raises NoSuchProcess, NotKnownYet."""
+        """The process that a file gives, which nobody can deploy or undeploy: of the first file that has the id.
+
+        If it is not known yet, files that may come before it are waited for; if it is in none of these, all are.
+        Raises NoSuchProcess, NotKnownYet.
+        """
         found, _ = self._folders.scan()
         deadline = time.monotonic() + self._packages.limit + SPARE
-        likely = (file for file in found if file.path.stem == process_id.replace("-", "_"))
-        for learnt in itertools.chain([False], self._learn_of(likely, deadline), self._learn_of(found, deadline)):
+        rivals = [file for file in found if _may_have(file, process_id)]
+        for learnt in itertools.chain([False], self._learn_of(rivals, deadline), self._learn_of(found, deadline)):
             processes, broken = self._collect(found, remembered=learnt)  # what was there when we were asked
-            for process in processes:
-                if process.id == process_id:
-                    return process
+            first = next((process for process in processes if process.id == process_id), None)
+            if first is not None and not (learnt and self._may_come_before(first, rivals)):
+                return first
+        if first is not None:
+            return first
         if any(each.again for each in broken):
             raise NotKnownYet(process_id)
         raise NoSuchProcess(process_id, [process.id for process in (*self.deployed.list(), *processes)])
+
+    def _may_come_before(self, process: Process, rivals: Iterable[Found]) -> bool:
+        """Whether a file that is not described yet ranks before that of a process, and may give one with its id."""
+        before = itertools.takewhile(lambda file: file.path != process.path, rivals)
+        known = (self._memo.get(file.path) for file in before)
+        return any(each is None or each.record is None for each in known)
 
     def _learn_of(self, files: Iterable[Found], deadline: float) -> Iterator[bool]:
         """Describe those that are new: True each time that another is known."""
@@ -258,6 +270,11 @@ class Registry:
 
 def _broken(file: Found, record: Record) -> Broken:
     return Broken(file.path, record["error"], bool(record.get("scarce")))
+
+
+def _may_have(file: Found, process_id: str) -> bool:
+    """Whether a file may give a process with this id: those that are shipped are called as their files."""
+    return file.folder.path != HERE or file.path.stem == process_id.replace("-", "_")
 
 
 def _due(record: Record | None, file: Found) -> bool:

@@ -56,9 +56,11 @@ def show(job_id: str) -> Any:
     if g.media_type == HTML:
         return job_page.page(job_id)
     status = current_app.jobs.seen(job_id)
-    if status.status is Status.ACCEPTED:
-        status = live.waiting(status, current_app.engine.place(job_id))
-    return status_answer(status)
+    if status.status is not Status.ACCEPTED:
+        return status_answer(status)
+    response = status_answer(live.waiting(status, current_app.engine.place(job_id)))
+    response.set_etag(status.etag)
+    return response
 
 
 @bp.delete("/jobs/<job_id>")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from flask import Response, request, send_file
-from werkzeug.wsgi import wrap_file
+from werkzeug.wsgi import FileWrapper, wrap_file
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,13 @@ def file_answer(path: Path, media_type: str | None, **more: Any) -> Response:
     if response.status_code == 206:  # werkzeug would read, and pass over, all that is before it
         response.response.close()  # type: ignore[union-attr]
         part = response.content_range
-        response.response = wrap_file(request.environ, _Part(path, part.start or 0, part.stop or 0))
+        response.response = _sendable(_Part(path, part.start or 0, part.stop or 0))
     return response
+
+
+def _sendable(file: _Part) -> Iterable[bytes]:
+    """What is sent of a file. That of gunicorn begins where the file stands; not every server's does."""
+    return wrap_file(request.environ, file) if "gunicorn.socket" in request.environ else FileWrapper(file)
 
 
 def read_range(size: int) -> None:

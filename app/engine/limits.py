@@ -22,7 +22,7 @@ STARVED = "the kernel had no memory left, and ended processes"
 SLACK = 256 << 20  # bytes: stacks of threads, and what is asked for and never touched
 LAST_WORDS = 64 << 20  # bytes more for who has run out of memory, to say so
 FIRST, SLOWER, LONGEST = 0.25, 1.5, 1.0  # seconds until the first look at a job, and between two later
-RAREST, WHOLE = 4.0, 30.0  # seconds: between two glances at a job that does nothing, and between two whole looks at it
+RAREST, WHOLE = 4.0, 10.0  # seconds: between two glances at a job that does nothing, and between two whole looks at it
 SHARE = 20  # of the time between two looks, which one may take
 PIECE = 0.02  # seconds to look at the working directory at a time
 _KILLED_LATER = 5  # seconds of processor time that a process has to heed SIGXCPU
@@ -73,9 +73,11 @@ class Watch:
         """What the job uses too much of."""
         begin = time.monotonic()
         if begin < self._whole_due and self._used.is_still_so():
+            excess, whole = self._look_at_scratch(begin)
             self.pause = min(self.pause * SLOWER, RAREST)
             self.due = begin + self.pause
-            return None
+            self._whole_due = self._whole_due if whole else 0.0
+            return excess
         excess, whole = self._look(begin)
         end = time.monotonic()
         self.pause = max(min(self.pause * SLOWER, LONGEST), SHARE * (end - begin))
@@ -88,12 +90,16 @@ class Watch:
             with suppress(OSError):
                 self._device = self.scratch.folder.stat().st_dev
         used = self._used = usage.of(self.root, self.limits.memory_limit, self._device)
-        excess, whole = self._judge(used), True
-        if excess is None and (self.limits.work or self.limits.work_files) and begin >= self._size_due:
-            whole = self.scratch.look(PIECE)
-            self._size_due = begin + (0 if not whole else self.pause)
-            excess = self._judge_scratch(used.unlinked)
-        return excess, whole
+        excess = self._judge(used)
+        return (excess, True) if excess else self._look_at_scratch(begin)
+
+    def _look_at_scratch(self, begin: float) -> tuple[Excess | None, bool]:
+        """The same, at the job's directory, where it is time for that."""
+        if not (self.limits.work or self.limits.work_files) or begin < self._size_due:
+            return None, True
+        whole = self.scratch.look(PIECE)
+        self._size_due = begin + (0 if not whole else self.pause)
+        return self._judge_scratch(self._used.unlinked), whole
 
     def _judge(self, used: usage.Usage) -> Excess | None:
         limits = self.limits

@@ -85,7 +85,7 @@ class Listener:
                     self._send(client, answer)
         except BlockingIOError:
             return
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             content = b""
         if not content or len(rest) > MOST:
             self._forget(client)

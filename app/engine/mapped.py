@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _MAPPING = re.compile(r"(\w+)-(\w+) r-.p \w+ \S+ \d+ +/.*\n((?:[A-Z]\w+:.*\n)+)")
-_UNCHANGED = re.compile(r"^Anonymous: +0 kB$", re.MULTILINE)
+_CHANGED = re.compile(r"^(?:Anonymous|Swap): +[1-9]", re.MULTILINE)
 _MADV_DONTNEED = 4
 _LIBC = ctypes.CDLL(None)
 
@@ -28,5 +28,5 @@ def let_go() -> None:
 def _read_only() -> Iterator[tuple[int, int]]:
     """(address, bytes) of each part of a file that is as it is on disk."""
     for start, end, told in _MAPPING.findall(Path("/proc/self/smaps").read_text()):
-        if _UNCHANGED.search(told):
+        if not _CHANGED.search(told):
             yield int(start, 16), int(end, 16) - int(start, 16)

@@ -26,22 +26,24 @@ _ROLLUP = re.compile(rb"^(Pss_Anon|Pss_Shmem|SwapPss): +(\d+) kB", re.MULTILINE)
 class Usage:
     """cpu: seconds of processor time; memory: bytes; tasks: processes and threads; unlinked: bytes, as in `of`.
 
-    seen: what the kernel said of each process, by pid.
+    root: whose descendants they are; seen: what the kernel said of each, by pid.
     """
 
     cpu: float = 0.0
     memory: int = 0
     tasks: int = 0
     unlinked: int = 0
+    root: int = 0
     seen: Mapping[int, list[str]] = field(default_factory=dict)
 
     def is_still_so(self) -> bool:
         """Whether none of the processes has done anything since, as far as the kernel's counters tell.
 
-        Whoever takes memory has page faults counted; who only writes is noticed after 10 ms of processor time. A new
-        process needs an old one that starts it.
+        Whoever takes memory has page faults counted, and who computes, or writes much, processor time. Not who starts
+        another (posix_spawn), nor who takes room on the disk without writing (fallocate).
         """
-        return bool(self.seen) and all(alive.stat(pid) == before for pid, before in self.seen.items())
+        same = set(reaper.descendants(self.root)) == self.seen.keys()
+        return same and all(alive.stat(pid) == before for pid, before in self.seen.items())
 
 
 def of(root: int, enough: int, device: int | None = None) -> Usage:
@@ -65,7 +67,7 @@ def of(root: int, enough: int, device: int | None = None) -> Usage:
     memory = resident + shared
     if memory > enough:
         memory = _exact(pids, shared)
-    return Usage(cpu, memory, tasks, unlinked, seen)
+    return Usage(cpu, memory, tasks, unlinked, root, seen)
 
 
 def out_of_memory() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import sys
+import warnings
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ _DIGEST = sha256().digest_size
 
 
 def code_of(source: bytes, path: Path, record: Path) -> CodeType | None:
-    """The code of a file that is at `path`; None for what does not compile, of which its run will tell.
+    """The code of a file that is at `path`; None for what does not compile, or not without a warning: its run tells.
 
     record: what its content is described in, which is the server's own: beside that it is kept.
     """
@@ -24,7 +25,11 @@ def code_of(source: bytes, path: Path, record: Path) -> CodeType | None:
     if (code := _recalled(kept)) is not None and code.co_filename == str(path):
         return code
     with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-        code = compile(source, str(path), "exec", dont_inherit=True)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            code = compile(source, str(path), "exec", dont_inherit=True)
+        if warned:  # for the log of each job
+            return None
         content = marshal.dumps(code)
         with suppress(OSError):
             files.write_bytes(kept, sha256(content).digest() + content, durable=False)
@@ -39,5 +44,7 @@ def _recalled(kept: Path) -> CodeType | None:
     except OSError:
         return None
     digest, content = content[:_DIGEST], content[_DIGEST:]
-    code = marshal.loads(content) if sha256(content).digest() == digest else None  # noqa: S302  our own
-    return code if isinstance(code, CodeType) else None
+    with suppress(EOFError, ValueError, TypeError):  # of another format
+        code = marshal.loads(content) if sha256(content).digest() == digest else None  # noqa: S302  our own
+        return code if isinstance(code, CodeType) else None
+    return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -209,3 +211,41 @@ def test_a_template_has_nothing_in_memory_that_only_a_command_needs() -> None:
     script += "print({'importlib.metadata', 'csv', 'zipfile', 'flask', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.returncode) == ("set()\n", 0), done.stderr
+
+
+SPAWNS = """
+import os, sys
+for line in sys.stdin:
+    if line.startswith("spawn"):
+        pid = os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
+    else:
+        descriptor = os.open(line.strip(), os.O_WRONLY | os.O_CREAT)
+        os.posix_fallocate(descriptor, 0, 3_000_000)
+        os.close(descriptor)
+    print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("does, cause", [("spawn", "process-limit"), ("fallocate", "work-limit")])
+def test_what_takes_no_processor_time_is_noticed_at_a_glance(tmp_path: Path, does: str, cause: str) -> None:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SPAWNS!r}])"]
+    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as job:  # type: ignore[call-overload]
+        assert job.stdin and job.stdout
+
+        def order(text: str) -> None:
+            job.stdin.write(f"{text}\n")
+            job.stdin.flush()
+            job.stdout.readline()
+
+        try:
+            order("spawn" if does == "spawn" else str(tmp_path / "first"))
+            most = Limits(processes=2) if does == "spawn" else Limits(work=5_000_000)
+            watch = limits.Watch(most, job.pid, tmp_path)
+            until(lambda: watch.look() or watch.pause > limits.LONGEST)
+            order("spawn" if does == "spawn" else str(tmp_path / "second"))
+            watch._size_due = 0.0  # as it is when the glance is due
+            excess = watch.look()
+            assert excess is not None and excess.cause == cause
+        finally:
+            os.killpg(job.pid, signal.SIGKILL)

@@ -129,10 +129,9 @@ def test_what_happens_often_is_said_seldom_with_how_often_it_was_not(caplog: pyt
 
 
 def write(log: Path, lines: int) -> None:
-    """Complain as its processes do: by appending."""
+    """Complain as its processes do: by appending. All at once: the log may be begun anew at any moment."""
     with open(log, "ab", buffering=0) as file:
-        for number in range(lines):
-            file.write(b"%09d something was not as it should be\n" % number)
+        file.write(b"".join(b"%09d something was not as it should be\n" % number for number in range(lines)))
 
 
 def test_the_log_of_the_dispatcher_is_begun_anew_and_its_end_is_kept(settings: Settings) -> None:

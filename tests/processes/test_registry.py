@@ -291,16 +291,22 @@ def test_a_known_process_does_not_wait_for_a_new_file(registry: Registry, folder
     assert time.monotonic() - begun < 1
 
 
-def test_a_process_is_looked_for_first_in_the_file_of_its_name(tmp_path: Path, folder: Path) -> None:
-    for name in ("one", "two", "an_echo"):
-        (folder / f"{name}.py").write_text(text(name))
-    assert Registry([Folder(folder)], tmp_path / "packages").get("an-echo").path == folder / "an_echo.py"
+def test_a_shipped_process_is_looked_for_in_the_file_of_its_name_alone(tmp_path: Path) -> None:
+    assert Registry([Folder(SHIPPED)], tmp_path / "packages").get("water-mask").path == SHIPPED / "water_mask.py"
     assert len(list((tmp_path / "packages").glob("*/*.json"))) == 1
+    listed = Registry([Folder(SHIPPED)], tmp_path / "packages").list()
+    assert {process.id.replace("-", "_") for process in listed} <= {process.path.stem for process in listed}
 
 
 def test_an_unknown_process_is_an_error(registry: Registry, folder: Path) -> None:
     with pytest.raises(NoSuchProcess, match="nowhere"):
         registry.get("nowhere")
+
+
+def test_the_first_file_keeps_the_id_though_another_is_called_like_it(registry: Registry, folder: Path) -> None:
+    (folder / "aaa.py").write_text(text("one", before="time.sleep(0.5)"))
+    (folder / "one.py").write_text(text("one"))
+    assert registry.get("one").path == folder / "aaa.py"
 
 
 def test_the_first_folder_keeps_the_id(tmp_path: Path, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,15 @@ def test_where_nothing_can_be_kept_it_is_compiled_every_time(record: Path) -> No
 
 def test_what_does_not_compile_is_left_to_its_run(record: Path) -> None:
     assert code_of(b"answer = (", PATH, record) is None
+
+
+def test_what_is_compiled_with_a_warning_is_left_to_each_run(record: Path, recwarn: pytest.WarningsRecorder) -> None:
+    assert code_of(b"answer = 42 is 42", PATH, record) is None
+    assert not recwarn.list and not list(record.parent.glob("*.code"))
+
+
+def test_what_another_format_left_is_compiled_anew(record: Path) -> None:
+    assert answer(SOURCE, PATH, record) == 42
+    content = b"\xe3\x00"
+    kept(record).write_bytes(sha256(content).digest() + content)
+    assert answer(SOURCE, PATH, record) == 42
