@@ -114,6 +114,6 @@ def test_accept_names_a_type_and_a_profile_only_when_it_says_so() -> None:
 
 @pytest.mark.parametrize("junk", ['"' + '\\"' * 4000, '"' * 8000, "," * 8000, "a;" * 4000, '\\"' * 4000])
 def test_junk_is_passed_over_without_looking_at_it_again_and_again(junk: str) -> None:
-    begin = time.process_time()
+    begin = time.thread_time()
     assert parse(junk).wait is None
-    assert time.process_time() - begin < 0.1  # a quadratic one takes seconds
+    assert time.thread_time() - begin < 0.5  # a quadratic one takes seconds
