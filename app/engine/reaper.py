@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from geomill.jobstore import alive
+from geomill.jobstore import alive, files
 from geomill.jobstore.alive import start_time
 
 __all__ = ["children", "descendants", "kill_holders", "kill_tree", "open_process", "parent", "start_time",
@@ -51,8 +51,7 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children") as file:
-                found += [int(word) for word in file.read().split()]
+            found += map(int, files.read(f"/proc/{pid}/task/{thread}/children").split())
     return found
 
 

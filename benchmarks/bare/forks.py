@@ -48,8 +48,7 @@ def main(template: str, place: Path) -> None:
 def start(bare: Bare) -> None:
     """One job: its files, and its supervisor, process 1 of a PID namespace."""
     folder = bare.create()
-    pid, _ = isolation.fork_into_namespace()
-    if pid == 0:
+    if isolation.fork_into_namespace().pid == 0:
         _supervise(folder)
 
 
