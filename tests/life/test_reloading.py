@@ -67,8 +67,7 @@ def test_web_settings_are_read_again(settings: Settings) -> None:
     with serving(settings, 'title = "Old"') as mill:
         before, dispatcher = mill.workers(), mill.dispatcher()
         reload(mill, 'title = "New"\nworkers = 3')
-        until(lambda: replaced(mill, before, 3), 30)
-        assert title(mill) == "New"
+        until(lambda: replaced(mill, before, 3) and title(mill) == "New", 30)  # one of before may answer its last
         assert mill.dispatcher() == dispatcher
 
 
