@@ -48,11 +48,11 @@ def _root(*named: str | None) -> str:
 
 def in_tenant(name: str, path: str) -> str:
     """The absolute address of a path in any tenant. name: of the tenant; path: as below /."""
-    root, now = to("landing.show").rstrip("/"), request.environ[TENANT]
+    ours, now = root(), request.environ[TENANT]
     if name == now:
-        return root + path
-    server = root.removesuffix(PREFIX)
-    server = server.removesuffix(f"/{now}") if server != root else root
+        return ours + path
+    server = ours.removesuffix(PREFIX)
+    server = server.removesuffix(f"/{now}") if server != ours else ours
     return server + (path if name == DEFAULT else f"/{name}{PREFIX}{path}")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flask import Response, current_app, g, jsonify
 
+from geomill.app import links
 from geomill.app.asked import asked
 from geomill.app.negotiation import JSON
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 MOST = 8 * 2**20  # bytes of documents that a worker keeps
 BESIDE = 2000  # bytes that each takes beside its body, about
-# in the environ of a request: what the addresses in a document follow from, and which part of the content is wanted
-ADDRESS = ("wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING")
 
 
 class Written:
@@ -62,13 +61,12 @@ def once(made_of: Hashable, make: Callable[[], dict[str, Any]]) -> Any:
     if g.media_type != JSON:
         return make()
     app, environ = cast("Geomill", current_app), asked().environ
-    key = (made_of, *map(environ.get, ADDRESS))
+    key = made_of, links.root(), environ["PATH_INFO"], environ.get("QUERY_STRING", "")
     found = app.written.get(key)
     if found is None:
         response = jsonify(make())
         response.add_etag()
         found = response.get_data(), response.headers["ETag"]
-        if environ.get("HTTP_HOST"):  # else addresses begin with what the server itself knows of its name
-            app.written.put(key, *found)
+        app.written.put(key, *found)
     body, name = found
     return Response(body, headers={"ETag": name}, content_type=JSON)

@@ -17,14 +17,14 @@ from typing import NoReturn
 from benchmarks.bare.files import Bare, begin, end
 from geomill.app.engine import isolation
 from geomill.app.engine.templates import LIBRARIES
+from geomill.processes.packages import threads
 
 AT_A_TIME = 2
-ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 def main(template: str, place: Path) -> None:
     """Serve until standard input ends."""
-    os.environ.update(ONE_THREAD)  # a forked process would inherit locks of others
+    os.environ.update(threads(1))  # a forked process would inherit locks of others
     for library in LIBRARIES[template]:
         if not library.startswith("geomill."):
             importlib.import_module(library)
