@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -35,9 +36,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Sockets need short paths, and the folders that pytest makes have long ones."""
-    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        return
+    config.pluginmanager.register(Failures(config))
+    if config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="geomill-", dir="/tmp")
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+
+
+class Failures:
+    """Says at once what has failed: the end of a run that is cut off never comes."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called by pytest after each phase of a test."""
+        if report.failed and (reporter := self.config.pluginmanager.get_plugin("terminalreporter")):
+            crash = getattr(report.longrepr, "reprcrash", None)
+            reporter.ensure_newline()
+            reporter.write_line(f"{report.when} of {report.nodeid} failed: {crash.message if crash else ''}"[:300])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -89,10 +107,11 @@ def _addresses_compiled_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_leaks(_subreaper: None) -> Iterator[None]:
-    """Fail a test that leaves a process behind. What it did to the umask ends with it."""
+    """Fail a test that leaves a process behind, or no search for garbage. What it did to the umask ends with it."""
     before, umask = leaks.processes(), _umask()
     yield
     os.umask(umask)
+    assert gc.isenabled(), "nothing that is in a cycle would be closed from here on"
     left = leaks.wait_for_none(before)
     assert not left, f"processes left by the test: {left}"
 

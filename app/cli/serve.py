@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import os
 import socket
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from geomill.app import garbage
 from geomill.app.cli import options
 from geomill.app.config import Settings, SettingsError, settings_file
 
 if TYPE_CHECKING:
     from geomill.app.cli.handed import Handed
+    from geomill.app.cli.web import Web
 
 
 @click.command()
@@ -31,7 +32,14 @@ if TYPE_CHECKING:
 def serve(check: bool, **given: Any) -> None:
     """Start the server. Every option is a setting as well; `geomill doctor` lists them all."""
     options.need_linux()
-    gc.disable()  # a tenth of the time of loading went into looking for garbage that is not there
+    with garbage.put_off():
+        web = _made(check, given)
+    if web:
+        web.run()
+
+
+def _made(check: bool, given: dict[str, Any]) -> Web | None:
+    """What is to serve, or nothing after a look at whether it could. given: settings. Raises SettingsError."""
     from geomill.app.cli.handed import Handed
     from geomill.app.engine import starting
     from geomill.app.engine.client import Engine, open_store
@@ -52,11 +60,11 @@ def serve(check: bool, **given: Any) -> None:
         if is_new:  # or its disk is not there
             click.echo(f"Note: {settings.home} is a new home, with no job and no token.")
         look(settings)
-        return
+        return None
     listener = _listener(handed, settings)
     if check:
         _try(settings)
-        return
+        return None
     others = Engine(settings, store).is_of_others()
     if not handed:
         starting.begin(settings)
@@ -70,7 +78,7 @@ def serve(check: bool, **given: Any) -> None:
     from geomill.app.cli.web import Web
 
     welcome = partial(announce, settings, settings_file(), told)
-    Web(settings, listener, welcome, handed.workers if handed else ()).run()
+    return Web(settings, listener, welcome, handed.workers if handed else ())
 
 
 def _try(settings: Settings) -> None:

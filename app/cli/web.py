@@ -12,7 +12,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from geomill.app import create_app, loglines
+from geomill.app import create_app, garbage, loglines
 from geomill.app.cli.handed import Named
 from geomill.app.cli.master import Master, heed_signals
 from geomill.app.cli.worker import Worker
@@ -76,10 +76,10 @@ def load(settings: Settings) -> None:
     one copy.
     """
     faces = ["admin", "services", "tasks"] if settings.arcgis else []
-    for name in ("jsonschema_rs", "geomill.app.api", *(f"geomill.app.arcgis.{face}" for face in faces)):
-        importlib.import_module(name)
-    gc.freeze()
-    gc.enable()
+    with garbage.put_off():
+        for name in ("jsonschema_rs", "geomill.app.api", *(f"geomill.app.arcgis.{face}" for face in faces)):
+            importlib.import_module(name)
+        gc.freeze()
 
 
 def options(settings: Settings) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from geomill.app import garbage
 from geomill.app.config import Settings
 from geomill.app.engine import ends, isolation, mapped, reaper
 from geomill.app.engine.child import obey
@@ -159,12 +160,11 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     isolation.set_name(f"geomill-{name}")
     signal.set_wakeup_fd(-1)
     before = isolation.descriptors()
-    gc.disable()  # there is no garbage to be found until all is loaded
-    preload(name)  # which may ask other programs, and wait for them
-    rehearse(store)
+    with garbage.put_off():
+        preload(name)  # which may ask other programs, and wait for them
+        rehearse(store)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
     isolation.keep_for_libraries(isolation.descriptors() - before)
-    gc.enable()
     gc.collect()
     gc.freeze()
     mapped.let_go()

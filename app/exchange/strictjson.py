@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import re
 from typing import Any, NoReturn
+
+from geomill.app import garbage
 
 Json = Any
 MAX_DEPTH = 64  # levels of arrays and objects
@@ -62,13 +63,8 @@ def _parse(text: str, careful: bool) -> Json:
     if len(text) > _LONG:
         hooks["object_hook"] = lambda members: members
     # there are no cycles in it, and to look for some takes half as long again, in which no other thread gets a turn
-    collects = gc.isenabled()
-    gc.disable()
-    try:
+    with garbage.put_off():
         return json.loads(text, parse_constant=_refuse, **hooks)
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _skeleton(body: bytes) -> bytes:

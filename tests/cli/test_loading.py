@@ -19,7 +19,6 @@ from geomill.app.config import Settings
 import encodings.idna, flask.testing  # of this test
 
 settings = Settings(home=Path("home"), runtime_dir=Path("run"))
-gc.disable()  # as the command does
 web.load(settings)
 assert gc.isenabled()
 frozen, known = gc.get_freeze_count(), set(sys.modules)
