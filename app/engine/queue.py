@@ -5,11 +5,10 @@ An owner is somebody of one tenant: the same name in another tenant is somebody 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
 
 Whose = tuple[str, str]  # tenant and owner
 
@@ -47,38 +46,36 @@ class Capacity:
 
 
 class Waiting:
-    """The waiting jobs of one owner, by their numbers, which grow with each that comes. Asking takes no longer of many.
+    """The ids of one owner's waiting jobs, sorted: they grow with time. Asking takes no longer of many.
 
-    They are kept apart by process and its limit: all of a process are passed over at once.
+    They are kept apart by process and its limit, too: all of a process are passed over at once.
     """
 
     def __init__(self) -> None:
-        self.numbers: list[int] = []
-        self._kinds: dict[tuple[str, int | None], OrderedDict[int, Demand]] = {}
+        self.ids: list[str] = []
+        self._kinds: dict[tuple[str, int | None], list[str]] = {}
 
-    def add(self, number: int, demand: Demand) -> None:
-        """Let a job wait behind all others."""
-        self.numbers.append(number)
-        self._kinds.setdefault((demand.process_id, demand.max_running), OrderedDict())[number] = demand
+    def add(self, demand: Demand) -> None:
+        """Let a job wait behind those that are older: what came through two workers may be heard in either order."""
+        insort(self.ids, demand.job_id)
+        insort(self._kinds.setdefault((demand.process_id, demand.max_running), []), demand.job_id)
 
-    def remove(self, number: int, demand: Demand) -> None:
+    def remove(self, demand: Demand) -> None:
         """Let a job wait no longer."""
-        del self.numbers[self.rank(number)]
-        jobs = self._kinds[demand.process_id, demand.max_running]
-        del jobs[number]
-        if not jobs:
-            del self._kinds[demand.process_id, demand.max_running]
+        kind = demand.process_id, demand.max_running
+        for ids in (self.ids, self._kinds[kind]):
+            del ids[bisect_left(ids, demand.job_id)]
+        if not self._kinds[kind]:
+            del self._kinds[kind]
 
-    def rank(self, number: int) -> int:
-        """How many came before this one and still wait."""
-        return bisect_left(self.numbers, number)
+    def rank(self, job_id: str) -> int:
+        """How many are older than this one."""
+        return bisect_left(self.ids, job_id)
 
-    def first(self, running: Counter[str]) -> Demand | None:
+    def first(self, running: Counter[str]) -> str | None:
         """The oldest of those whose process may have more of them running. running: how many, by process."""
         kinds = self._kinds.items()
-        open_to = [jobs for (process, most), jobs in kinds if most is None or running[process] < most]
-        oldest = min(open_to, key=lambda jobs: next(iter(jobs)), default=None)
-        return next(iter(oldest.values())) if oldest else None
+        return min((ids[0] for (process, most), ids in kinds if most is None or running[process] < most), default=None)
 
 
 class FairQueue:
@@ -86,8 +83,7 @@ class FairQueue:
 
     def __init__(self) -> None:
         self._tenants: OrderedDict[str, OrderedDict[str, Waiting]] = OrderedDict()
-        self._known: dict[str, tuple[int, Demand]] = {}
-        self._numbers = count()
+        self._known: dict[str, Demand] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -99,19 +95,18 @@ class FairQueue:
         """Let a job wait; again is the same as once."""
         if demand.job_id in self._known:
             return
-        number = next(self._numbers)
-        self._known[demand.job_id] = number, demand
+        self._known[demand.job_id] = demand
         owners = self._tenants.setdefault(demand.tenant, OrderedDict())
-        owners.setdefault(demand.owner, Waiting()).add(number, demand)
+        owners.setdefault(demand.owner, Waiting()).add(demand)
 
     def discard(self, job_id: str) -> None:
         """Let a job wait no longer."""
         if job_id not in self._known:
             return
-        number, demand = self._known.pop(job_id)
+        demand = self._known.pop(job_id)
         owners = self._tenants[demand.tenant]
-        owners[demand.owner].remove(number, demand)
-        if not owners[demand.owner].numbers:
+        owners[demand.owner].remove(demand)
+        if not owners[demand.owner].ids:
             del owners[demand.owner]
         if not owners:
             del self._tenants[demand.tenant]
@@ -127,8 +122,9 @@ class FairQueue:
             return None
         processes = Counter(demand.process_id for demand in now)
         for waiting in self._round(now, capacity):
-            if (demand := waiting.first(processes)) is None:
+            if (job_id := waiting.first(processes)) is None:
                 continue
+            demand = self._known[job_id]
             if now and not _fits(demand, now, capacity):
                 return None
             self._serve(demand)
@@ -142,14 +138,13 @@ class FairQueue:
         """
         if job_id not in self._known:
             return None
-        number, demand = self._known[job_id]
-        whose = tenant, owner = demand.whose
+        whose = tenant, owner = self._known[job_id].whose
         passed = _served(running, capacity) - {whose}
         waiting = {
-            each: {name: 0 if (each, name) in passed else len(jobs.numbers) for name, jobs in owners.items()}
+            each: {name: 0 if (each, name) in passed else len(jobs.ids) for name, jobs in owners.items()}
             for each, owners in self._tenants.items()
         }
-        rank = _ahead(self._tenants[tenant][owner].rank(number), owner, waiting[tenant])
+        rank = _ahead(self._tenants[tenant][owner].rank(job_id), owner, waiting[tenant])
         return 1 + _ahead(rank, tenant, {each: sum(owners.values()) for each, owners in waiting.items()})
 
     def _round(self, running: list[Demand], capacity: Capacity) -> Iterator[Waiting]:

@@ -51,11 +51,18 @@ def test_owners_take_turns_and_each_ones_oldest_job_is_first(jobs: list[str], ex
     assert order(queue(*jobs)) == expected
 
 
+def test_the_oldest_is_first_in_whatever_order_they_are_heard_of() -> None:
+    waiting = queue("b1", "a3", "a1", "a2")
+    assert [waiting.place(job, [], LARGE) for job in ("a1", "a2", "a3", "b1")] == [2, 3, 4, 1]
+    waiting.discard("a2")
+    assert order(waiting) == ["b1", "a1", "a3"]
+
+
 def test_a_thousand_jobs_of_one_owner_do_not_hold_up_another(tmp_path: object) -> None:
-    waiting = queue(*(f"a{number}" for number in range(1000)))
-    assert waiting.next([], LARGE) == demand("a0")
+    waiting = queue(*(f"a{number:03}" for number in range(1000)))
+    assert waiting.next([], LARGE) == demand("a000")
     waiting.add(demand("b1"))
-    assert [waiting.next([], LARGE), waiting.next([], LARGE)] == [demand("a1"), demand("b1")]
+    assert [waiting.next([], LARGE), waiting.next([], LARGE)] == [demand("a001"), demand("b1")]
 
 
 @pytest.mark.parametrize(

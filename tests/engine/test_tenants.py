@@ -49,23 +49,17 @@ def test_jobs_of_all_tenants_are_started_by_one_dispatcher(mills: dict[str, Mill
     assert len({mill.dispatcher() for mill in mills.values()}) == 1
 
 
-def _queued(mill: Mill) -> str:
-    """A job that the dispatcher knows to wait: two that come through two workers at once may come in either order."""
-    job_id = mill.submit("hold")
-    until(lambda: str(mill.status(job_id)["message"]).startswith("waiting"))
-    return job_id
-
-
 def test_tenants_share_what_may_run_and_take_turns(mills: dict[str, Mill]) -> None:
     acme, zeta, default = mills["acme"], mills["zeta"], mills["default"]
     holding = [acme.submit("hold"), acme.submit("hold")]
     for job_id in holding:
         acme.message(job_id, "holding")
-    waiting = [_queued(acme), _queued(acme), _queued(acme)]
-    of_zeta, of_default = _queued(zeta), _queued(default)
-    asked = [*((acme, job_id) for job_id in waiting), (zeta, of_zeta)]
-    said = [f"waiting, number {place} in the queue (an estimate)" for place in (1, 4, 5, 2)]
-    until(lambda: [mill.status(job_id)["message"] for mill, job_id in asked] == said)
+    waiting = [acme.submit("hold"), acme.submit("hold"), acme.submit("hold")]
+    acme.waits(waiting[2], 3)
+    zeta.waits(of_zeta := zeta.submit("hold"), 2)
+    default.waits(of_default := default.submit("hold"), 3)
+    for job_id, place in zip(waiting, (1, 4, 5), strict=True):
+        acme.waits(job_id, place)
     for job_id in holding:
         assert acme.call("DELETE", f"/jobs/{job_id}").status == 200
     zeta.message(of_zeta, "holding")

@@ -91,6 +91,11 @@ class Mill:
         store = self.store
         until(lambda: (store.status(job_id).message or "").startswith(words), seconds)
 
+    def waits(self, job_id: str, place: int) -> None:
+        """Wait until a job has this place in the queue."""
+        said = f"waiting, number {place} in the queue (an estimate)"
+        until(lambda: self.status(job_id).get("message") == said)
+
     def dispatcher(self) -> int | None:
         """The dispatcher's pid, if there is one that answers."""
         return _dispatcher(self.engine)
