@@ -21,6 +21,7 @@ from geomill.app.engine import isolation
 
 DESCRIPTORS, OF_A_REQUEST = 40, 12  # of a worker itself; of a request that is being answered, beside its connection
 MOST_CONNECTIONS = 1000
+KEEPALIVE = 5  # seconds: longer than a page waits between two questions (live.RETRY), for each a connection cost most
 PATIENCE = {  # seconds to wait for the next piece of a request, and for a client to take the next piece of an answer
     socket.SO_RCVTIMEO: 10,
     socket.SO_SNDTIMEO: 60,
@@ -92,6 +93,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "logger_class": "geomill.app.cli.log.Log",
         "workers": settings.workers,
         "threads": settings.threads,
+        "keepalive": KEEPALIVE,
         "worker_connections": connections(isolation.take_descriptors(), settings.threads),
         "limit_request_line": 8190,  # its maximum; what is longer it answers itself, with 414
         "graceful_timeout": math.ceil(settings.stop_wait),

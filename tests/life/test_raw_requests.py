@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import json
 import re
+import select
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from support.mills import Mill, serving
 
+from geomill.app import live
 from geomill.app.config import Settings
 
 BODY = b'{"inputs": {"seconds": 0}}'
@@ -201,3 +205,14 @@ def test_a_request_that_comes_letter_by_letter_holds_nobody_up(mill: Mill) -> No
         slow.sendall(b"\r\n")
         assert slow.recv(12) == b"HTTP/1.1 200"
     assert time.monotonic() - begun < 20
+
+
+def test_a_page_that_follows_a_job_asks_through_one_connection(mill: Mill) -> None:
+    parts = urlsplit(mill.url)
+    with closing(HTTPConnection(str(parts.hostname), parts.port, timeout=20)) as connection:
+        for pause in (live.RETRY / 1000, 0.0):
+            connection.request("GET", "/conformance")
+            assert connection.getresponse().read()
+            link = connection.sock
+            time.sleep(pause)
+            assert link is connection.sock and not select.select([link], [], [], 0)[0]  # else it was closed
