@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,10 +30,11 @@ def settings(tmp_path: Path, folder: Path) -> Settings:
 
 @pytest.fixture
 def nobody() -> Iterator[Receiver]:
-    """A receiver that is down."""
-    with receiving() as receiver:
-        pass
-    yield receiver
+    """A receiver that is down, and whose port nobody else gets."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # for the receiver, when it is there
+        held.bind(("127.0.0.1", 0))
+        yield Receiver(f"http://127.0.0.1:{held.getsockname()[1]}")
 
 
 def kill_everything(mill: Mill) -> None:
