@@ -18,8 +18,9 @@
 status: all members of the status document that can change, null where there is none, when one of them has changed;
 place: in the queue, while it waits. step: a member of `steps` in the JSON document of the same address, when it has
 changed. log: the size of one that has grown, in bytes; "log" is that of the job. The id comes last: what is in one
-answer is told together, or again. An answer ends at once, and a browser asks anew after `retry`; 204, upon which it
-does not, says that the job has ended and everything was told. So no thread is held, and nobody need be remembered.
+answer is told together, or again. An answer ends at once, and a browser asks anew after `retry`, which grows while
+there is nothing new; 204, upon which it does not, says that the job has ended and everything was told. So no thread is
+held, and nobody need be remembered.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from geomill.jobstore import Status, StatusInfo
 from geomill.jobstore.records import timestamp
 
 Json = dict[str, Any]
-RETRY = 2000  # ms until a browser asks again
+RETRY = 2000, 5000  # ms until a browser asks again, at least and at most
+RENEWAL = 5000, 30_000  # ms until it has the page anew, for what no event tells: how long it takes
 SLACK = 1_000_000_000  # ns: the clock that stamps files ticks slowly, and may be that of another host
 STATES = {"success": "successful", "reused": "successful", "skipped": "successful"}
 _ID = re.compile(r"([0-9a-f]{24})-(\d{0,9})-(\d{1,12})-([0-9a-f]{8})-(\d{1,20})-([01])", re.ASCII)
@@ -146,9 +148,20 @@ def waiting(info: StatusInfo, place: int | None) -> StatusInfo:
     return info if place is None else replace(info, message=f"waiting, number {place} in the queue (an estimate)")
 
 
-def stream(events: Iterable[tuple[str, Json]], told: Told) -> bytes:
+def pause(seconds: float, least: int, most: int) -> int:
+    """ms until it is worth to look again at what has been as it is for so long: a tenth of that, within bounds."""
+    return round(min(max(seconds * 100, least), most))
+
+
+def retry(seen: Seen, moment: float) -> int:
+    """ms until a browser asks again: sooner for a job that has said something lately. moment: now, in seconds."""
+    latest = max((seen.info.updated or seen.info.created).timestamp(), seen.told.moment / 1e9)
+    return pause(moment - latest, *RETRY)
+
+
+def stream(events: Iterable[tuple[str, Json]], told: Told, retry: int) -> bytes:
     """An answer with these events, after which all of `told` is known. Source: HTML, 9.2.6"""
-    blocks = [f"retry: {RETRY}\n\n"]
+    blocks = [f"retry: {retry}\n\n"]
     for kind, content in events:
         blocks.append(f"event: {kind}\ndata: {json.dumps(content, separators=(',', ':'))}\n\n")
     return "".join([*blocks, f"id: {told}\n\n"]).encode()

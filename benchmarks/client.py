@@ -42,8 +42,8 @@ class Client:
         self._used = 0.0
 
     def call(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Reply:
-        """One request; the server lets go of a connection that is idle for two seconds."""
-        if time.monotonic() - self._used > 1.5:
+        """One request; the server lets go of a connection that is idle for seven seconds."""
+        if time.monotonic() - self._used > 6.5:
             self.close()
             self._connection.connect()
         self._connection.request(method, path, body, headers or {})

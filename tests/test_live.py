@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from geomill.app.engine.steps import LogFile
-from geomill.app.live import SLACK, Seen, Told, news, stream
+from geomill.app.live import RETRY, SLACK, Seen, Told, news, retry, stream
 from geomill.jobstore import Status, StatusInfo
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -109,9 +109,20 @@ def test_an_id_that_is_none_of_ours_begins_anew(text: str) -> None:
 def test_an_answer_is_a_stream_that_ends_with_its_id() -> None:
     told = seen(RUNNING).told
     message = 'two\nlines\r\nid: 1\n\nevent: status "\u2028'
-    body = stream([("status", {"message": message}), ("log", {"name": "log"})], told)
+    body = stream([("status", {"message": message}), ("log", {"name": "log"})], told, 2000)
     first, second, third, last, nothing = body.split(b"\n\n")
     kind, data = second.split(b"\n")
     assert (first, kind, last, nothing) == (b"retry: 2000", b"event: status", f"id: {told}".encode(), b"")
     assert json.loads(data.removeprefix(b"data: ")) == {"message": message}
     assert third == b'event: log\ndata: {"name":"log"}'
+
+
+@pytest.mark.parametrize(
+    "silent, expected", [(-9, 2000), (0, 2000), (20, 2000), (30, 3000), (50, 5000), (10**6, 5000), (10**12, 5000)]
+)
+@pytest.mark.parametrize("since", ["its status", "its log"])
+def test_who_is_told_nothing_for_long_asks_less_often(silent: int, expected: int, since: str) -> None:
+    moment = (NOW + timedelta(seconds=1)).timestamp()
+    logs = (log("log", 1, int((moment + 500) * SLACK)),) if since == "its log" else ()
+    assert retry(seen(RUNNING, logs=logs), moment + 500 * bool(logs) + silent) == expected
+    assert RETRY == (2000, 5000)

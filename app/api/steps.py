@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -91,7 +92,8 @@ def _new(job_id: str) -> Response:
             content["href"] = links.to("logs.show", job_id=job_id)
         elif kind == "log":
             content["href"] = address(name)
-    return Response(live.stream(found, seen.told), content_type=STREAM, headers={"Cache-Control": "no-store"})
+    answer = live.stream(found, seen.told, live.retry(seen, time.time()))
+    return Response(answer, content_type=STREAM, headers={"Cache-Control": "no-store"})
 
 
 def step_links(job_id: str) -> list[links.Link]:

@@ -21,7 +21,7 @@ from geomill.app.engine import isolation
 
 DESCRIPTORS, OF_A_REQUEST = 40, 12  # of a worker itself; of a request that is being answered, beside its connection
 MOST_CONNECTIONS = 1000
-KEEPALIVE = 5  # seconds: longer than a page waits between two questions (live.RETRY), for each a connection cost most
+KEEPALIVE = 7  # seconds: longer than the page of a job waits between two questions (live.RETRY)
 PATIENCE = {  # seconds to wait for the next piece of a request, and for a client to take the next piece of an answer
     socket.SO_RCVTIMEO: 10,
     socket.SO_SNDTIMEO: 60,

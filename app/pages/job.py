@@ -82,12 +82,14 @@ def page(job_id: str) -> Response:
     failure = _failure(info, steps, names) if info.status is Status.FAILED else None
     skipped = {event["step"] for event in happened if event.get("outcome") == "skipped"}
     job, said = _if_there(lambda: store.job(job_id)), request.args.get("said", "")
+    remaining = _remaining(info, moment)
     return render(
         "job.html",
         job=dump(StatusInfoSchema, info),
         info=info,
         mark=mark,
-        remaining=_remaining(info, moment),
+        renewal=_renewal(info, moment, bool(steps or remaining)),
+        remaining=remaining,
         seconds=((info.finished or moment) - info.started).total_seconds() if info.started else None,
         said=_told(said, info),
         turned=said in ("kept", "released"),
@@ -193,6 +195,13 @@ def _snippets(info: StatusInfo, job: Job | None) -> Snippets | None:
     address = links.to("execution.execute", process_id=info.process_id)
     request = strictjson.loads(content)
     return Snippets(address, request, job.prefer or "respond-async", token=current_app.identity.knows())
+
+
+def _renewal(info: StatusInfo, moment: datetime, shows_how_long: bool) -> int:
+    """ms until a page that is looked at is worth to be had anew, beside what it hears of."""
+    least, most = live.RENEWAL
+    age = (moment - (info.started or info.created)).total_seconds()
+    return live.pause(age, least, most) if shows_how_long else most
 
 
 def _remaining(info: StatusInfo, moment: datetime) -> str | None:

@@ -6,7 +6,7 @@ import { Tail } from "./log.js";
 import { say } from "./page.js";
 import { attach } from "./results.js";
 
-const EVERY = 5000, HIDDEN = 15000; // ms
+const HIDDEN = 30000; // ms
 const job = document.getElementById("job");
 let tail = null, events = null;
 
@@ -69,7 +69,7 @@ function progress(told) {
 }
 
 dressLog();
-const now = running() ? repeat(turn, EVERY, HIDDEN) : null;
+const now = running() ? repeat(turn, () => Number(job.dataset.renewal), HIDDEN) : null;
 if (now) {
   listen();
   document.addEventListener("visibilitychange", listen);

@@ -13,7 +13,7 @@ repeat(async () => {
   fade(known.filter(Boolean));
   if (first) announce(known.every((row) => !row) ? rows.length : known.findIndex(Boolean));
   return true;
-}, EVERY, HIDDEN);
+}, () => EVERY, HIDDEN);
 
 /** Rows that are not in the list any more, though others below them are. */
 function fade(known) {

@@ -71,7 +71,7 @@ export function head(fresh) {
 }
 
 /**
- * Do something again and again: every so many ms, less often while nobody looks, at once when somebody comes back or
+ * Do something again and again: after so many ms, less often while nobody looks, at once when somebody comes back or
  * the network does. `turn` says whether to go on. What is given does it now.
  */
 export function repeat(turn, every, hidden) {
@@ -90,13 +90,13 @@ export function repeat(turn, every, hidden) {
     }
     busy = false;
     if (over) wakes.abort();
-    else timer = setTimeout(now, asked ? 500 : document.hidden ? hidden : every);
+    else timer = setTimeout(now, asked ? 500 : document.hidden ? hidden : every());
   }
   const wakes = new AbortController(), { signal } = wakes;
   document.addEventListener("visibilitychange", () => { if (!document.hidden) now(); }, { signal });
   addEventListener("online", now, { signal });
   addEventListener("pageshow", (event) => { if (event.persisted) now(); }, { signal });
-  timer = setTimeout(now, every);
+  timer = setTimeout(now, every());
   return now;
 }
 

@@ -78,4 +78,4 @@ document.addEventListener("click", (event) => {
 
 dress();
 tell();
-setInterval(setTimes, 10000);
+setInterval(setTimes, 5000);

@@ -11,4 +11,4 @@ repeat(async () => {
   }
   head(fresh);
   return true;
-}, EVERY, HIDDEN);
+}, () => EVERY, HIDDEN);
