@@ -44,10 +44,10 @@ class Mill:
         content: dict[str, Any] = json.loads((self.store.folder(job_id) / "status.json").read_bytes())
         return content
 
-    def wait(self, job_id: str, *wanted: str) -> dict[str, Any]:
-        """The status of a job as soon as it is as wanted, or final."""
+    def wait(self, job_id: str, *wanted: str, every: float = 0.002) -> dict[str, Any]:
+        """The status of a job as soon as it is as wanted, or final. every: seconds between two looks."""
         wanted += FINAL
-        found: dict[str, Any] = until(lambda: (status := self.status(job_id))["status"] in wanted and status)
+        found: dict[str, Any] = until(lambda: (one := self.status(job_id))["status"] in wanted and one, every=every)
         return found
 
     def drain(self) -> None:
@@ -145,12 +145,12 @@ def end_jobs(engine: Engine) -> None:
             engine.dismiss(job_id)
 
 
-def until(ask: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(ask: Callable[[], Any], seconds: float = 60.0, every: float = 0.002) -> Any:
     """The first answer that is true. Raises Failed when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (answer := ask()):
         backstage.expect(time.monotonic() < deadline, f"nothing happened in {seconds:g} s")
-        time.sleep(0.002)
+        time.sleep(every)
     return answer
 
 

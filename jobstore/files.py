@@ -59,7 +59,7 @@ def write_bytes(path: Path, content: bytes, *, durable: bool) -> None:
         raise
 
 
-def create(path: Path, content: bytes, *, durable: bool) -> None:
+def create(path: Path | str, content: bytes, *, durable: bool) -> None:
     """Write a new file, readable by its owner alone. Raises FileExistsError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
     try:
@@ -75,7 +75,7 @@ def create(path: Path, content: bytes, *, durable: bool) -> None:
         os.close(descriptor)
 
 
-def sync(path: Path) -> None:
+def sync(path: Path | str) -> None:
     """Bring a file's bytes, or a folder's names, to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -87,17 +87,17 @@ def _build(building: Path, job: Job, info: StatusInfo, request: bytes, given: Ma
             break
         except FileNotFoundError:  # the first job of a shard, or the last one was removed this moment
             building.parent.mkdir(exist_ok=True, mode=PASSABLE)
-    files.create(building / "request.json", request, durable=info.durable)
+    files.create(f"{building}/request.json", request, durable=info.durable)
     if given:
         _hold(building / GIVEN, given)
         if info.durable:
             files.sync(building / GIVEN)
     # one file under two names until the first move, so that one fsync serves both
     content = json.dumps({**records.dump(job), **records.dump(info)}, separators=(",", ":")).encode()
-    files.create(building / "job.json", content, durable=False)
-    os.link(building / "job.json", building / "status.json")
+    files.create(job_json := f"{building}/job.json", content, durable=False)
+    os.link(job_json, f"{building}/status.json")
     if info.durable:
-        files.sync(building / "job.json")  # after the link: it brings the names of the file to disk as well
+        files.sync(job_json)  # after the link: it brings the names of the file to disk as well
 
 
 def _hold(folder: Path, given: Mapping[str, Path]) -> None:

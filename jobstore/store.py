@@ -127,7 +127,11 @@ class JobStore:
 
     def results(self, job_id: str) -> dict[str, Result]:
         """The outputs by id. Raises NoSuchJob, ResultNotReady, ResultNotAvailable, JobFailed, JobCorrupt."""
-        info = self.status(job_id)
+        return self.results_of(self.status(job_id))
+
+    def results_of(self, info: StatusInfo) -> dict[str, Result]:
+        """The same of a job whose status was just read."""
+        job_id = info.job_id
         if info.expired:
             raise JobExpired(info)
         if not info.status.final:

@@ -28,7 +28,7 @@ from geomill.app.runners import RUNNERS
 from geomill.app.schemas import ExecuteSchema, ProcessSchema, StatusInfoSchema, dump
 from geomill.app.security import refuse_foreign
 from geomill.app.server import current_app
-from geomill.app.uploads.asked import check_href, uploads_of
+from geomill.app.uploads.asked import href_check, uploads_of
 from geomill.jobstore import Job, Limits, StatusInfo
 from geomill.jobstore.records import new_job_id, now
 from geomill.processes.registry import Process
@@ -69,7 +69,7 @@ def execute(process_id: str) -> Any:
     begun = begin(process, body, header)
     if not begun.waited:
         return _accepted(begun.status)
-    return delivered(begun.status.job_id, asked=(begun.job, begun.asked), sync=True)
+    return delivered(begun.status, (begun.job, begun.asked), sync=True)
 
 
 def begin(process: Process, body: bytes, header: str | None) -> Begun:
@@ -82,7 +82,7 @@ def _checked(process: Process, body: bytes) -> tuple[ExecuteRequest, Mapping[str
     """An execute request without its inputs, and the uploads that they name. Raises what is wrong with it."""
     asked = inputs.read(body)
     given = uploads_of(asked)
-    inputs.check(asked, process.description, partial(check_href, current_app.guard, given))
+    inputs.check(asked, process.description, href_check(given))
     return replace(asked, inputs={}), given  # they may be six times the body, and who asks may wait for minutes
 
 

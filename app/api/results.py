@@ -26,7 +26,7 @@ from geomill.app.schemas import ResultsQuery, ResultsSchema
 from geomill.app.schemas.queries import read as read_query
 from geomill.app.security import SANDBOX
 from geomill.app.server import current_app
-from geomill.jobstore import Job, Result, ResultNotAvailable
+from geomill.jobstore import Job, Result, ResultNotAvailable, StatusInfo
 
 bp = Blueprint("results", __name__)
 
@@ -48,7 +48,10 @@ def show(job_id: str) -> Any:
     liked = chosen(request, (JSON, HTML, ZIP))  # a page, or all in a file, only for who likes that better
     if liked == HTML:
         return page.page(job_id)
-    response = _everything(job_id) if liked == ZIP else delivered(job_id, asked_of(job_id), sync=False)
+    if liked == ZIP:
+        response = _everything(job_id)
+    else:
+        response = delivered(current_app.jobs.status(job_id), asked_of(job_id), sync=False)
     response.vary.add("Accept")
     return response
 
@@ -75,9 +78,9 @@ def file(job_id: str, path: str) -> Any:
     return sent(job_id, outputs.Answer(media_type=found.media_type, file=found))
 
 
-def delivered(job_id: str, asked: tuple[Job, ExecuteRequest], *, sync: bool) -> Response:
+def delivered(status: StatusInfo, asked: tuple[Job, ExecuteRequest], *, sync: bool) -> Response:
     """The results of a job, as its request and this one want them. sync: this is the execution itself."""
-    results, (job, execution) = current_app.jobs.results(job_id), asked
+    job_id, results, (job, execution) = status.job_id, current_app.jobs.results_of(status), asked
     output_ids = outputs_of(job, results)
     chosen = read_query(ResultsQuery)["outputs"]
     if chosen is not None and not sync:

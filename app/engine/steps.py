@@ -145,7 +145,7 @@ def _parsed(lines: list[bytes]) -> list[Any]:
 
 def _known(event: dict[str, Any]) -> dict[str, Any]:
     """What of an event is what it should be: the job says it, and the disk may have torn it."""
-    return {name: value for name, value in event.items() if isinstance(value, _MEMBERS.get(name, ()))}
+    return {name: value for name, value in event.items() if type(value) is _MEMBERS.get(name)}
 
 
 def logs(folder: Path | str, happened: list[dict[str, Any]] | None = None) -> list[str]:

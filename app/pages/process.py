@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from geomill.app.pages.form.snippets import Snippets, laid_out
 from geomill.app.pages.form.wording import kind
 from geomill.app.runners import RUNNERS
 from geomill.app.server import current_app as geomill
-from geomill.app.uploads.asked import check_href, held, uploads_of
+from geomill.app.uploads.asked import held, href_check, uploads_of
 from geomill.processes import BadInput
 
 Description = Mapping[str, Any]
@@ -127,7 +126,7 @@ def checked(description: Description, entries: Entries) -> Checked:
         given = uploads_of(asked)
     except BadInput as error:
         found.append(error)
-    found += inputs.problems(asked, description, partial(check_href, geomill.guard, given))
+    found += inputs.problems(asked, description, href_check(given))
     for problem in found:
         name, sentence = _told(reading, problem)
         errors.setdefault(name, sentence)

@@ -30,9 +30,10 @@ class Tick:
 
 
 class Bar(NamedTuple):
-    """One step. name: its id, where it may be broken; note: what its state does not tell.
+    """One step, all but its id as it can stand in HTML: words and numbers of ours.
 
-    log: the name of its log as a part of an address, if there is one; begin, width: percent of the axis;
+    name: the id, escaped, where it may be broken; note: what its state does not tell; log: the name of its log as a
+    part of an address, if there is one; begin, width: percent of the axis;
     told: its times in words; took, memory: what it needed. A tuple, as a row of the list of jobs is.
     """
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from flask import g
 
 from geomill.app import links
 from geomill.app.exchange.request import ExecuteRequest
-from geomill.app.guard import Guard
 from geomill.app.security import is_ours
 from geomill.app.server import current_app
 from geomill.app.uploads import naming
@@ -47,7 +46,12 @@ def held(href: str) -> Held | None:
     return None
 
 
-def check_href(guard: Guard, given: Mapping[str, Path], href: str) -> None:
-    """Refuse what would not be fetched. given: what the job has anyhow. Raises Refused."""
-    if naming.upload_id(href) not in given:
-        guard.check(href)
+def href_check(given: Mapping[str, Path]) -> Callable[[str], None]:
+    """What refuses an address that would not be fetched, raising Refused. given: what the job has anyhow."""
+    guard = cache(lambda: current_app.guard)  # which looks at files: most requests name no address, and some many
+
+    def check(href: str) -> None:
+        if naming.upload_id(href) not in given:
+            guard().check(href)
+
+    return check
