@@ -159,6 +159,7 @@ def started(mill: Mill, client: Client, process: str) -> float:
     """Milliseconds until the user code of an asynchronous job."""
     begun = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     job_id = client.execute(process, {})
+    time.sleep(0.02)  # who asks at once takes a processor from the job that begins
     status = mill.wait(job_id)
     expect(status["status"] == "successful", f"{process} ended as {status}")
     return float(mill.store.results(job_id)["result"].value - begun) / 1e6
@@ -179,9 +180,13 @@ def sync(scale: Scale) -> Iterator[Figure]:
         before = mill.cpu()
         requests = mill.url, post("echo", ECHO, wait=True)
         single = scale.single // 10 + 1
-        (ours,) = interleaved(scale.rounds, partial(_times, *requests, single, 1))
+        bare, forks = stack.enter_context(beside.bare_flask(mill)).client(), stack.enter_context(Forks("base"))
+        floor = partial(_floor, bare, forks, single)
+        ours, floors = interleaved(scale.rounds, partial(_times, *requests, single, 1), floor)
         after = mill.cpu()
         yield from latency("sync echo", [time for times in ours for time in times], most=10)
+        beside_it = "ms, a bare fork and a bare POST", list(map(p50, floors))
+        yield compared("sync echo, p50", "ms", list(map(p50, ours)), beside_it)
         yield from cpu("it, without the job's own", before, after, (scale.rounds + 1) * single)
         many = [partial(crowd, requests[0], [requests[1]] * scale.burst, CLIENTS)]
         if beside.has_pygeoapi():
@@ -195,6 +200,11 @@ def sync(scale: Scale) -> Iterator[Figure]:
         yield Figure(f"{name}, p99", percentile(times, 0.99), "ms", most=150)
         for theirs in rates[1:]:
             yield compared(name, "/s", rates[0], ("/s, pygeoapi", theirs), least=1)
+
+
+def _floor(bare: Client, forks: Forks, count: int) -> list[float]:
+    """Milliseconds of a POST that is answered at once, and of a job that is forked, does nothing and has ended."""
+    return [answered(bare, "plain", ECHO) + 1000 / forks.jobs(1) for _ in range(count)]
 
 
 def _times(url: str, request: bytes, count: int, clients: int) -> list[float]:
