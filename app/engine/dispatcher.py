@@ -86,6 +86,7 @@ class Dispatcher:
         self.ticked = self.reconciled = 0.0
         self.started_at = time.monotonic()  # the last job, or this dispatcher
         self.pause_until = 0.0  # no job is started before, since a template died young
+        self.tried: set[str] = set()  # jobs whose first supervisor went before it began
         swept = partial(record.note, self.runtime, record.SWEPT)
         self.children = Children(self._known_children, stores.close_indexes, swept)
         self.retaining = Retaining(settings, stores, self.children)
@@ -249,6 +250,8 @@ class Dispatcher:
         self.listener.tell(job_id, {"job": job_id, "ended": True})
         store = self.stores[running.demand.tenant]
         info = read_status(store, job_id)
+        if info is None or info.status is not Status.ACCEPTED:
+            self.tried.discard(job_id)
         if info is None:
             return
         if info.status is Status.RUNNING and info.pid != running.pid:
@@ -263,7 +266,20 @@ class Dispatcher:
                     store.ask_dismissal(job_id)
                 failing.lose(self.children, store, info)
             elif not store.has_supervisor(job_id):  # or it has one of a server that does not know of us
-                store.move(job_id, Status.FAILED, cause="lost", message="the supervisor ended before the job began")
+                self._begin_again(store, job_id)
+
+    def _begin_again(self, store: JobStore, job_id: str) -> None:
+        """A supervisor has gone before it began: nothing of the job was done, so another may, but not for ever.
+
+        A host that has no processes left ends one like that, so there is a pause before.
+        """
+        if job_id in self.tried:
+            self.tried.remove(job_id)
+            store.move(job_id, Status.FAILED, cause="lost", message="two supervisors ended before the job began")
+        else:
+            self.tried.add(job_id)
+            self._enqueue(store, job_id)
+            self._pause()
 
     def _known_children(self) -> set[int]:
         """Templates and supervisors. One that a template has just forked may be known by its status alone."""

@@ -128,6 +128,27 @@ def test_a_spare_that_ends_costs_no_job(mill: Mill, who: str, number: int) -> No
     assert waiting not in spare(mill)
 
 
+def _without_job(mill: Mill) -> list[int]:
+    """Supervisors that have not begun."""
+    return [pid for pid in leaks.children(template(mill)) if leaks.running_name(pid) == "geomill-base"]
+
+
+@pytest.mark.parametrize("times, status", [(1, Status.SUCCESSFUL), (2, Status.FAILED)])
+def test_a_job_whose_supervisor_ends_before_it_began_begins_once_more(mill: Mill, times: int, status: Status) -> None:
+    stopped = [spare(mill)[0]]
+    os.kill(stopped[0], signal.SIGSTOP)
+    job_id = mill.submit("nap")
+    until(lambda: mill.store.index.ids(Status.RUNNING))
+    if times == 2:
+        stopped += until(lambda: [pid for pid in _without_job(mill) if pid not in stopped])
+        os.kill(stopped[1], signal.SIGSTOP)
+    for pid in stopped:
+        leaks.kill(pid)
+        until(lambda: mill.store.index.ids(Status.RUNNING) or mill.store.status(job_id).status.final)
+    ended = mill.ended(job_id)
+    assert (ended.status, ended.cause) == (status, None if times == 1 else "lost")
+
+
 @pytest.mark.parametrize("victim", ["template", thorough("dispatcher")])
 def test_a_spare_leaves_with_its_template_and_with_the_dispatcher(mill: Mill, victim: str) -> None:
     pids = spare(mill)
