@@ -143,8 +143,9 @@ def test_a_job_whose_supervisor_ends_before_it_began_begins_once_more(mill: Mill
         stopped += until(lambda: [pid for pid in _without_job(mill) if pid not in stopped])
         os.kill(stopped[1], signal.SIGSTOP)
     for pid in stopped:
+        until(lambda: (mill.engine.ask({"op": "hello"}, 5.0) or {}).get("running") == 1)
         leaks.kill(pid)
-        until(lambda: mill.store.index.ids(Status.RUNNING) or mill.store.status(job_id).status.final)
+        until(lambda: (mill.engine.ask({"op": "hello"}, 5.0) or {}).get("running") == 0)
     ended = mill.ended(job_id)
     assert (ended.status, ended.cause) == (status, None if times == 1 else "lost")
 
