@@ -41,6 +41,7 @@ from geomill.jobstore import (
     JobStore,
     NoSuchJob,
     Status,
+    StatusInfo,
     StoreBusy,
     files,
     home,
@@ -266,20 +267,21 @@ class Dispatcher:
                     store.ask_dismissal(job_id)
                 failing.lose(self.children, store, info)
             elif not store.has_supervisor(job_id):  # or it has one of a server that does not know of us
-                self._begin_again(store, job_id)
+                self._begin_again(store, info)
 
-    def _begin_again(self, store: JobStore, job_id: str) -> None:
+    def _begin_again(self, store: JobStore, info: StatusInfo) -> None:
         """A supervisor has gone before it began: nothing of the job was done, so another may, but not for ever.
 
         A host that has no processes left ends one like that, so there is a pause before.
         """
-        if job_id in self.tried:
-            self.tried.remove(job_id)
-            store.move(job_id, Status.FAILED, cause="lost", message="two supervisors ended before the job began")
-        else:
-            self.tried.add(job_id)
-            self._enqueue(store, job_id)
-            self._pause()
+        if info.job_id in self.tried:
+            self.tried.remove(info.job_id)
+            store.move(info.job_id, Status.FAILED, cause="lost", message="two supervisors ended before the job began")
+            return
+        self.tried.add(info.job_id)
+        store.index.put(info)
+        self._enqueue(store, info.job_id)
+        self._pause()
 
     def _known_children(self) -> set[int]:
         """Templates and supervisors. One that a template has just forked may be known by its status alone."""
