@@ -149,6 +149,7 @@ class Dispatcher:
     def _on_dismiss(self, client: Client, message: dict[str, Any]) -> None:
         """A worker has asked a job to end and gives up waiting: end it by force."""
         self.queue.discard(message["job"])
+        self.tried.discard(message["job"])
         self.listener.tell(message["job"], {"job": message["job"], "ended": True})
         running = self.running.get(message["job"])
         if running is not None:
@@ -187,7 +188,8 @@ class Dispatcher:
         if info is not None and info.status is not Status.ACCEPTED:
             self._take_over(store, job_id)  # an earlier dispatcher started it, and did not come to note that
         elif info is not None and job is not None:
-            self.queue.add(demand_of(store, job))
+            age = max(0.0, time.time() - job.created.timestamp())  # of a job from before the clock was set back: none
+            self.queue.add(demand_of(store, job), time.monotonic() - age)
         elif info is not None:
             failing.give_up(store, job_id)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 Whose = tuple[str, str]  # tenant and owner
+Turn = tuple[float, str]  # since when a job waits, and its id
 
 
 @dataclass(frozen=True)
@@ -46,36 +47,37 @@ class Capacity:
 
 
 class Waiting:
-    """The ids of one owner's waiting jobs, sorted: they grow with time. Asking takes no longer of many.
+    """The waiting jobs of one owner, the oldest first. Asking takes no longer of many.
 
     They are kept apart by process and its limit, too: all of a process are passed over at once.
     """
 
     def __init__(self) -> None:
-        self.ids: list[str] = []
-        self._kinds: dict[tuple[str, int | None], list[str]] = {}
+        self.turns: list[Turn] = []
+        self._kinds: dict[tuple[str, int | None], list[Turn]] = {}
 
-    def add(self, demand: Demand) -> None:
+    def add(self, turn: Turn, demand: Demand) -> None:
         """Let a job wait behind those that are older: what came through two workers may be heard in either order."""
-        insort(self.ids, demand.job_id)
-        insort(self._kinds.setdefault((demand.process_id, demand.max_running), []), demand.job_id)
+        insort(self.turns, turn)
+        insort(self._kinds.setdefault((demand.process_id, demand.max_running), []), turn)
 
-    def remove(self, demand: Demand) -> None:
+    def remove(self, turn: Turn, demand: Demand) -> None:
         """Let a job wait no longer."""
         kind = demand.process_id, demand.max_running
-        for ids in (self.ids, self._kinds[kind]):
-            del ids[bisect_left(ids, demand.job_id)]
+        for turns in (self.turns, self._kinds[kind]):
+            del turns[bisect_left(turns, turn)]
         if not self._kinds[kind]:
             del self._kinds[kind]
 
-    def rank(self, job_id: str) -> int:
+    def rank(self, turn: Turn) -> int:
         """How many are older than this one."""
-        return bisect_left(self.ids, job_id)
+        return bisect_left(self.turns, turn)
 
     def first(self, running: Counter[str]) -> str | None:
         """The oldest of those whose process may have more of them running. running: how many, by process."""
         kinds = self._kinds.items()
-        return min((ids[0] for (process, most), ids in kinds if most is None or running[process] < most), default=None)
+        oldest = [turns[0] for (process, most), turns in kinds if most is None or running[process] < most]
+        return min(oldest)[1] if oldest else None
 
 
 class FairQueue:
@@ -83,7 +85,7 @@ class FairQueue:
 
     def __init__(self) -> None:
         self._tenants: OrderedDict[str, OrderedDict[str, Waiting]] = OrderedDict()
-        self._known: dict[str, Demand] = {}
+        self._known: dict[str, tuple[Turn, Demand]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -91,22 +93,23 @@ class FairQueue:
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._known
 
-    def add(self, demand: Demand) -> None:
-        """Let a job wait; again is the same as once."""
+    def add(self, demand: Demand, since: float = 0.0) -> None:
+        """Let a job wait; again is the same as once. since: when it began to, by a clock that nobody sets."""
         if demand.job_id in self._known:
             return
-        self._known[demand.job_id] = demand
+        turn = since, demand.job_id
+        self._known[demand.job_id] = turn, demand
         owners = self._tenants.setdefault(demand.tenant, OrderedDict())
-        owners.setdefault(demand.owner, Waiting()).add(demand)
+        owners.setdefault(demand.owner, Waiting()).add(turn, demand)
 
     def discard(self, job_id: str) -> None:
         """Let a job wait no longer."""
         if job_id not in self._known:
             return
-        demand = self._known.pop(job_id)
+        turn, demand = self._known.pop(job_id)
         owners = self._tenants[demand.tenant]
-        owners[demand.owner].remove(demand)
-        if not owners[demand.owner].ids:
+        owners[demand.owner].remove(turn, demand)
+        if not owners[demand.owner].turns:
             del owners[demand.owner]
         if not owners:
             del self._tenants[demand.tenant]
@@ -124,7 +127,7 @@ class FairQueue:
         for waiting in self._round(now, capacity):
             if (job_id := waiting.first(processes)) is None:
                 continue
-            demand = self._known[job_id]
+            _, demand = self._known[job_id]
             if now and not _fits(demand, now, capacity):
                 return None
             self._serve(demand)
@@ -138,13 +141,14 @@ class FairQueue:
         """
         if job_id not in self._known:
             return None
-        whose = tenant, owner = self._known[job_id].whose
+        turn, demand = self._known[job_id]
+        whose = tenant, owner = demand.whose
         passed = _served(running, capacity) - {whose}
         waiting = {
-            each: {name: 0 if (each, name) in passed else len(jobs.ids) for name, jobs in owners.items()}
+            each: {name: 0 if (each, name) in passed else len(jobs.turns) for name, jobs in owners.items()}
             for each, owners in self._tenants.items()
         }
-        rank = _ahead(self._tenants[tenant][owner].rank(job_id), owner, waiting[tenant])
+        rank = _ahead(self._tenants[tenant][owner].rank(turn), owner, waiting[tenant])
         return 1 + _ahead(rank, tenant, {each: sum(owners.values()) for each, owners in waiting.items()})
 
     def _round(self, running: list[Demand], capacity: Capacity) -> Iterator[Waiting]:

@@ -108,6 +108,30 @@ def test_half_a_line_is_told_when_it_is_whole(client: FlaskClient, running: tupl
     assert kinds(read(ask(client, job_id, last))[0]) == [("step", "a")]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "started", "step": "b", "time": "0001-01-01T00:00:00+14:00"}',
+        '{"event": "ended", "step": "b", "time": "2026-01-31T12:00:00.000Z", "seconds": NaN}',
+        '{"event": "ended", "step": "b", "time": "2026-01-31T12:00:00.000Z", "seconds": -Infinity}',
+        "[" * 200_000,
+    ],
+    ids=["a time that UTC has not", "NaN", "infinity", "brackets"],
+)
+def test_a_line_that_makes_no_sense_takes_no_other_with_it(
+    client: FlaskClient, running: tuple[str, Path], line: str
+) -> None:
+    job_id, folder = running
+    say(folder, "a")
+    with open(folder / EVENTS, "a") as file:
+        file.write(f"{line}\n")
+    say(folder, "c")
+    assert [kind for kind in kinds(read(ask(client, job_id))[0]) if kind[0] == "step"] == [("step", "a"), ("step", "c")]
+    for path in ("", "/events"):
+        for accept in ("application/json", "text/html"):
+            assert client.get(f"/jobs/{job_id}{path}", headers={"Accept": accept}).status_code == 200
+
+
 def test_a_page_goes_on_from_what_it_shows(client: FlaskClient, app: Geomill, running: tuple[str, Path]) -> None:
     job_id, folder = running
     say(folder, "a")

@@ -58,6 +58,15 @@ def test_the_oldest_is_first_in_whatever_order_they_are_heard_of() -> None:
     assert order(waiting) == ["b1", "a1", "a3"]
 
 
+def test_who_waits_longer_is_first_whatever_his_id_says_of_the_time() -> None:
+    """The clock may have been set back, and ids grow with it."""
+    waiting = FairQueue()
+    for job, since in (("a9", 10.0), ("a2", 12.0), ("a1", 11.0), ("a3", 12.0)):
+        waiting.add(demand(job), since)
+    assert [waiting.place(job, [], LARGE) for job in ("a9", "a1", "a2", "a3")] == [1, 2, 3, 4]
+    assert order(waiting) == ["a9", "a1", "a2", "a3"]
+
+
 def test_a_thousand_jobs_of_one_owner_do_not_hold_up_another(tmp_path: object) -> None:
     waiting = queue(*(f"a{number:03}" for number in range(1000)))
     assert waiting.next([], LARGE) == demand("a000")
@@ -188,7 +197,7 @@ def test_ten_thousand_that_wait_are_no_more_work_than_ten(members: dict[str, flo
     for many in (10, 10_000):
         waiting = FairQueue()
         for number in range(many):
-            waiting.add(demand(Name(f"a{number}"), **members))
+            waiting.add(demand(Name(f"a{number}"), **members), float(number))
         Name.compared = 0
         with counted() as lines:
             assert waiting.place(f"a{many - 1}", running, capacity) == many

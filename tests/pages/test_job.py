@@ -7,6 +7,7 @@ import re
 import pytest
 from cwl.conftest import needs_sandbox  # type: ignore[import-not-found]
 from pages.conftest import OpenPage
+from playwright.sync_api import Route
 from support.at_work import at_work
 from support.browsers import Page, expect, watch_of
 from support.hostile import deploy, glob, tool, workflow
@@ -122,6 +123,43 @@ def test_a_page_that_slept_through_the_end_catches_up(page: Page, site: Mill) ->
     page.context.set_offline(False)
     expect(page.locator("#standing")).to_contain_text("dismissed")
     expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_page_whose_server_goes_as_its_job_ends_asks_now_and_then(page: Page, site: Mill) -> None:
+    job_id, lost = site.submit("talk"), []
+
+    def pass_on(route: Route) -> None:
+        if lost:
+            lost.append(route.request.url)
+            return route.abort()
+        answer = route.fetch()
+        if route.request.resource_type == "fetch" and "data-running" not in answer.text():
+            lost.append("from here on")
+        route.fulfill(response=answer)
+
+    page.goto(f"/jobs/{job_id}")
+    expect(page.locator("pre.tail")).to_contain_text("line 5")
+    watch_of(page).expected.append("ERR_FAILED")
+    page.route("**/jobs/**", pass_on)
+    site.engine.dismiss(job_id)
+    expect(page.get_by_role("alert")).to_contain_text("Not connected, trying again.")
+    page.wait_for_timeout(1500)
+    assert 1 < len(lost) < 10
+    page.unroute("**/jobs/**")
+
+
+def test_the_first_that_is_written_to_a_log_is_shown(page: Page, site: Mill) -> None:
+    job_id = site.submit("go-on")
+    site.message(job_id, "waiting")
+    page.goto(f"/jobs/{job_id}")
+    expect(page.get_by_text("Nothing was written to this log yet.")).to_be_visible()
+    for number in (1, 2):
+        with (site.store.folder(job_id) / "log").open("a") as log:
+            log.write("hello\n")
+        expect(page.get_by_role("link", name="raw log")).to_have_text(f"raw log, {6 * number} B")
+        expect(page.locator("pre.tail")).to_have_text("hello\n" * number)
+    expect(page.get_by_text("Nothing was written")).to_have_count(0)
+    site.engine.dismiss(job_id)
 
 
 def test_a_job_that_waits_shows_its_place_as_it_changes(page: Page, site: Mill) -> None:

@@ -3,10 +3,10 @@
 import { begun } from "./kept.js";
 import { copy, head, morph, repeat } from "./live.js";
 import { Tail } from "./log.js";
-import { say } from "./page.js";
+import { say, size } from "./page.js";
 import { attach } from "./results.js";
 
-const HIDDEN = 30000; // ms
+const EVERY = 5000, HIDDEN = 30000; // ms
 const job = document.getElementById("job");
 let tail = null, events = null;
 
@@ -40,7 +40,10 @@ async function turn() {
 }
 
 async function follow() {
-  if (tail && following()) await tail.renew();
+  if (!tail || !following()) return;
+  await tail.renew();
+  const shown = document.querySelector("#log .bytes");
+  if (shown && tail.size) shown.textContent = `, ${size(tail.size)}`;
 }
 
 /** Hear of what is new while somebody looks. A browser comes again by itself, but where it was answered an error. */
@@ -52,7 +55,9 @@ function listen() {
   events?.addEventListener("step", now);
   events?.addEventListener("status", (event) => progress(JSON.parse(event.data)));
   events?.addEventListener("log", (event) => {
-    if (JSON.parse(event.data).href === tail?.pre.dataset.href) follow().catch(() => {}); // the next turn says it
+    if (JSON.parse(event.data).href !== tail?.pre.dataset.href) return;
+    if (tail.size) follow().catch(() => {}); // the next turn says it
+    else now(); // it says that there is nothing
   });
 }
 
@@ -69,7 +74,7 @@ function progress(told) {
 }
 
 dressLog();
-const now = running() ? repeat(turn, () => Number(job.dataset.renewal), HIDDEN) : null;
+const now = running() ? repeat(turn, () => Number(job.dataset.renewal) || EVERY, HIDDEN) : null;
 if (now) {
   listen();
   document.addEventListener("visibilitychange", listen);
