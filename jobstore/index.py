@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ ON CONFLICT (id) DO UPDATE SET status=excluded.status, finished=excluded.finishe
 """
 _MOST_OPEN = 4  # indexes that a thread keeps open, of two descriptors each: a server has many threads and tenants
 _opened = threading.local()
+_numbers = count()
 _APART = 60.0  # seconds that the id of a job and its time may be apart: the clock may be set between the two
 _BATCH = 500  # rows of a transaction when it is made anew: others wait for about 10 ms
 
@@ -129,6 +130,11 @@ class Index:
             self._write(_PUT, batch)
             self._write("INSERT INTO filled VALUES (?)", [(end_of_shard(str(batch[-1][0])) + _APART,)])
         self._write("INSERT INTO boot VALUES (?)", [(boot_id,)])
+
+    def version(self) -> tuple[int, int]:
+        """Another one as soon as somebody else has written, of this thread's connection. Raises sqlite3.Error."""
+        ((version,),) = self.read("PRAGMA data_version")
+        return self._local.held.number, version
 
     def close(self) -> None:
         """Let go of the file. To be called before a fork: SQLite must not be carried into a child."""
@@ -241,10 +247,10 @@ class Index:
 
 
 class _Held:
-    """A connection of one thread, closed when the thread or the index goes."""
+    """A connection of one thread, closed when the thread or the index goes. number: no other has had it."""
 
     def __init__(self, name: str, connection: sqlite3.Connection) -> None:
-        self.name, self.connection = name, connection
+        self.name, self.connection, self.number = name, connection, next(_numbers)
         weakref.finalize(self, connection.close)  # before the collector comes to the connection itself
 
 

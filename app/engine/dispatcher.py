@@ -58,6 +58,7 @@ QUIET = 10.0  # seconds without a start after which libraries are loaded that a 
 PAUSE = 1.0  # seconds without a start, when there is no room for one
 PATIENCE = 0.1  # seconds to wait for a job that somebody writes; there is always another time
 RECONCILE_EVERY = 2.0
+LOOK_EVERY = 20.0  # seconds: until a whole index is gone through where nobody else has written to it
 log = loglines.OURS.getChild("dispatcher")  # this module is __main__
 
 
@@ -87,6 +88,7 @@ class Dispatcher:
         self.ticked = self.reconciled = 0.0
         self.started_at = time.monotonic()  # the last job, or this dispatcher
         self.pause_until = 0.0  # no job is started before, since a template died young
+        self.looked: dict[str, tuple[tuple[int, int], float]] = {}  # indexes, by tenant: which version, and when
         self.tried: set[str] = set()  # jobs whose first supervisor went before it began
         swept = partial(record.note, self.runtime, record.SWEPT)
         self.children = Children(self._known_children, stores.close_indexes, swept)
@@ -344,6 +346,11 @@ class Dispatcher:
             known = job_id in self.queue or job_id in self.running
             if not known and (info := read_status(store, job_id)):
                 store.index.put(info)
+        version, moment = store.index.version(), time.monotonic()
+        seen, since = self.looked.get(store.tenant, (None, 0.0))
+        if version == seen and moment - since < LOOK_EVERY:  # thousands may wait
+            return
+        self.looked[store.tenant] = version, moment
         for job_id, _ in store.index.ids(Status.ACCEPTED):
             self._enqueue(store, job_id)
         for job_id, _ in store.index.ids(Status.RUNNING):

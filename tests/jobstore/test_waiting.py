@@ -73,3 +73,16 @@ def test_ten_thousand_that_wait_are_counted_in_as_many_steps_as_ten(tmp_path: Pa
         connection.set_progress_handler(None, 1)
         costs.append(len(steps))
     assert costs[0] == costs[1] < 100
+
+
+def test_an_index_has_another_version_when_somebody_else_has_written(tmp_path: Path) -> None:
+    ours, others = (open_store(tmp_path) for _ in range(2))
+    create(ours)
+    version = ours.index.version()
+    create(ours)
+    assert ours.index.version() == ours.index.version() == version
+    create(others)
+    assert ours.index.version() != version
+    version = ours.index.version()
+    ours.index.close()
+    assert ours.index.version() != version  # nobody knows what was written meanwhile
