@@ -236,7 +236,7 @@ def burst(mill: Mill, process: str, inputs: dict[str, Any], count: int) -> float
     """Jobs a second, all of them successful, no two in one process."""
     begun = time.time()
     accepted = crowd(mill.url, [post(process, inputs)] * count, CLIENTS, 201).jobs()
-    # asked for no more often than that: who asks all the time takes a fifth of the processors from what is measured
+    # no more often: who asks all the time takes the processors from what is measured, and nobody asks the bare forks
     ended = [mill.wait(job_id, every=0.05) for job_id in reversed(accepted)]
     expect(all(status["status"] == "successful" for status in ended), "not all jobs were successful")
     expect(len({(status["pid"], status["start_time"]) for status in ended}) == count, "jobs have shared a process")

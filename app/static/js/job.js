@@ -6,7 +6,7 @@ import { Tail } from "./log.js";
 import { say, size } from "./page.js";
 import { attach } from "./results.js";
 
-const EVERY = 5000, HIDDEN = 30000; // ms
+const EVERY = 5000, HIDDEN = 15000; // ms
 const job = document.getElementById("job");
 let tail = null, events = null;
 
