@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,7 @@ from geomill.app.engine.calling import Calling
 from geomill.app.engine.children import Children
 from geomill.app.engine.client import open_store
 from geomill.app.engine.listener import Client, Listener
-from geomill.app.engine.queue import Capacity, FairQueue
+from geomill.app.engine.queue import Capacity, Demand, FairQueue
 from geomill.app.engine.retaining import Retaining
 from geomill.app.engine.room import has_room
 from geomill.app.engine.running import Running, RunningJobs, demand_of
@@ -89,7 +90,6 @@ class Dispatcher:
         self.started_at = time.monotonic()  # the last job, or this dispatcher
         self.pause_until = 0.0  # no job is started before, since a template died young
         self.looked: dict[str, tuple[tuple[int, int], float]] = {}  # indexes, by tenant: which version, and when
-        self.tried: set[str] = set()  # jobs whose first supervisor went before it began
         swept = partial(record.note, self.runtime, record.SWEPT)
         self.children = Children(self._known_children, stores.close_indexes, swept)
         self.retaining = Retaining(settings, stores, self.children)
@@ -151,7 +151,6 @@ class Dispatcher:
     def _on_dismiss(self, client: Client, message: dict[str, Any]) -> None:
         """A worker has asked a job to end and gives up waiting: end it by force."""
         self.queue.discard(message["job"])
-        self.tried.discard(message["job"])
         self.listener.tell(message["job"], {"job": message["job"], "ended": True})
         running = self.running.get(message["job"])
         if running is not None:
@@ -190,10 +189,14 @@ class Dispatcher:
         if info is not None and info.status is not Status.ACCEPTED:
             self._take_over(store, job_id)  # an earlier dispatcher started it, and did not come to note that
         elif info is not None and job is not None:
-            age = max(0.0, time.time() - job.created.timestamp())  # of a job from before the clock was set back: none
-            self.queue.add(demand_of(store, job), time.monotonic() - age)
+            self._wait(demand_of(store, job), info)
         elif info is not None:
             failing.give_up(store, job_id)
+
+    def _wait(self, demand: Demand, info: StatusInfo) -> None:
+        """Let a job wait, behind those that were accepted before it."""
+        age = max(0.0, time.time() - info.created.timestamp())  # of a job from before the clock was set back: none
+        self.queue.add(demand, time.monotonic() - age)
 
     def _start_jobs(self) -> None:
         if not self.queue or time.monotonic() < self.pause_until or maintenance.on(self.settings.home):
@@ -255,8 +258,6 @@ class Dispatcher:
         self.listener.tell(job_id, {"job": job_id, "ended": True})
         store = self.stores[running.demand.tenant]
         info = read_status(store, job_id)
-        if info is None or info.status is not Status.ACCEPTED:
-            self.tried.discard(job_id)
         if info is None:
             return
         if info.status is Status.RUNNING and info.pid != running.pid:
@@ -271,20 +272,18 @@ class Dispatcher:
                     store.ask_dismissal(job_id)
                 failing.lose(self.children, store, info)
             elif not store.has_supervisor(job_id):  # or it has one of a server that does not know of us
-                self._begin_again(store, info)
+                self._begin_again(store, info, running.demand)
 
-    def _begin_again(self, store: JobStore, info: StatusInfo) -> None:
+    def _begin_again(self, store: JobStore, info: StatusInfo, demand: Demand) -> None:
         """A supervisor has gone before it began: nothing of the job was done, so another may, but not for ever.
 
         A host that has no processes left ends one like that, so there is a pause before.
         """
-        if info.job_id in self.tried:
-            self.tried.remove(info.job_id)
+        if demand.again:
             store.move(info.job_id, Status.FAILED, cause="lost", message="two supervisors ended before the job began")
             return
-        self.tried.add(info.job_id)
         store.index.put(info)
-        self._enqueue(store, info.job_id)
+        self._wait(replace(demand, again=True), info)
         self._pause()
 
     def _known_children(self) -> set[int]:

@@ -18,7 +18,7 @@ Turn = tuple[float, str]  # since when a job waits, and its id
 class Demand:
     """What a job asks of the host. memory: bytes; max_running: jobs of the same process at a time.
 
-    template: the warm process that it starts from.
+    template: the warm process that it starts from; again: its first supervisor went before it began.
     """
 
     job_id: str
@@ -29,6 +29,7 @@ class Demand:
     max_running: int | None = None
     tenant: str = "default"
     template: str = "base"
+    again: bool = False
 
     @property
     def whose(self) -> Whose:
