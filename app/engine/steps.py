@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from geomill.app.exchange.strictjson import refuse_constant
 from geomill.jobstore import Result
 from geomill.jobstore.folders import LOGS
 from geomill.jobstore.records import now, timestamp
@@ -134,18 +135,13 @@ def _is_time(text: str | None) -> bool:
 
 def _parsed(lines: list[bytes]) -> list[Any]:
     """What is JSON among lines."""
-    with contextlib.suppress(ValueError, RecursionError):
-        return list(json.loads(b"[%b]" % b",".join(lines), parse_constant=_refuse))  # six times as fast as one by one
+    with contextlib.suppress(ValueError, RecursionError):  # at once, which is six times as fast as one by one
+        return list(json.loads(b"[%b]" % b",".join(lines), parse_constant=refuse_constant))
     found = []
     for line in lines:
         with contextlib.suppress(ValueError, RecursionError):
-            found.append(json.loads(line, parse_constant=_refuse))
+            found.append(json.loads(line, parse_constant=refuse_constant))
     return found
-
-
-def _refuse(constant: str) -> NoReturn:
-    """NaN and its like, which JSON does not have."""
-    raise ValueError(constant)
 
 
 def _known(event: dict[str, Any]) -> dict[str, Any]:

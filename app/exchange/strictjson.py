@@ -64,7 +64,7 @@ def _parse(text: str, careful: bool) -> Json:
         hooks["object_hook"] = lambda members: members
     # there are no cycles in it, and to look for some takes half as long again, in which no other thread gets a turn
     with garbage.put_off():
-        return json.loads(text, parse_constant=_refuse, **hooks)
+        return json.loads(text, parse_constant=refuse_constant, **hooks)
 
 
 def _skeleton(body: bytes) -> bytes:
@@ -97,7 +97,8 @@ def _too_deep(skeleton: bytes) -> bool:
     return b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH
 
 
-def _refuse(constant: str) -> NoReturn:
+def refuse_constant(constant: str) -> NoReturn:
+    """What the standard parser is to call for NaN and its like."""
     raise ValueError(f"holds {constant}, which JSON does not have")
 
 
