@@ -159,12 +159,12 @@ def retry(seen: Seen, moment: float) -> int:
     return pause(moment - latest, *RETRY)
 
 
-def stream(events: Iterable[tuple[str, Json]], told: Told, retry: int) -> bytes:
-    """An answer with these events, after which all of `told` is known. Source: HTML, 9.2.6"""
-    blocks = [f"retry: {retry}\n\n"]
+def stream(events: Iterable[tuple[str, Json]], seen: Seen, moment: float) -> bytes:
+    """An answer with these events, after which all of `seen` is known. moment: as above. Source: HTML, 9.2.6"""
+    blocks = [f"retry: {retry(seen, moment)}\n\n"]
     for kind, content in events:
         blocks.append(f"event: {kind}\ndata: {json.dumps(content, separators=(',', ':'))}\n\n")
-    return "".join([*blocks, f"id: {told}\n\n"]).encode()
+    return "".join([*blocks, f"id: {seen.told}\n\n"]).encode()
 
 
 def _note(step: Json, event: Mapping[str, Any]) -> None:

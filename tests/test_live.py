@@ -107,12 +107,12 @@ def test_an_id_that_is_none_of_ours_begins_anew(text: str) -> None:
 
 
 def test_an_answer_is_a_stream_that_ends_with_its_id() -> None:
-    told = seen(RUNNING).told
+    now = seen(RUNNING)
     message = 'two\nlines\r\nid: 1\n\nevent: status "\u2028'
-    body = stream([("status", {"message": message}), ("log", {"name": "log"})], told, 2000)
+    body = stream([("status", {"message": message}), ("log", {"name": "log"})], now, NOW.timestamp())
     first, second, third, last, nothing = body.split(b"\n\n")
     kind, data = second.split(b"\n")
-    assert (first, kind, last, nothing) == (b"retry: 2000", b"event: status", f"id: {told}".encode(), b"")
+    assert (first, kind, last, nothing) == (b"retry: 2000", b"event: status", f"id: {now.told}".encode(), b"")
     assert json.loads(data.removeprefix(b"data: ")) == {"message": message}
     assert third == b'event: log\ndata: {"name":"log"}'
 

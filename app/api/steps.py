@@ -92,7 +92,7 @@ def _new(job_id: str) -> Response:
             content["href"] = links.to("logs.show", job_id=job_id)
         elif kind == "log":
             content["href"] = address(name)
-    answer = live.stream(found, seen.told, live.retry(seen, time.time()))
+    answer = live.stream(found, seen, time.time())
     return Response(answer, content_type=STREAM, headers={"Cache-Control": "no-store"})
 
 
