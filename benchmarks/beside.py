@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.client import Client, crowd, get
 from benchmarks.mill import Mill, temporary, until
 from examples.backstage import Failed, expect
+from geomill.app.cli.web import KEEPALIVE
 from geomill.app.engine import reaper
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,7 +159,8 @@ def _gunicorn(
     """An application under gunicorn, in a folder that has no settings for it; ready when this begins."""
     with listener or _listener() as bound, open(place / "log", "wb") as log:
         number, begun = bound.fileno(), time.monotonic()
-        options = {"worker-class": "gthread", "workers": workers, "threads": threads, "bind": f"fd://{number}"}
+        options = {"worker-class": "gthread", "workers": workers, "threads": threads, "keep-alive": KEEPALIVE}
+        options["bind"] = f"fd://{number}"
         command = [python, "-m", "gunicorn", *(f"--{name}={value}" for name, value in options.items())]
         server = subprocess.Popen(
             [*command, "--no-control-socket", "--chdir", str(place), application],

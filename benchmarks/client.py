@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from examples.backstage import expect
+from geomill.app.cli.web import KEEPALIVE
 
 ASYNC = {"Prefer": "respond-async"}
 JSON = {"Content-Type": "application/json"}
@@ -42,8 +43,8 @@ class Client:
         self._used = 0.0
 
     def call(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Reply:
-        """One request; the server lets go of a connection that is idle for seven seconds."""
-        if time.monotonic() - self._used > 6.5:
+        """One request; a server lets go of a connection that is idle for so long."""
+        if time.monotonic() - self._used > KEEPALIVE - 0.5:
             self.close()
             self._connection.connect()
         self._connection.request(method, path, body, headers or {})

@@ -28,6 +28,7 @@ from geomill.jobstore.records import new_job_id, now
 
 ECHO = {"echoInput": "hello"}
 CLIENTS = 8
+EVERY = 0.05  # seconds between two looks at a burst: to ask all the time takes the processors from what is measured
 ROOM = 100_000  # jobs of one caller that may wait
 FSYNCS, FSYNCS_OF_END = 3, 4
 
@@ -236,8 +237,7 @@ def burst(mill: Mill, process: str, inputs: dict[str, Any], count: int) -> float
     """Jobs a second, all of them successful, no two in one process."""
     begun = time.time()
     accepted = crowd(mill.url, [post(process, inputs)] * count, CLIENTS, 201).jobs()
-    # no more often: who asks all the time takes the processors from what is measured, and nobody asks the bare forks
-    ended = [mill.wait(job_id, every=0.05) for job_id in reversed(accepted)]
+    ended = [mill.wait(job_id, every=EVERY) for job_id in reversed(accepted)]
     expect(all(status["status"] == "successful" for status in ended), "not all jobs were successful")
     expect(len({(status["pid"], status["start_time"]) for status in ended}) == count, "jobs have shared a process")
     return count / (max(datetime.fromisoformat(status["finished"]).timestamp() for status in ended) - begun)
@@ -250,6 +250,6 @@ def burst_of_pygeoapi(peer: beside.Peer, count: int) -> float:
     ended = []
     for job_id in reversed(accepted):
         while (status := client.expect(200, "GET", f"/jobs/{job_id}").json())["status"] in ("accepted", "running"):
-            time.sleep(0.01)
+            time.sleep(EVERY)
         ended.append(datetime.fromisoformat(status["finished"]).timestamp())
     return count / (max(ended) - begun)
