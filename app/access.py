@@ -99,10 +99,15 @@ class Watched:
             log.error("no credential of the tenant %s is used: %s: %s", path.parent.name, path, error)
 
 
+def access_of(settings: Settings, tenant: str) -> TenantAccess:
+    """The access of a tenant."""
+    return TenantAccess(Credentials(settings.home / tenant / FILE))
+
+
 def open_guard(settings: Settings, tenant: str) -> Guard:
     """The guard of a tenant, who may fetch what the settings allow."""
-    access = TenantAccess(Credentials(settings.home / tenant / FILE))
-    return Guard(settings.allow, settings.max_fetch, upstream=Upstream.of(settings.upstream_proxy), access=access)
+    access, upstream = access_of(settings, tenant), Upstream.of(settings.upstream_proxy)
+    return Guard(settings.allow, settings.max_fetch, upstream=upstream, access=access)
 
 
 def _is_signed(target: Target) -> bool:

@@ -11,7 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +221,10 @@ class Settings:
             if value is not None and name in names
         }
         return cls(**values, sources=sources)
+
+    def known_to_jobs(self) -> Settings:
+        """These, without what leads around a job's own way out."""
+        return replace(self, upstream_proxy=None)
 
     def prepare_runtime_dir(self) -> Path:
         """The runtime directory, made if need be and safe to trust: a real folder of ours that nobody else may enter.

@@ -42,8 +42,6 @@ HOST = "host"  # the network of a job that needs more than HTTP
 REST = 0.01  # seconds without a job until one is rehearsed: where one follows the other, that would only cost time
 # that a child may name for its failure
 CAUSES = ("exception", "exit", "bad-input", "disk-full", "result", torn.CORRUPT, *limits.CAUSES)
-# what of the dispatcher's environment, itself scrubbed, describes the machine and not somebody's session
-_SESSION = ("HOME", "TMPDIR", "USER", "LOGNAME")
 
 
 def warm_up() -> None:
@@ -74,7 +72,8 @@ def named(tenant: str, job_id: str) -> bytes:
 def obey(store: JobStore, settings: Settings, ends: Ends, *, own_processes: bool, on_host: bool = False) -> NoReturn:
     """Wait for a job and become it: run it, say its results or its failure, end.
 
-    store: of any tenant; ends: the orders are what `named` says of the job, then GO, or they end;
+    store: of any tenant; settings: as jobs know them;
+    ends: the orders are what `named` says of the job, then GO, or they end;
     own_processes: this is in a PID namespace; on_host: it is to stay in the host's network.
     """
     orders, channel = ends.orders, ends.messages
@@ -95,7 +94,7 @@ def obey(store: JobStore, settings: Settings, ends: Ends, *, own_processes: bool
             os._exit(0)
         orders.close()
         _settle(settings, job, task, own_processes=own_processes)
-        os.environ.update(environment.variables(ours.proxy, environment.certificates()))
+        _tell(**environment.variables(ours.proxy, environment.certificates()))
         results = runners.runner(job.runner).run(task)
         say(channel, {"results": results})
         code = 0
@@ -136,11 +135,7 @@ def _leave_supervisor(orders: socket.socket, channel: int, processes: int | None
     isolation.leave_keyring()
     isolation.die_with_parent()
     os.umask(0o077)
-    for name in _SESSION:
-        os.environ.pop(name, None)
     _reseed()
-    for stream, mode in ((1, "stdout"), (2, "stderr")):
-        setattr(sys, mode, os.fdopen(stream, "w", buffering=1, encoding="utf-8", errors="backslashreplace"))
     return ours
 
 
@@ -161,7 +156,7 @@ def _settle(settings: Settings, job: Job, task: Task, *, own_processes: bool) ->
         isolation.die_with_parent()
     _take_over(older, work)
     os.chdir(work)
-    os.environ.update(HOME=str(work), TMPDIR=str(work))
+    _tell(HOME=str(work), TMPDIR=str(work))
     _limit_threads(max(1, int(job.limits.cpus)))
 
 
@@ -219,10 +214,18 @@ def _reseed() -> None:
         numpy.random.seed()
 
 
+def _tell(**variables: str) -> None:
+    """Put these into the environment; its `update` would first ask every kind of mapping whether they are one."""
+    for name, value in variables.items():
+        os.environ[name] = value
+
+
 def _limit_threads(count: int) -> None:
-    """Let BLAS and OpenMP use what the job was given: the template froze them at one thread."""
-    os.environ.update(threads(count))
-    if count > 1 and "numpy" in sys.modules:
+    """Let BLAS and OpenMP use what the job was given: the template froze them, and its environment, at one thread."""
+    if count == 1:
+        return
+    _tell(**threads(count))
+    if "numpy" in sys.modules:
         with contextlib.suppress(ImportError):
             from threadpoolctl import threadpool_limits
 

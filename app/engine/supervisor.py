@@ -171,7 +171,8 @@ class Supervisor:
         ours, theirs = both()
         self.tree.child = os.fork()
         if self.tree.child == 0:
-            child.obey(self.store, self.settings, theirs, own_processes=self.tree.contained, on_host=True)
+            known = self.settings.known_to_jobs()
+            child.obey(self.store, known, theirs, own_processes=self.tree.contained, on_host=True)
         theirs.close()
         self._speak_through(ours)
         self._order(child.named(self.store.tenant, self.folder.name))

@@ -90,21 +90,22 @@ def problems(
     for input_id, value in request.inputs.items():
         if input_id in inputs:
             try:
-                given = _interpret(input_id, value, inputs[input_id])
+                given = _interpret(Place(input_id), value, inputs[input_id])
                 _check_passing(Place(input_id), given, inputs[input_id], check_href)
             except BadInput as error:
                 yield error
 
 
 def given(request: ExecuteRequest, description: Description) -> dict[str, Given]:
-    """The inputs of a request that was checked, each in the form that it came in."""
+    """The inputs of a request that was accepted, each in the form that it came in."""
     inputs: Mapping[str, Any] = description.get("inputs") or {}
-    return {name: _interpret(name, value, inputs[name]) for name, value in request.inputs.items()}
+    return {name: _interpret(Place(name, accepted=True), value, inputs[name]) for name, value in request.inputs.items()}
 
 
 def stage(request: ExecuteRequest, description: Description, fetch: Fetch, directory: Path) -> dict[str, Json]:
     """The arguments of a process: JSON values, and {"$file": path, "type": media type} for files, put into `directory`.
 
+    request: an accepted one, whose values are not checked again.
     An input that was not given is left out, so that the function's own default counts; where the description alone has
     a default (the input is not marked optional), that one is given. fetch: (href, directory, media type) -> Fetched;
     its ValueError and ConnectionError become BadInput, as does a fetched value that does not fit its schema. The
@@ -113,7 +114,7 @@ def stage(request: ExecuteRequest, description: Description, fetch: Fetch, direc
     arguments: dict[str, Json] = {}
     for input_id, described in (description.get("inputs") or {}).items():
         if input_id in request.inputs:
-            given = _interpret(input_id, request.inputs[input_id], described)
+            given = _interpret(Place(input_id, accepted=True), request.inputs[input_id], described)
             arguments[input_id] = _Staging(fetch, directory).put(Place(input_id), given)
         elif described.get("minOccurs", 1) > 0 and "default" in described["schema"]:
             arguments[input_id] = described["schema"]["default"]
@@ -144,10 +145,9 @@ def _required(described: Description) -> bool:
     return described.get("minOccurs", 1) > 0 and "default" not in described["schema"]
 
 
-def _interpret(input_id: str, value: Json, described: Description) -> Given:
+def _interpret(place: Place, value: Json, described: Description) -> Given:
     """The values given for an input: one, or several where its maxOccurs allows more than one."""
     schema, most = resolved(described["schema"]), described.get("maxOccurs", 1)
-    place = Place(input_id)
     if most == 1:
         return interpret(place, value, schema)
     values = value if isinstance(value, list) else [value]

@@ -31,14 +31,18 @@ BASE64 = {"base64", "base64url", "binary"}  # binary: the standard's name for ba
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a request a value is, for messages: an input and a path into it."""
+    """Where in a request a value is, for messages: an input and a path into it.
+
+    accepted: what was given here fits its schema, since the request was accepted.
+    """
 
     input_id: str
     path: str = ""
+    accepted: bool = False
 
     def item(self, index: int) -> Place:
         """The place of an item of an array."""
-        return Place(self.input_id, f"{self.path}[{index}]")
+        return Place(self.input_id, f"{self.path}[{index}]", self.accepted)
 
     def wrong(self, sentence: str, inside: str = "") -> BadInput:
         """The error for a value here; `sentence` follows the place."""
@@ -152,6 +156,8 @@ def parse_content(place: Place, data: bytes, candidates: tuple[Schema, ...]) -> 
 
 def checked(place: Place, value: Json, schema: Schema) -> Json:
     """The value itself. Raises BadInput where it does not fit."""
+    if place.accepted:
+        return value
     problem = schemas.find_problem(schema, value)
     if problem:
         inside, sentence = problem

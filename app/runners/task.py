@@ -8,18 +8,19 @@ import mimetypes
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from geomill.app.access import open_guard
+from geomill.app.access import access_of
 from geomill.app.config import Settings
 from geomill.app.egress.way_out import WayOut
 from geomill.app.exchange import inputs
 from geomill.app.exchange.media_types import extension, is_json
 from geomill.app.exchange.request import ExecuteRequest, read
-from geomill.app.guard import Fetched, Guard, Refused, Unreachable
+from geomill.app.guard import Access, Fetched, Guard, Refused, Unreachable
 from geomill.app.runners import runner
 from geomill.app.runners.compiled import code_of
 from geomill.app.uploads.given import Given
@@ -61,11 +62,11 @@ class Task:
     source: bytes
     library: Path | None
     work: Path
-    guard: Guard
+    access: Access
     given: Given
     settings: Settings
     say: Callable[[dict[str, Any]], None]
-    way_out: WayOut | None = None
+    way_out: WayOut
     code: CodeType | None = None
     said: float = 0.0
 
@@ -75,7 +76,8 @@ class Task:
     ) -> Task:
         """The task of a job. say: sends a message to the supervisor. Raises JobCorrupt, CorruptProcess."""
         package = store.home / "packages" / job.package
-        guard = replace(_guard(store, settings), upstream=way_out.upstream)
+        access = access_of(settings, store.tenant)
+        access.read()
         given = Given(store.folder(job.job_id) / GIVEN)
         request = read(store.request_of(job))
         source = _source(package / runner(job.runner).SOURCE, job)
@@ -88,9 +90,9 @@ class Task:
             code=code_of(source, Path(job.path), package / job.described) if compiles else None,
             library=Packages(package.parent, settings.describe_limit).library() if job.interpreter else None,
             work=store.folder(job.job_id) / "work",
-            guard=guard,
+            access=access,
             given=given,
-            settings=replace(settings, upstream_proxy=None),
+            settings=settings,
             say=say,
             way_out=way_out,
         )
@@ -99,6 +101,12 @@ class Task:
     def logs(self) -> Path:
         """Where each step has its log."""
         return self.work.with_name("logs")
+
+    @cached_property
+    def guard(self) -> Guard:
+        """What fetches, with the credentials that the tenant had when the job began: most jobs fetch nothing."""
+        settings, upstream = self.settings, self.way_out.upstream
+        return Guard(settings.allow, settings.max_fetch, upstream=upstream, access=self.access)
 
     def event(self, event: dict[str, Any]) -> None:
         """Note what happened to a step."""
@@ -172,13 +180,6 @@ class Task:
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
         return str(folder / name)
-
-
-def _guard(store: JobStore, settings: Settings) -> Guard:
-    """What fetches for a job, with the credentials that its tenant has now."""
-    guard = open_guard(settings, store.tenant)
-    guard.access.read()
-    return guard
 
 
 def _in_unicode(path: Path) -> Path:

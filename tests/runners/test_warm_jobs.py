@@ -65,9 +65,10 @@ JOB = """
 import json, os, sys
 from pathlib import Path
 from geomill.app.config import Settings
+from geomill.app.egress.way_out import WayOut
 from geomill.app.engine import child
 from geomill.app.exchange.request import read
-from geomill.app.guard import Guard
+from geomill.app.guard import Access
 from geomill.app.runners import cwl
 from geomill.app.runners.task import Task
 from geomill.app.uploads.given import Given
@@ -87,7 +88,8 @@ if os.fork() == 0:
     job = Job(new_job_id(), "", "", "", now(), "", "", "", "", runner="cwl")
     request = read(json.dumps({"inputs": json.loads(inputs)}).encode())
     task = Task(job, request, {"inputs": json.loads(described), "outputs": {}}, document.encode(), None, work,
-                Guard(), Given(work.with_name("given")), settings, lambda message: None)
+                Access(), Given(work.with_name("given")), settings, lambda message: None,
+                WayOut("http://127.0.0.1:9", False))
     cwl.run(task)
     told = {
         "modules": sorted({given[0] for event, given in seen if event == "import"}),
