@@ -27,11 +27,11 @@ ROUNDS = 20
 NEEDS_YOU = "needs you"
 # forks a warm template as the dispatcher does, and prints the mean time of a child that does nothing, in seconds
 FORK = """
-import gc, os, sys, time
+import os, sys, time
+from geomill.app import immortal
 from geomill.app.engine.templates import preload
 preload(sys.argv[1])
-gc.collect()
-gc.freeze()
+immortal.make_all()
 begin = time.perf_counter()
 for _ in range(int(sys.argv[2])):
     pid = os.fork()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import math
 import socket
@@ -12,7 +11,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from geomill.app import create_app, garbage, loglines
+from geomill.app import create_app, garbage, immortal, loglines
 from geomill.app.cli.handed import Named
 from geomill.app.cli.master import Master, heed_signals
 from geomill.app.cli.worker import Worker
@@ -80,7 +79,7 @@ def load(settings: Settings) -> None:
     with garbage.put_off():
         for name in ("jsonschema_rs", "geomill.app.api", *(f"geomill.app.arcgis.{face}" for face in faces)):
             importlib.import_module(name)
-        gc.freeze()
+        immortal.make_all()
 
 
 def options(settings: Settings) -> dict[str, Any]:

@@ -10,7 +10,6 @@ of the child that read the document there: it is somebody else's, so each one is
 from __future__ import annotations
 
 import atexit
-import gc
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from geomill.app import immortal
 from geomill.app.engine import isolation
 from geomill.processes.describe import isolated, unbegun
 from geomill.processes.packages import MOST, SPARE, kept_environment
@@ -129,8 +129,7 @@ def main(idle: float) -> None:
     from geomill.app.cwl import validate
 
     validate.load()
-    gc.collect()
-    gc.freeze()
+    immortal.make_all()
     asked = select.poll()
     asked.register(link, select.POLLIN)
     while asked.poll(idle * 1000) or _busy():

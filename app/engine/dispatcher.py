@@ -8,7 +8,6 @@ next dispatcher knows it too.
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
 import selectors
 import signal
@@ -21,7 +20,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from geomill.app import host, loglines
+from geomill.app import host, immortal, loglines
 from geomill.app.config import Settings
 from geomill.app.engine import failing, isolation, logs, record
 from geomill.app.engine.calling import Calling
@@ -402,7 +401,7 @@ def main() -> None:
     store = open_store(settings, make=False)
     store.locks.patience = PATIENCE
     dispatcher = Dispatcher(settings, Stores(store))
-    gc.freeze()  # or the collector would copy what the templates share with this process
+    immortal.make_all()  # or this process would not share what its templates have from it
     signal.signal(signal.SIGTERM, lambda *_: setattr(dispatcher, "retired", "it was told to"))
     dispatcher.run()
     log.info("leaves: %s", dispatcher.retired)

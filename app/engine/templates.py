@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import importlib
 import json
 import logging
@@ -21,12 +20,13 @@ import select
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from geomill.app import garbage
+from geomill.app import garbage, immortal
 from geomill.app.config import Settings
 from geomill.app.engine import ends, isolation, mapped, reaper
 from geomill.app.engine.child import obey
@@ -38,6 +38,9 @@ from geomill.jobstore import JobStore
 from geomill.jobstore.alive import boot_id
 from geomill.processes.packages import threads
 
+if TYPE_CHECKING:
+    import io
+
 # what each template has in memory; a library that is not installed is left out
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "base": ("geomill.app.runners.python",),
@@ -48,8 +51,6 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
         *("shapely", "pyproj", "skimage.filters", "geomill.app.pictures.drawing", "geomill.app.pictures.pixels"),
     ),
 }
-# while a library is loaded: a forked process would inherit locks of others
-_ONE_THREAD = threads(1)
 _BREATH = 5  # milliseconds from a start to the next spare, which is not to take the processor from that job
 log = logging.getLogger(__name__)
 _QUEUE = 4 * 1024 * 1024  # bytes of kernel memory: thousands of starts may wait while the libraries are loaded
@@ -159,21 +160,23 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     isolation.close_all_but([0, 1, 2, link.fileno()])
     isolation.set_name(f"geomill-{name}")
     signal.set_wakeup_fd(-1)
+    for stream in (sys.stdout, sys.stderr):  # a job has them from here, and what it prints is in its log at once
+        cast("io.TextIOWrapper", stream).reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    known = settings.known_to_jobs()
     before = isolation.descriptors()
     with garbage.put_off():
         preload(name)  # which may ask other programs, and wait for them
         rehearse(store)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
     isolation.keep_for_libraries(isolation.descriptors() - before)
-    gc.collect()
-    gc.freeze()
+    immortal.make_all()
     mapped.let_go()
     asked = select.poll()
     asked.register(link, select.POLLIN)
     spare, used = None, name == "base"  # which no server does without
     while True:
         if used and spare is None and not asked.poll(_BREATH):
-            spare = _Spare(store, settings)
+            spare = _Spare(store, settings, known)
         message = heard(link, MESSAGE)
         if not message:
             return
@@ -184,7 +187,7 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
         tenant, job_id = order
         used = True
         if spare is None or not spare.take(tenant, job_id):
-            spare = _Spare(store, settings)
+            spare = _Spare(store, settings, known)
             spare.take(tenant, job_id)
         with contextlib.suppress(ConnectionError):  # there is a dispatcher no more, which the next message says
             link.send(json.dumps([job_id, spare.pid, spare.start_time]).encode())
@@ -201,14 +204,14 @@ def _fork_viewer(order: dict[str, Any], link: socket.socket, store: JobStore, se
 class _Spare:
     """The template's end of a supervisor that has no job yet, and leaves when this end is closed: with the template."""
 
-    def __init__(self, store: JobStore, settings: Settings) -> None:
-        """Fork it."""
+    def __init__(self, store: JobStore, settings: Settings, known: Settings) -> None:
+        """Fork it. known: the settings as jobs know them."""
         self._link, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours, theirs = ends.both()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         self.pid, contained, inner = isolation.fork_into_namespace(twice=True)
         if inner == 0:
-            _guarded(lambda: obey(store, settings, theirs, own_processes=contained))
+            _guarded(lambda: obey(store, known, theirs, own_processes=contained))
         if inner is not None:
             theirs.close()
             _guarded(lambda: supervise(store, settings, inside, ours, inner, contained=contained))
@@ -230,17 +233,11 @@ def preload(name: str) -> None:
     boot_id()
     isolation.networks_allowed()
     isolation.namespaces_have_limits()
-    kept = {key: os.environ.get(key) for key in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
+    os.environ.update(threads(1))  # a forked process would inherit locks of others
     for library in LIBRARIES[name]:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
     importlib.import_module("geomill.app.engine.child").warm_up()
-    for key, value in kept.items():
-        if value is None:
-            del os.environ[key]
-        else:
-            os.environ[key] = value
 
 
 def _guarded(run: Callable[[], None]) -> None:
