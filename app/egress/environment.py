@@ -17,9 +17,14 @@ def certificates() -> str | None:
     return os.environ.get(CERTIFICATES)
 
 
-def variables(proxy: str, trusted: str | None) -> dict[str, str]:
-    """The variables for a proxy at this address. trusted: the file of certificates, if there is one.
+def through(proxy: str) -> dict[str, str]:
+    """The variables for a proxy at this address.
 
     No address is left out (no_proxy): what is allowed is decided by the proxy alone.
     """
-    return dict.fromkeys(_PROXIES, proxy) | (dict.fromkeys((CERTIFICATES, *_ALIASES), trusted) if trusted else {})
+    return dict.fromkeys(_PROXIES, proxy)
+
+
+def trusting(certificates: str | None) -> dict[str, str]:
+    """The variables for this file of certificates; none for the usual."""
+    return dict.fromkeys((CERTIFICATES, *_ALIASES), certificates) if certificates else {}

@@ -94,7 +94,7 @@ def obey(store: JobStore, settings: Settings, ends: Ends, *, own_processes: bool
             os._exit(0)
         orders.close()
         _settle(settings, job, task, own_processes=own_processes)
-        _tell(**environment.variables(ours.proxy, environment.certificates()))
+        _tell(**environment.through(ours.proxy))
         results = runners.runner(job.runner).run(task)
         say(channel, {"results": results})
         code = 0

@@ -28,7 +28,8 @@ class Gate:
         """Nothing yet."""
         self._settings = settings
         self._listener: socket.socket | None = None
-        self._token, self._traffic = "", Traffic(settings.max_traffic)
+        self._token = ""
+        self._traffic: Traffic | None = None
         self._proxy: int | None = None
 
     def take(self, link: socket.socket) -> None:
@@ -46,6 +47,7 @@ class Gate:
         """Have the connections served. log: where refusals are written down."""
         assert self._listener
         listener, token, settings = self._listener, self._token, self._settings
+        traffic = self._traffic = self._traffic or Traffic(settings.max_traffic)
         self._proxy = os.fork()
         if self._proxy:
             return
@@ -58,7 +60,7 @@ class Gate:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a job that is asked to end may have something to finish
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             guard = Guard(settings.allow, upstream=Upstream.of(settings.upstream_proxy))
-            Proxy(guard, self._traffic, token, lambda line: os.write(log, f"{line}\n".encode())).serve(listener)
+            Proxy(guard, traffic, token, lambda line: os.write(log, f"{line}\n".encode())).serve(listener)
         finally:
             os._exit(0)
 

@@ -12,6 +12,7 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from geomill.app.engine import usage
@@ -61,13 +62,18 @@ class Watch:
 
     def __init__(self, limits: Limits, root: int, work: Path) -> None:
         """root: the pid of the supervisor as the host sees it; work: the job's directory."""
-        self.limits, self.root = limits, root
-        self.scratch = usage.Scratch(work)
+        self.limits, self.root, self._work = limits, root, work
         self.pause = FIRST
         self.due = time.monotonic() + FIRST
         self._size_due = self.due
         self._device: int | None = None
-        self._used, self._whole_due = usage.Usage(), 0.0
+        self._whole_due = 0.0
+        self._used: usage.Usage  # at the last whole look
+
+    @cached_property
+    def scratch(self) -> usage.Scratch:
+        """The job's directory; most jobs end before anybody looks at it."""
+        return usage.Scratch(self._work)
 
     def look(self) -> Excess | None:
         """What the job uses too much of."""

@@ -55,8 +55,9 @@ _REPORT_EVERY = 0.25  # seconds between two writes of the progress
 
 def supervise(
     store: JobStore, settings: Settings, link: socket.socket, ends: Ends, inner: int, *, contained: bool
-) -> None:
-    """Get ready, wait for an accepted job, and run it to its final status.
+) -> Supervisor | None:
+    """Get ready, wait for an accepted job, and run it to its final status; what it was run with, for who ends now:
+    to let go of it piece by piece would take time.
 
     Nothing when another was faster, the job is not wanted any more, or the template goes before it has one.
     store: of any tenant; link: gives [tenant and id of the job, pid, start time], these two of this process as the
@@ -71,6 +72,8 @@ def supervise(
         if message := supervisor.wait(link):
             supervisor.begin(*message)
             supervisor.run()
+        return supervisor
+    return None
 
 
 def rehearse(store: JobStore) -> None:

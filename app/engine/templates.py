@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from geomill.app import garbage, immortal
 from geomill.app.config import Settings
+from geomill.app.egress import environment
 from geomill.app.engine import ends, isolation, mapped, reaper
 from geomill.app.engine.child import obey
 from geomill.app.engine.messages import heard
@@ -234,17 +235,18 @@ def preload(name: str) -> None:
     isolation.networks_allowed()
     isolation.namespaces_have_limits()
     os.environ.update(threads(1))  # a forked process would inherit locks of others
+    os.environ.update(environment.trusting(environment.certificates()))
     for library in LIBRARIES[name]:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
     importlib.import_module("geomill.app.engine.child").warm_up()
 
 
-def _guarded(run: Callable[[], None]) -> None:
+def _guarded(run: Callable[[], object]) -> None:
     """The whole life of a forked process: it never returns into its parent's code."""
-    code = 1
+    code, _kept = 1, None
     try:
-        run()
+        _kept = run()
         code = 0
     except BaseException:
         log.exception("%s ends by an error", Path("/proc/self/comm").read_text().strip())

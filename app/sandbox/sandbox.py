@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geomill.app.config import Settings
-from geomill.app.egress.environment import certificates, variables
+from geomill.app.egress.environment import certificates, through, trusting
 from geomill.app.egress.way_out import WayOut
 from geomill.app.sandbox import bubblewrap, engines
 from geomill.app.sandbox.images import Image, ImageMap
@@ -113,7 +113,7 @@ class Sandbox:
             return {}
         trusted = certificates()
         inside = bubblewrap.CERTIFICATES if trusted and self._settings.isolation != "none" else trusted
-        return variables(self._way_out.proxy, inside)
+        return through(self._way_out.proxy) | trusting(inside)
 
     def _image(self, reference: str) -> Image | None:
         """What stands for an image: as the operator says, else as it was prepared."""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from support.mills import Mill, serving
 from support.stores import create, open_store, succeed
 from support.waiting import until
 
+from geomill.app import immortal
 from geomill.app.config import Settings
 from geomill.app.engine import limits, reaper
 from geomill.app.engine.line import Line
@@ -83,6 +85,23 @@ def test_a_job_takes_no_more_system_calls_than_that(mill: Mill, tmp_path: Path) 
         mill.ended(mill.submit("nap"))
         of_template(mill)
     assert len(calls) < 420, Counter(name for name, _ in calls).most_common(12)
+
+
+def test_a_job_copies_no_more_pages_of_its_template_than_that(mill: Mill) -> None:
+    job_id = mill.submit("nap", seconds=600)
+    until(lambda: mill.store.read_status(job_id).status is Status.RUNNING)
+    pid = mill.store.read_status(job_id).pid or 0
+    (child,) = until(lambda: [each for each in leaks.children(pid) if leaks.running_name(each) == "nap"])
+    time.sleep(0.2)  # it sleeps
+    copied = faults(pid) + faults(child)
+    assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
+    mill.ended(job_id)
+    assert copied < (1500 if immortal.POSSIBLE else 2700)
+
+
+def faults(pid: int) -> int:
+    """How many pages a process has copied, or got anew; and some that it read first."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
 
 
 @needs_strace
