@@ -1,11 +1,12 @@
 # Everything is installed into .venv, once; `make` alone lists what there is.
 
-PYTHON ?= python3 python3.13 python3.12 python3.11
+# the fastest first: see docs/performance.md
+PYTHON ?= python3.13 python3.12 python3 python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
-# one of PYTHON that is new enough
-python = $(call newer,$(PYTHON),11)
-newer = $(shell for each in $(1); do "$$each" -c 'import sys; sys.exit(sys.version_info < (3, $(2)))' \
+# one of PYTHON that is new enough, and can make virtual environments if any can
+python = $(or $(call newer,$(PYTHON),11,ensurepip),$(call newer,$(PYTHON),11,sys))
+newer = $(shell for each in $(1); do "$$each" -c 'import sys, $(3); sys.exit(sys.version_info < (3, $(2)))' \
 	2>/dev/null && echo "$$each" && break; done)
 has_venv = $(shell $(python) -c 'import ensurepip, venv' 2>/dev/null && echo yes)
 package = $(shell $(python) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
@@ -101,7 +102,7 @@ clean:
 # newer Python
 CLIENTS := $(patsubst tests/clients/%.txt,.venv/clients/%/installed,$(wildcard tests/clients/*.txt))
 CLIENTS_PYTHON ?= $(PYTHON) python3.14 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python3)
-clients_python = $(call newer,$(CLIENTS_PYTHON),12)
+clients_python = $(call newer,$(CLIENTS_PYTHON),12,sys)
 whose = $(if $(filter $@,$(PEERS)),peers,clients)
 PEERS := $(patsubst benchmarks/peers/%.txt,.venv/peers/%/installed,$(wildcard benchmarks/peers/*.txt))
 

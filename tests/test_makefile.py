@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text()
-CALLED = ("python3", "python3.13", "python3.12", "python3.11")  # what the Makefile tries
+CALLED = ("python3.13", "python3.12", "python3", "python3.11")  # what the Makefile tries
 TOGETHER = [["lint"], ["types", "clients"], ["test"], ["demo", "demo-cwl"]]  # what .ci/run does at the same time
 STEPS = ["lint", "types", "test", "demo", "demo-cwl"]
 
@@ -82,8 +82,16 @@ def test_without_ensurepip_make_names_the_package_in_one_line(checkout: Path) ->
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    assert f"python3 cannot make virtual environments: install the package {package}" in line
+    assert f"python3.13 cannot make virtual environments: install the package {package}" in line
     assert not (checkout / ".venv").exists()
+
+
+def test_the_newest_python_that_can_make_virtual_environments_is_taken(checkout: Path) -> None:
+    program(checkout / "bin" / "python3.13", NO_ENSUREPIP)
+    for name in ("python3.12", "python3"):
+        program(checkout / "bin" / name, f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    done = run(checkout, "make", "--dry-run", "install", path=checkout / "bin")
+    assert "\npython3.12 -m venv .venv\n" in f"\n{done.stdout}"
 
 
 def test_a_python_that_is_named_is_taken(checkout: Path) -> None:
