@@ -1,7 +1,5 @@
 """Echo: gives back what it gets. For trying out clients, and for the OGC's conformance tests."""
 
-from __future__ import annotations
-
 import time
 from typing import Annotated, Any, TypedDict
 
