@@ -173,8 +173,8 @@ def test_the_same_idempotency_key_is_the_same_job(execute: Execute, working: Geo
 def test_with_every_seat_taken_a_request_gets_a_job_instead(execute: Execute, working: Geomill, tmp_path: Path) -> None:
     (tmp_path / "flag").touch()
     with ExitStack() as taken:
-        for _ in range(working.settings.threads // 2):
-            assert taken.enter_context(working.seats.one(("default", "")))
+        for number in range(working.settings.threads // 2):  # one has half of them, if another test has just asked
+            assert taken.enter_context(working.seats.one(("default", f"caller {number}")))
         become = execute("add", ADD)
         refused = execute("waited", {"inputs": {"flag": str(tmp_path / "flag")}})
     assert become.status_code == 201
