@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.metadata
 import math
 import socket
 import struct
@@ -79,6 +79,7 @@ def load(settings: Settings) -> None:
     with garbage.put_off():
         for name in ("jsonschema_rs", "geomill.app.api", *(f"geomill.app.arcgis.{face}" for face in faces)):
             importlib.import_module(name)
+        importlib.metadata.version("geomill")  # which loads parts of itself when it is first asked
         immortal.make_all()
 
 

@@ -119,10 +119,10 @@ class Disk:
             self._change((paths[0], None), (paths[1], source))
 
     def _on_open(self, path: str, arguments: list[str], result: str) -> None:
-        inode = self._find(path)
-        if inode is None and "O_CREAT" in arguments[2]:
+        inode, how = self._find(path), " ".join(arguments)  # of open or openat, with paths in escapes
+        if inode is None and "O_CREAT" in how:
             inode = self._add(path)
-        elif inode is not None and "O_TRUNC" in arguments[2] and self._bytes.get(inode):
+        elif inode is not None and "O_TRUNC" in how and self._bytes.get(inode):
             self._becomes(inode, b"")
         if inode is not None:
             self._opened[result] = inode
