@@ -35,17 +35,18 @@ def _stop_counting() -> None:
     """The containers, and the code of functions with its constants: a look at every number and text takes ten times
     as long, and saves a twentieth more.
     """
-    lasting = _count(None).value
-    pending = gc.get_objects()
-    pending += [each.__code__ for each in pending if isinstance(each, FunctionType)]
-    while pending:
-        each = pending.pop()
-        if (count := _count(each)).value != lasting:
-            count.value = lasting
-            if isinstance(each, CodeType):
-                pending += (each.co_consts, *each.co_consts)
-
-
-def _count(each: object) -> ctypes.c_uint32:
-    """The half of its count that Python looks at."""
-    return ctypes.c_uint32.from_address(id(each))
+    memory = (ctypes.c_uint32 * 2**46).from_address(0)  # an array is twice as fast as a pointer for each object
+    lasting = memory[id(None) >> 2]
+    containers = gc.get_objects()
+    codes = [each.__code__ for each in containers if isinstance(each, FunctionType)]
+    for each in containers:
+        memory[id(each) >> 2] = lasting  # the half of its count that Python looks at
+    while codes:
+        code = codes.pop()
+        if memory[id(code) >> 2] == lasting:
+            continue
+        for each in (code, code.co_consts, *code.co_consts):
+            if each is code or not isinstance(each, CodeType):
+                memory[id(each) >> 2] = lasting
+            else:
+                codes.append(each)

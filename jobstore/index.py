@@ -138,6 +138,8 @@ class Index:
 
     def close(self) -> None:
         """Let go of the file. To be called before a fork: SQLite must not be carried into a child."""
+        if held := getattr(self._local, "held", None):
+            held.connection.close()
         self._local.held = None
 
     @property

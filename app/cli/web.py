@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import math
 import socket
@@ -11,7 +12,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from geomill.app import create_app, garbage, immortal, loglines
+from geomill.app import create_app, garbage, loglines
 from geomill.app.cli.handed import Named
 from geomill.app.cli.master import Master, heed_signals
 from geomill.app.cli.worker import Worker
@@ -80,7 +81,7 @@ def load(settings: Settings) -> None:
         for name in ("jsonschema_rs", "geomill.app.api", *(f"geomill.app.arcgis.{face}" for face in faces)):
             importlib.import_module(name)
         importlib.metadata.version("geomill")  # which loads parts of itself when it is first asked
-        immortal.make_all()
+        gc.freeze()
 
 
 def options(settings: Settings) -> dict[str, Any]:

@@ -110,9 +110,9 @@ def obey(store: JobStore, settings: Settings, ends: Ends, *, own_processes: bool
         if not isinstance(error, SystemExit | BadInput):
             traceback.print_exception(error.with_traceback(authors(error.__traceback__, path)))
     finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
         os._exit(code)
 
 

@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from geomill.app import garbage, immortal
 from geomill.app.config import Settings
@@ -38,9 +38,6 @@ from geomill.app.engine.viewer import view
 from geomill.jobstore import JobStore
 from geomill.jobstore.alive import boot_id
 from geomill.processes.packages import threads
-
-if TYPE_CHECKING:
-    import io
 
 # what each template has in memory; a library that is not installed is left out
 LIBRARIES: dict[str, tuple[str, ...]] = {
@@ -161,8 +158,6 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     isolation.close_all_but([0, 1, 2, link.fileno()])
     isolation.set_name(f"geomill-{name}")
     signal.set_wakeup_fd(-1)
-    for stream in (sys.stdout, sys.stderr):  # a job has them from here, and what it prints is in its log at once
-        cast("io.TextIOWrapper", stream).reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     known = settings.known_to_jobs()
     before = isolation.descriptors()
     with garbage.put_off():
@@ -172,6 +167,7 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     isolation.keep_for_libraries(isolation.descriptors() - before)
     immortal.make_all()
     mapped.let_go()
+    _open_streams()
     asked = select.poll()
     asked.register(link, select.POLLIN)
     spare, used = None, name == "base"  # which no server does without
@@ -193,6 +189,15 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
         with contextlib.suppress(ConnectionError):  # there is a dispatcher no more, which the next message says
             link.send(json.dumps([job_id, spare.pid, spare.start_time]).encode())
         spare = None
+
+
+def _open_streams() -> None:
+    """What a job prints goes into its log line by line.
+
+    They are none of what lasts: a job may put others in their place, and what it had not ended is written then.
+    """
+    for stream, mode in ((1, "stdout"), (2, "stderr")):
+        setattr(sys, mode, os.fdopen(stream, "w", buffering=1, encoding="utf-8", errors="backslashreplace"))
 
 
 def _fork_viewer(order: dict[str, Any], link: socket.socket, store: JobStore, settings: Settings) -> None:

@@ -156,8 +156,6 @@ def parse_content(place: Place, data: bytes, candidates: tuple[Schema, ...]) -> 
 
 def checked(place: Place, value: Json, schema: Schema) -> Json:
     """The value itself. Raises BadInput where it does not fit."""
-    if place.accepted:
-        return value
     problem = schemas.find_problem(schema, value)
     if problem:
         inside, sentence = problem
@@ -239,6 +237,8 @@ def _inline(place: Place, value: Json, branches: list[Schema], media_type: str |
                 return _content(place, value, branch, media_type, encoding)
             if encoding in BASE64 and isinstance(value, str):
                 return Value(parse_content(place, _decoded(place, value), (branch,)))
+            if len(branches) == 1 and place.accepted:
+                return Value(value)
             if len(branches) == 1 or schemas.is_valid(branch, value):
                 return Value(checked(place, value, branch))
         except BadInput as error:

@@ -12,7 +12,7 @@ from geomill.app.config import Settings
 from geomill.app.engine import isolation
 
 PROCESSES = '''
-import os, resource, signal, socket, subprocess, sys, time
+import io, os, resource, signal, socket, subprocess, sys, time
 from pathlib import Path
 from typing import Annotated
 from geomill.processes import File, Progress, process
@@ -78,6 +78,22 @@ def hostile(progress: Progress) -> int:
 def nap(seconds: float = 0.05) -> int:
     """Sleep, and be done."""
     time.sleep(seconds)
+    return 1
+
+
+@process
+def speak(how: str) -> int:
+    """Print half a line, and put another stream in the place of the one that has it."""
+    print("one", end="")
+    if how == "replaced":
+        sys.stdout = io.StringIO()
+        print("lost")
+    elif how == "detached":
+        bytes_ = sys.stdout.detach()
+        bytes_.write(b" two")
+    else:
+        sys.stdout = None
+        print("three", end="", file=sys.stderr)
     return 1
 
 

@@ -88,6 +88,13 @@ def test_the_kernel_ends_a_job_before_the_server_when_memory_runs_out(mill: Mill
     assert seen["oom"] > int(Path(f"/proc/{mill.pid}/oom_score_adj").read_text())
 
 
+@pytest.mark.parametrize("how, log", [("replaced", "one"), ("detached", "one two"), ("closed", "onethree")])
+def test_what_a_job_printed_is_in_its_log_whatever_it_does_to_its_streams(mill: Mill, how: str, log: str) -> None:
+    job_id = mill.submit("speak", how=how)
+    assert mill.ended(job_id).status is Status.SUCCESSFUL
+    assert (mill.store.folder(job_id) / "log").read_text() == log
+
+
 def test_no_signal_is_blocked_in_a_job(mill: Mill) -> None:
     assert looked(mill)["blocked"] == []
 
