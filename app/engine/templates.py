@@ -29,7 +29,7 @@ from typing import Any, cast
 from geomill.app import garbage, immortal
 from geomill.app.config import Settings
 from geomill.app.egress import environment
-from geomill.app.engine import ends, isolation, mapped, reaper
+from geomill.app.engine import ends, holes, isolation, mapped, reaper
 from geomill.app.engine.child import obey
 from geomill.app.engine.messages import heard
 from geomill.app.engine.stores import Stores
@@ -166,6 +166,7 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
     isolation.keep_for_libraries(isolation.descriptors() - before)
     immortal.make_all()
+    holes.fill()
     mapped.let_go()
     _open_streams()
     asked = select.poll()
