@@ -94,7 +94,7 @@ def obey(store: JobStore, settings: Settings, ends: Ends, *, own_processes: bool
             os._exit(0)
         orders.close()
         _settle(settings, job, task, own_processes=own_processes)
-        _tell(**environment.through(ours.proxy))
+        os.environ.update(environment.through(ours.proxy))
         results = runners.runner(job.runner).run(task)
         say(channel, {"results": results})
         code = 0
@@ -156,7 +156,7 @@ def _settle(settings: Settings, job: Job, task: Task, *, own_processes: bool) ->
         isolation.die_with_parent()
     _take_over(older, work)
     os.chdir(work)
-    _tell(HOME=str(work), TMPDIR=str(work))
+    os.environ.update({"HOME": str(work), "TMPDIR": str(work)})
     _limit_threads(max(1, int(job.limits.cpus)))
 
 
@@ -214,17 +214,11 @@ def _reseed() -> None:
         numpy.random.seed()
 
 
-def _tell(**variables: str) -> None:
-    """Put these into the environment; its `update` would first ask every kind of mapping whether they are one."""
-    for name, value in variables.items():
-        os.environ[name] = value
-
-
 def _limit_threads(count: int) -> None:
     """Let BLAS and OpenMP use what the job was given: the template froze them, and its environment, at one thread."""
     if count == 1:
         return
-    _tell(**threads(count))
+    os.environ.update(threads(count))
     if "numpy" in sys.modules:
         with contextlib.suppress(ImportError):
             from threadpoolctl import threadpool_limits

@@ -90,8 +90,8 @@ def problems(
     for input_id, value in request.inputs.items():
         if input_id in inputs:
             try:
-                given = _interpret(Place(input_id), value, inputs[input_id])
-                _check_passing(Place(input_id), given, inputs[input_id], check_href)
+                place = Place(input_id)
+                _check_passing(place, _interpret(place, value, inputs[input_id]), inputs[input_id], check_href)
             except BadInput as error:
                 yield error
 
@@ -115,7 +115,7 @@ def stage(request: ExecuteRequest, description: Description, fetch: Fetch, direc
     for input_id, described in (description.get("inputs") or {}).items():
         if input_id in request.inputs:
             given = _interpret(Place(input_id, accepted=True), request.inputs[input_id], described)
-            arguments[input_id] = _Staging(fetch, directory).put(Place(input_id), given)
+            arguments[input_id] = _Staging(fetch, directory).put(Place(input_id), given)  # what is fetched is checked
         elif described.get("minOccurs", 1) > 0 and "default" in described["schema"]:
             arguments[input_id] = described["schema"]["default"]
     return arguments
