@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from geomill.app.engine import usage
+from geomill.app.engine import stillness, usage
 from geomill.jobstore import Limits, files
 
 CAUSES = ("cpu-limit", "out-of-memory", "process-limit", "file-limit", "work-limit", "output-limit")
@@ -24,6 +24,7 @@ SLACK = 256 << 20  # bytes: stacks of threads, and what is asked for and never t
 LAST_WORDS = 64 << 20  # bytes more for who has run out of memory, to say so
 FIRST, SLOWER, LONGEST = 0.25, 1.5, 1.0  # seconds until the first look at a job, and between two later
 RAREST, WHOLE = 4.0, 10.0  # seconds: between two glances at a job that does nothing, and between two whole looks at it
+TOGETHER = 0.25  # seconds: jobs that do nothing are looked at together, so each finds in the cache what the last needed
 SHARE = 20  # of the time between two looks, which one may take
 PIECE = 0.02  # seconds to look at the working directory at a time
 _KILLED_LATER = 5  # seconds of processor time that a process has to heed SIGXCPU
@@ -65,46 +66,59 @@ class Watch:
         self.limits, self.root, self._work = limits, root, work
         self.pause = FIRST
         self.due = time.monotonic() + FIRST
-        self._size_due = self.due
         self._device: int | None = None
         self._whole_due = 0.0
         self._used: usage.Usage  # at the last whole look
+        self._still: stillness.Stillness | None = None  # before the last glance, which found nothing new
 
     @cached_property
     def scratch(self) -> usage.Scratch:
         """The job's directory; most jobs end before anybody looks at it."""
         return usage.Scratch(self._work)
 
+    def is_needless(self) -> bool:
+        """Whether it is time for a look at a job that has not run since the last one; the next is due later then."""
+        now = time.monotonic()
+        if self._still is None or now < self.due or not self._still.lasts():
+            return False
+        self._rest(now)
+        return True
+
     def look(self) -> Excess | None:
         """What the job uses too much of."""
         begin = time.monotonic()
+        still = stillness.of(self.root) if self.pause > LONGEST else None
         if begin < self._whole_due and self._used.is_still_so():
-            excess, whole = self._look_at_scratch(begin)
-            self.pause = min(self.pause * SLOWER, RAREST)
-            self.due = begin + self.pause
+            excess, whole = self._look_at_scratch()
+            self._rest(begin)
             self._whole_due = self._whole_due if whole else 0.0
-            return excess
-        excess, whole = self._look(begin)
-        end = time.monotonic()
-        self.pause = max(min(self.pause * SLOWER, LONGEST), SHARE * (end - begin))
-        self.due, self._whole_due = end + self.pause, end + WHOLE if whole else 0.0
+        else:
+            excess, whole = self._look()
+            end = time.monotonic()
+            self.pause = max(min(self.pause * SLOWER, LONGEST), SHARE * (end - begin))
+            self.due, self._whole_due = end + self.pause, end + WHOLE if whole else 0.0
+        self._still = still if whole else None
         return excess
 
-    def _look(self, begin: float) -> tuple[Excess | None, bool]:
+    def _rest(self, now: float) -> None:
+        """Look less often."""
+        self.pause = min(self.pause * SLOWER, RAREST)
+        self.due = (now + self.pause) // TOGETHER * TOGETHER
+
+    def _look(self) -> tuple[Excess | None, bool]:
         """The same, at everything; and whether all of its scratch was seen."""
         if self._device is None:
             with suppress(OSError):
                 self._device = self.scratch.folder.stat().st_dev
         used = self._used = usage.of(self.root, self.limits.memory_limit, self._device)
         excess = self._judge(used)
-        return (excess, True) if excess else self._look_at_scratch(begin)
+        return (excess, True) if excess else self._look_at_scratch()
 
-    def _look_at_scratch(self, begin: float) -> tuple[Excess | None, bool]:
-        """The same, at the job's directory, where it is time for that."""
-        if not (self.limits.work or self.limits.work_files) or begin < self._size_due:
+    def _look_at_scratch(self) -> tuple[Excess | None, bool]:
+        """The same, at the job's directory."""
+        if not (self.limits.work or self.limits.work_files):
             return None, True
         whole = self.scratch.look(PIECE)
-        self._size_due = begin + (0 if not whole else self.pause)
         return self._judge_scratch(self._used.unlinked), whole
 
     def _judge(self, used: usage.Usage) -> Excess | None:

@@ -193,7 +193,7 @@ class Supervisor:
         watch = limits.Watch(self.job.limits, self.pid, self.work)
         while self.tree.exit_status is None:
             gate = self.gate.watch(poll)
-            ready = {descriptor for descriptor, _ in poll.poll(self._patience(min(deadline, watch.due)))}
+            ready = self._ready(poll, deadline, watch)
             if self.messages.descriptor in ready and not self._read_messages():
                 poll.unregister(self.messages.descriptor)
             self._report()
@@ -209,6 +209,12 @@ class Supervisor:
             if self.tree.exit_status is None and time.monotonic() >= watch.due and (excess := watch.look()):
                 return Ending(Status.FAILED, excess.cause, excess.message)  # and no grace: it would go on using it up
         return None
+
+    def _ready(self, poll: select.poll, deadline: float, watch: limits.Watch) -> set[int]:
+        """The descriptors with something to read, as soon as there is one, or something else to be done."""
+        while not (ready := poll.poll(self._patience(min(deadline, watch.due)))) and watch.is_needless():
+            pass
+        return {descriptor for descriptor, _ in ready}
 
     def _interrupted(self, ending: Ending) -> Ending:
         """Ask the job to end, and give it its grace."""

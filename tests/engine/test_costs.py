@@ -27,7 +27,7 @@ from support.waiting import until
 
 from geomill.app import immortal
 from geomill.app.config import Settings
-from geomill.app.engine import limits, reaper
+from geomill.app.engine import limits, reaper, stillness
 from geomill.app.engine.line import Line
 from geomill.app.engine.listener import MOST, Client, Json, Listener
 from geomill.app.engine.stores import latest
@@ -217,7 +217,13 @@ def test_a_job_that_does_nothing_is_glanced_at_and_rarely(tmp_path: Path) -> Non
         for _ in range(8):
             assert watch.look() is None
         assert watch.pause == limits.RAREST
+        assert not watch.is_needless()  # it is not time for one
+        watch.due = 0.0
+        assert watch.is_needless()
+        assert 0 < watch.due - time.monotonic() <= limits.RAREST
         hold(50_000_000)
+        watch.due = 0.0
+        assert not watch.is_needless()
         assert watch.look() is None and watch.pause <= limits.LONGEST
         for _ in range(8):
             watch.look()
@@ -225,6 +231,50 @@ def test_a_job_that_does_nothing_is_glanced_at_and_rarely(tmp_path: Path) -> Non
         excess = watch.look()
         assert excess and excess.cause == "out-of-memory"
         job.stdin.close()
+
+
+@needs_strace
+def test_a_supervisor_asks_the_kernel_two_things_about_a_job_that_does_nothing(mill: Mill, tmp_path: Path) -> None:
+    """Whether there is something to read, and whether the child has run."""
+    job_id = mill.submit("nap", seconds=600)
+    until(lambda: mill.store.read_status(job_id).status is Status.RUNNING)
+    supervisor = mill.store.read_status(job_id).pid or 0
+    time.sleep(6)  # and it is looked at, ever more rarely
+    with traced([supervisor], tmp_path / "trace") as calls:
+        time.sleep(2 * limits.RAREST)
+    assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
+    names = Counter(name for name, _ in calls)
+    assert set(names) <= {"poll", "restart_syscall", "clock_gettime"} and names["clock_gettime"] in (1, 2, 3), names
+
+
+def rested(root: int) -> stillness.Stillness:
+    """How it is when nobody below has run for a moment."""
+
+    def found() -> stillness.Stillness | None:
+        still = stillness.of(root)
+        time.sleep(0.05)
+        return still if still and still.lasts() else None
+
+    return until(found)  # type: ignore[no-any-return]
+
+
+def test_who_waits_is_still_and_who_did_anything_at_all_is_not() -> None:
+    inner = "import sys\nfor line in sys.stdin: print(line, flush=True)"
+    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as job:  # type: ignore[call-overload]
+        assert job.stdin and job.stdout
+        for _ in range(2):
+            still = rested(job.pid)
+            job.stdin.write("wake\n")
+            job.stdin.flush()
+            job.stdout.readline()
+            assert not still.lasts()
+        still = rested(job.pid)
+        job.stdin.close()
+        job.wait()
+        assert not still.lasts()
+    assert stillness.of(job.pid) is None
 
 
 def test_a_template_has_nothing_in_memory_that_only_a_command_needs() -> None:
@@ -265,7 +315,8 @@ def test_what_takes_no_processor_time_is_noticed_at_a_glance(tmp_path: Path, doe
             watch = limits.Watch(most, job.pid, tmp_path)
             until(lambda: watch.look() or watch.pause > limits.LONGEST)
             order("spawn" if does == "spawn" else str(tmp_path / "second"))
-            watch._size_due = 0.0  # as it is when the glance is due
+            watch.due = 0.0
+            assert not watch.is_needless()
             excess = watch.look()
             assert excess is not None and excess.cause == cause
         finally:
