@@ -60,11 +60,17 @@ kept = weakref.ref(cycle)
 del cycle
 gc.collect()
 frozen, counted = gc.get_freeze_count(), sys.getrefcount(ended) < 10
+text = "".join(["a text", " that is nowhere else"])
+held = {"here": [text]}
 immortal.make_all()
+counted &= sys.getrefcount(text) < 10
+held = {"here": [text]}  # one that was there before is looked at no more
+immortal.make_all(values=True)
 print(json.dumps({
     "possible": immortal.POSSIBLE, "before": before, "after": after, "ended": ended, "cycle": kept() is None,
     "frozen": frozen, "name": old.name, "uncounted": sys.getrefcount(made) == sys.getrefcount(None),
-    "counted": counted, "sum": sum(each() for each in functions),
+    "counted": counted, "values": sys.getrefcount(text) == sys.getrefcount(None),
+    "text": text + held["here"][0], "sum": sum(each() for each in functions),
 }))
 """
 
@@ -83,9 +89,10 @@ def test_who_forks_shares_what_it_has_where_python_can_let_it_last(python: str) 
     told = json.loads(done.stdout)
     assert told["frozen"] > 1000
     assert (told["ended"], told["cycle"], told["name"], told["counted"]) == (["new"], True, "changed", True)
+    assert told["text"] == 2 * "a text that is nowhere else"
     assert told["sum"] == sum(range(1000, 2000))
     if told["possible"]:
-        assert told["uncounted"]
+        assert told["uncounted"] and told["values"]
         assert told["after"] < told["before"] / 4, "pages that a child copies"
 
 

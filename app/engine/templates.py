@@ -165,7 +165,7 @@ def _serve(name: str, link: socket.socket, store: JobStore, settings: Settings) 
         rehearse(store)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dispatcher watches supervisors by pidfd; nobody need reap them
     isolation.keep_for_libraries(isolation.descriptors() - before)
-    immortal.make_all()
+    immortal.make_all(values=True)
     holes.fill()
     mapped.let_go()
     _open_streams()
