@@ -28,13 +28,14 @@ from .tables import opened
 from .walks import Filters, Row, newest
 
 # an older row never overwrites a newer one, so repair and the jobs themselves may write at the same time; what `begin`
-# has noted stays, since it is no change of the status
+# has noted stays, since whoever accepted the job, or has read its folder before that, may come later
 _PUT = """
 INSERT INTO jobs (id, created, process, owner, status, started, finished, updated, expired, cause)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET status=excluded.status, finished=excluded.finished, updated=excluded.updated,
     started=CASE excluded.status WHEN 'accepted' THEN jobs.started ELSE excluded.started END,
-    expired=excluded.expired, cause=excluded.cause WHERE excluded.updated >= jobs.updated
+    expired=excluded.expired, cause=excluded.cause
+    WHERE excluded.updated >= jobs.updated AND (excluded.status <> 'accepted' OR jobs.status = 'accepted')
 """
 _MOST_OPEN = 4  # indexes that a thread keeps open, of two descriptors each: a server has many threads and tenants
 _opened = threading.local()
@@ -59,6 +60,10 @@ class Index:
         """Note that a job is about to run; never fails."""
         statement = "UPDATE jobs SET status = 'running', started = ? WHERE id = ? AND status = 'accepted'"
         self._write(statement, [(time.time(), job_id)])
+
+    def wait(self, job_id: str) -> None:
+        """Note that a job did not begin after all; never fails."""
+        self._write("UPDATE jobs SET status = 'accepted' WHERE id = ? AND status = 'running'", [(job_id,)])
 
     def delete(self, job_id: str) -> None:
         """Forget a job; never fails."""

@@ -247,6 +247,7 @@ class Dispatcher:
         if info is not None and runs and info.pid and info.start_time:
             return self._started(job_id, info.pid, info.start_time)
         self.running.remove(job_id)
+        store.index.wait(job_id)
         self._enqueue(store, job_id)
 
     # ---- ending
@@ -281,7 +282,7 @@ class Dispatcher:
         if demand.again:
             store.move(info.job_id, Status.FAILED, cause="lost", message="two supervisors ended before the job began")
             return
-        store.index.put(info)
+        store.index.wait(info.job_id)
         self._wait(replace(demand, again=True), info)
         self._pause()
 
@@ -350,7 +351,10 @@ class Dispatcher:
             return
         self.looked[store.tenant] = version, moment
         for job_id, _ in store.index.ids(Status.ACCEPTED):
-            self._enqueue(store, job_id)
+            if job_id in self.running:  # whoever accepted it, or makes the index anew, came after who began it
+                store.index.begin(job_id)
+            else:
+                self._enqueue(store, job_id)
         for job_id, _ in store.index.ids(Status.RUNNING):
             if job_id not in self.running:
                 self._take_over(store, job_id)
@@ -362,6 +366,9 @@ class Dispatcher:
             if store.is_gone(job_id):
                 store.index.delete(job_id)
             return
+        if info.status is Status.ACCEPTED:  # an earlier dispatcher was about to start it
+            store.index.wait(job_id)
+            return self._enqueue(store, job_id)
         store.index.put(info)
         if info.status is Status.RUNNING and store.has_supervisor(job_id) and (job is None or info.pid is None):
             return  # its files are torn, and it still comes to an end by itself

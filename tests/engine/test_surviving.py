@@ -333,6 +333,19 @@ def test_a_job_that_was_started_and_not_noted_is_taken_over(settings: Settings, 
             assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
 
 
+def test_a_running_job_that_is_noted_as_waiting_is_put_right(mill: Mill) -> None:
+    """As whoever makes the index anew may, who has read its status before."""
+    job_id = mill.submit("nap", seconds=600)
+    index = mill.store.index
+    until(lambda: [each for each, _ in index.ids(Status.RUNNING)] == [job_id])
+    index.read("UPDATE jobs SET status = 'accepted', started = NULL WHERE id = ?", (job_id,))
+    until(lambda: [each for each, _ in index.ids(Status.RUNNING)] == [job_id])
+    assert index.ids(Status.ACCEPTED) == [] and index.waiting("")[0] == 0
+    ((started,),) = index.read("SELECT started FROM jobs WHERE id = ?", (job_id,))
+    assert started is not None
+    assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
+
+
 def test_a_job_that_is_torn_while_it_waits_says_so(settings: Settings) -> None:
     with serving(settings, max_running="1") as mill:
         holding, job_id = mill.submit("hold"), mill.submit("nap")

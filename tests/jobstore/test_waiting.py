@@ -33,7 +33,7 @@ def test_what_waits_is_counted_whatever_happens_to_a_job(store: JobStore, seed: 
         ids.append(create(store, owner=drawing.choice(OWNERS), durable=False))
         job_id = drawing.choice(ids)
         info = store.read_status(job_id)
-        step = drawing.randrange(6)
+        step = drawing.randrange(7)
         if step == 0 and info.status is Status.ACCEPTED:
             bring_to(store, job_id, drawing.choice([Status.RUNNING, Status.DISMISSED, Status.FAILED]))
         elif step == 1:
@@ -42,6 +42,8 @@ def test_what_waits_is_counted_whatever_happens_to_a_job(store: JobStore, seed: 
             store.index.put(info)  # again, or after the dispatcher has noted that it begins
         elif step == 3:
             store.index.delete(job_id)
+        elif step == 6:
+            store.index.wait(job_id)  # it did not begin after all
         elif step == 4:
             store.index.doubt()
             repair_index(store)
@@ -49,6 +51,21 @@ def test_what_waits_is_counted_whatever_happens_to_a_job(store: JobStore, seed: 
             begin(store, job_id)
             succeed(store, job_id, begun=True)
         assert counted(store.index) == listed(store.index)
+
+
+def test_a_job_that_begins_does_not_wait_again_though_who_accepted_it_notes_that_late(store: JobStore) -> None:
+    job_id = create(store, durable=False)
+    accepted = store.read_status(job_id)
+    store.index.begin(job_id)
+    store.index.put(accepted)
+    assert store.index.ids(Status.ACCEPTED) == [] and store.index.waiting("") == (0, 0)
+    store.index.wait(job_id)
+    assert store.index.ids(Status.RUNNING) == [] and store.index.waiting("")[0] == 1
+    succeed(store, job_id)
+    store.index.wait(job_id)
+    store.index.put(accepted)
+    assert [store.index.ids(each) for each in (Status.ACCEPTED, Status.RUNNING)] == [[], []]
+    assert len(store.index.ids(Status.SUCCESSFUL)) == 1
 
 
 def test_who_has_none_left_takes_no_room(tmp_path: Path) -> None:
