@@ -2,8 +2,8 @@
 
 Python writes a count into every object that it touches, so a forked process copies the page of each function that it
 calls. Since 3.12 it has objects without a count (PEP 683), for servers that fork: None, numbers, its own types. It has
-no function yet that makes others so; what tells them is the count of None. Where that is possible a job copies half as
-many pages, and takes a sixth less of a processor.
+no function yet that makes others so; what tells them is a count that no other object has. Where that is possible a job
+copies half as many pages, and takes a sixth less of a processor.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from types import CodeType, FunctionType
 
 _TRIED = {(3, 12), (3, 13)}  # 3.11 counts the uses of every object
+LASTING = 2**32 - 1  # that of None, at first: old extensions may count its uses all the same
 _KNOWN = sys.implementation.name == "cpython" and sys.version_info[:2] in _TRIED
 _PLAIN = "t" not in sys.abiflags and not hasattr(sys, "gettotalrefcount")  # neither free-threaded nor for debugging
 POSSIBLE = _KNOWN and _PLAIN and sys.byteorder == "little" and sys.maxsize > 2**32
@@ -36,19 +37,18 @@ def make_all(*, values: bool = False) -> None:
 def _stop_counting(values: bool) -> None:
     """The containers, and the code of functions with its constants."""
     memory = (ctypes.c_uint32 * 2**46).from_address(0)  # an array is twice as fast as a pointer for each object
-    lasting = memory[id(None) >> 2]
     containers = gc.get_objects()
     codes = [each.__code__ for each in containers if isinstance(each, FunctionType)]
     for each in containers:
-        memory[id(each) >> 2] = lasting  # the half of its count that Python looks at
+        memory[id(each) >> 2] = LASTING  # the half of its count that Python looks at
     while codes:
         code = codes.pop()
-        if memory[id(code) >> 2] == lasting:
+        if memory[id(code) >> 2] == LASTING:
             continue
         for each in (code, code.co_consts, *code.co_consts):
             if each is code or not isinstance(each, CodeType):
-                memory[id(each) >> 2] = lasting
+                memory[id(each) >> 2] = LASTING
             else:
                 codes.append(each)
     for each in gc.get_referents(*containers) if values else ():
-        memory[id(each) >> 2] = lasting
+        memory[id(each) >> 2] = LASTING

@@ -220,7 +220,11 @@ class Dispatcher:
 
     def _started(self, job_id: str, pid: int, start_time: int) -> None:
         if job_id not in self.running:
-            return
+            demand = self.queue.discard(job_id)
+            if demand is None:
+                return
+            self.running.add(job_id, Running(demand))  # the template was so slow that the job was to wait again
+            self.stores[demand.tenant].index.begin(job_id)
         lives = self.running.watch(job_id, pid, start_time)  # or it raises, and reconciling comes back to it
         self.listener.tell(job_id, {"job": job_id, "pid": pid, "start_time": start_time})
         if not lives:
@@ -247,8 +251,7 @@ class Dispatcher:
         if info is not None and runs and info.pid and info.start_time:
             return self._started(job_id, info.pid, info.start_time)
         self.running.remove(job_id)
-        store.index.wait(job_id)
-        self._enqueue(store, job_id)
+        self._take_over(store, job_id)
 
     # ---- ending
 
@@ -360,13 +363,13 @@ class Dispatcher:
                 self._take_over(store, job_id)
 
     def _take_over(self, store: JobStore, job_id: str) -> None:
-        """A job that an earlier dispatcher started, or that ended while nobody looked."""
+        """A job that was started, or was to be, and that nobody here runs; or that ended while nobody looked."""
         info, job = read_status(store, job_id), read_job(store, job_id)
         if info is None:
             if store.is_gone(job_id):
                 store.index.delete(job_id)
             return
-        if info.status is Status.ACCEPTED:  # an earlier dispatcher was about to start it
+        if info.status is Status.ACCEPTED:
             store.index.wait(job_id)
             return self._enqueue(store, job_id)
         store.index.put(info)

@@ -23,7 +23,8 @@ STARVED = "the kernel had no memory left, and ended processes"
 SLACK = 256 << 20  # bytes: stacks of threads, and what is asked for and never touched
 LAST_WORDS = 64 << 20  # bytes more for who has run out of memory, to say so
 FIRST, SLOWER, LONGEST = 0.25, 1.5, 1.0  # seconds until the first look at a job, and between two later
-RAREST, WHOLE = 4.0, 10.0  # seconds: between two glances at a job that does nothing, and between two whole looks at it
+RAREST, WHOLE = 4.0, 10.0  # seconds: between two glances at a job that does little, and between two whole looks at it
+LASTING = 300.0  # seconds until there is a whole look at one that has not run at all
 TOGETHER = 0.25  # seconds: jobs that do nothing are looked at together, so each finds in the cache what the last needed
 SHARE = 20  # of the time between two looks, which one may take
 PIECE = 0.02  # seconds to look at the working directory at a time
@@ -69,7 +70,8 @@ class Watch:
         self._device: int | None = None
         self._whole_due = 0.0
         self._used: usage.Usage  # at the last whole look
-        self._still: stillness.Stillness | None = None  # before the last glance, which found nothing new
+        self._still: stillness.Stillness | None = None  # just before that
+        self._still_until = 0.0
 
     @cached_property
     def scratch(self) -> usage.Scratch:
@@ -79,7 +81,7 @@ class Watch:
     def is_needless(self) -> bool:
         """Whether it is time for a look at a job that has not run since the last one; the next is due later then."""
         now = time.monotonic()
-        if self._still is None or now < self.due or not self._still.lasts():
+        if self._still is None or not self.due <= now < self._still_until or not self._still.lasts():
             return False
         self._rest(now)
         return True
@@ -87,17 +89,18 @@ class Watch:
     def look(self) -> Excess | None:
         """What the job uses too much of."""
         begin = time.monotonic()
-        still = stillness.of(self.root) if self.pause > LONGEST else None
         if begin < self._whole_due and self._used.is_still_so():
             excess, whole = self._look_at_scratch()
             self._rest(begin)
             self._whole_due = self._whole_due if whole else 0.0
-        else:
-            excess, whole = self._look()
-            end = time.monotonic()
-            self.pause = max(min(self.pause * SLOWER, LONGEST), SHARE * (end - begin))
-            self.due, self._whole_due = end + self.pause, end + WHOLE if whole else 0.0
-        self._still = still if whole else None
+            return excess
+        still = stillness.of(self.root)
+        excess, whole = self._look()
+        end = time.monotonic()
+        self.pause = max(min(self.pause * SLOWER, LONGEST), SHARE * (end - begin))
+        self.due, self._whole_due = end + self.pause, end + WHOLE if whole else 0.0
+        self._still = still if whole and still and still.pids == self._used.seen.keys() else None
+        self._still_until = end + LASTING
         return excess
 
     def _rest(self, now: float) -> None:

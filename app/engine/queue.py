@@ -103,10 +103,10 @@ class FairQueue:
         owners = self._tenants.setdefault(demand.tenant, OrderedDict())
         owners.setdefault(demand.owner, Waiting()).add(turn, demand)
 
-    def discard(self, job_id: str) -> None:
-        """Let a job wait no longer."""
+    def discard(self, job_id: str) -> Demand | None:
+        """Let a job wait no longer, if it does; what it asks for."""
         if job_id not in self._known:
-            return
+            return None
         turn, demand = self._known.pop(job_id)
         owners = self._tenants[demand.tenant]
         owners[demand.owner].remove(turn, demand)
@@ -114,6 +114,7 @@ class FairQueue:
             del owners[demand.owner]
         if not owners:
             del self._tenants[demand.tenant]
+        return demand
 
     def next(self, running: Iterable[Demand], capacity: Capacity) -> Demand | None:
         """Take the job that starts now, or None.

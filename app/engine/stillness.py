@@ -1,7 +1,8 @@
-"""Whether anything of a job has run at all: one question to the kernel for each process, and an exact answer.
+"""Whether anything of a job has run at all: one question to the kernel for each process.
 
 The kernel counts how long a process was on a processor, in nanoseconds. None of its threads has done anything between
-two times that are the same: it has started nobody, taken no memory and written nothing.
+two times that are the same: it has started nobody, taken no memory and written nothing. All but: one wake in a hundred
+thousand is not counted where the processor is another's at that moment, and the kernel may join pages of who sleeps.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ _WHOLE_PROCESS = 2  # CPUCLOCK_SCHED; source: linux/posix-timers_types.h
 
 @dataclass(frozen=True)
 class Stillness:
-    """times: nanoseconds on a processor of each process of a tree at one moment, by the clock that tells them."""
+    """times: nanoseconds on a processor of each process of a tree at one moment, by the clock that tells them.
+
+    pids: theirs. Somebody whom one of them has just started may be missing.
+    """
 
     times: dict[int, int]
+    pids: frozenset[int]
 
     def lasts(self) -> bool:
         """Whether none of them has run since, and so no other is there."""
@@ -36,7 +41,7 @@ class Stillness:
 def of(root: int) -> Stillness | None:
     """How it is now with the descendants of a process, which is in the PID namespace of who asks; None for too many.
 
-    What is to hold as long as it lasts has to be looked at after this.
+    What is to hold as long as it lasts has to be looked at after this, and who they are, once more.
     """
     pids = reaper.descendants(root)
     if not 0 < len(pids) <= MOST:
@@ -44,7 +49,7 @@ def of(root: int) -> Stillness | None:
     try:
         level = len(_numbers(root)) - 1
         clocks = [~_numbers(pid)[level] << 3 | _WHOLE_PROCESS for pid in pids]
-        return Stillness({clock: time.clock_gettime_ns(clock) for clock in clocks})
+        return Stillness({clock: time.clock_gettime_ns(clock) for clock in clocks}, frozenset(pids))
     except (OSError, IndexError):  # one has ended
         return None
 

@@ -277,6 +277,72 @@ def test_who_waits_is_still_and_who_did_anything_at_all_is_not() -> None:
     assert stillness.of(job.pid) is None
 
 
+def test_who_has_run_is_not_passed_over_until_there_was_a_whole_look(tmp_path: Path) -> None:
+    """The kernel counts what a glance compares in hundredths of a second: much can be done in less."""
+    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BUSY!r}])"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as job:  # type: ignore[call-overload]
+        assert job.stdin and job.stdout
+        watch = limits.Watch(Limits(memory_limit=200_000_000, work=10**6), job.pid, tmp_path)
+
+        def needless() -> bool:
+            watch.due = 0.0
+            return watch.is_needless()
+
+        def wake() -> None:
+            job.stdin.write("1\n")
+            job.stdin.flush()
+            job.stdout.readline()
+
+        def does_little() -> bool:
+            wake()
+            until(lambda: watch.look() or needless())
+            wake()
+            time.sleep(0.05)
+            return watch._used.is_still_so()
+
+        until(does_little)
+        assert not needless()
+        assert watch.look() is None and watch.pause > limits.FIRST  # a glance
+        assert not needless()
+        watch._whole_due = 0.0
+        watch.look()
+        assert needless()
+        watch._still_until = 0.0
+        assert not needless()  # nor for ever
+        job.stdin.close()
+
+
+FORKS = """
+import os, random, signal, sys, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    time.sleep(random.random() * 0.002)
+    os.posix_spawn("/bin/sleep", ["sleep", "0.05"], {})
+"""
+
+
+def test_who_is_started_during_a_look_is_not_passed_over(tmp_path: Path) -> None:
+    idle = "for _ in range(12): subprocess.Popen(['/bin/sleep', '60'])"
+    script = f"import subprocess, sys\n{idle}\nsubprocess.run([sys.executable, '-c', {FORKS!r}])"
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, start_new_session=True) as job:
+        assert job.stdin
+        try:
+            until(lambda: len(reaper.descendants(job.pid)) == 13)
+            watch = limits.Watch(Limits(), job.pid, tmp_path)
+            for _ in range(150):
+                job.stdin.write("fork\n")
+                job.stdin.flush()
+                watch._whole_due = 0.0
+                watch.look()
+                time.sleep(0.02)
+                if watch._still and watch._still.lasts():
+                    assert watch._still.pids == set(reaper.descendants(job.pid)) or not watch._still.lasts()
+        finally:
+            os.killpg(job.pid, signal.SIGKILL)
+
+
 def test_a_template_has_nothing_in_memory_that_only_a_command_needs() -> None:
     script = "import sys; from geomill.app.engine import dispatcher, templates; templates.preload('base');"
     script += "print({'importlib.metadata', 'csv', 'zipfile', 'flask', 'numpy'} & set(sys.modules))"

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from support import leaks
 from support.mills import Mill, serving
 from support.stores import new_job
 from support.waiting import until
 
 from geomill.app.config import Settings
 from geomill.jobstore import JobStore, Status
+from geomill.jobstore.fsck import check
 from geomill.processes.folders import Folder
 from geomill.processes.registry import Registry
 
@@ -25,6 +31,11 @@ def nap(seconds: float = 0.01) -> int:
     """Sleep, and be done."""
     time.sleep(seconds)
     return 1
+
+@process
+def doze(seconds: float = 8.0) -> int:
+    """The same, for longer."""
+    return nap(seconds)
 
 @process(memory="1 TB")
 def sprawl(seconds: float = 0.05) -> int:
@@ -116,3 +127,48 @@ def test_one_caller_runs_no_more_than_his_share(settings: Settings) -> None:
             ended = sorted((mill.ended(job_id) for job_id in jobs), key=lambda info: info.started or info.created)
             assert {info.status for info in ended} == {Status.SUCCESSFUL}
             assert all(one.finished <= other.started for one, other in pairwise(ended))  # type: ignore[operator]
+
+
+def listed(mill: Mill, status: Status) -> list[str]:
+    return [job_id for job_id, _ in mill.store.index.ids(status)]
+
+
+@contextmanager
+def asleep(mill: Mill) -> Iterator[None]:
+    """The template does nothing meanwhile; what it is asked for waits."""
+    (template,) = until(
+        lambda: [pid for pid in leaks.children(mill.dispatcher() or 0) if leaks.running_name(pid) == "geomill-base"]
+    )
+    until(lambda: leaks.children(template))  # its spare
+    os.kill(template, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(template, signal.SIGCONT)
+
+
+@pytest.mark.thorough
+def test_a_job_that_a_slow_template_begins_after_all_is_known_to_run(settings: Settings) -> None:
+    with serving(settings, max_running="1") as mill:
+        with asleep(mill):
+            late = Caller(mill, "ann").submit("doze")
+            until(lambda: late in listed(mill, Status.RUNNING))
+            other = Caller(mill, "bob").submit("doze")
+            until(lambda: other in listed(mill, Status.RUNNING), 40.0)  # the first one was to wait again
+            assert listed(mill, Status.ACCEPTED) == [late]
+        until(lambda: mill.store.read_status(late).status is Status.RUNNING)
+        until(lambda: set(listed(mill, Status.RUNNING)) == {late, other}, 4.0)
+        assert mill.store.index.waiting("ann") == (0, 0)
+        assert [mill.ended(each).status for each in (late, other)] == [Status.SUCCESSFUL] * 2
+        until(lambda: check(mill.store) == [])
+
+
+@pytest.mark.thorough
+def test_a_job_that_is_gone_before_it_begins_is_not_listed(settings: Settings) -> None:
+    with serving(settings, max_running="1") as mill:
+        with asleep(mill):
+            gone = Caller(mill, "ann").submit("doze")
+            until(lambda: gone in listed(mill, Status.RUNNING))
+            shutil.rmtree(mill.store.folder(gone))
+            until(lambda: gone not in listed(mill, Status.RUNNING), 40.0)
+        assert listed(mill, Status.ACCEPTED) == [] and mill.store.index.waiting("ann") == (0, 0)
