@@ -239,12 +239,12 @@ def test_a_supervisor_asks_the_kernel_two_things_about_a_job_that_does_nothing(m
     job_id = mill.submit("nap", seconds=600)
     until(lambda: mill.store.read_status(job_id).status is Status.RUNNING)
     supervisor = mill.store.read_status(job_id).pid or 0
-    time.sleep(6)  # and it is looked at, ever more rarely
+    time.sleep(3)  # and it is looked at, ever more rarely
     with traced([supervisor], tmp_path / "trace") as calls:
-        time.sleep(2 * limits.RAREST)
+        time.sleep(limits.RAREST + 0.5)
     assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
     names = Counter(name for name, _ in calls)
-    assert set(names) <= {"poll", "restart_syscall", "clock_gettime"} and names["clock_gettime"] in (1, 2, 3), names
+    assert set(names) <= {"poll", "restart_syscall", "clock_gettime"} and 1 <= names["clock_gettime"] <= 4, names
 
 
 def rested(root: int) -> stillness.Stillness:
