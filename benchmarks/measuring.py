@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from geomill.app.engine.stillness import clock_of
+
 Measured = TypeVar("Measured")
 
 
@@ -81,7 +83,7 @@ def cpu_seconds(*pids: int) -> float:
 
 def _cpu_seconds(pid: int) -> float:
     with suppress(OSError):
-        return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3)
+        return time.clock_gettime(clock_of(pid))
     return 0.0
 
 

@@ -68,10 +68,9 @@ class Watch:
         self.pause = FIRST
         self.due = time.monotonic() + FIRST
         self._device: int | None = None
-        self._whole_due = 0.0
-        self._used: usage.Usage  # at the last whole look
-        self._still: stillness.Stillness | None = None  # just before that
-        self._still_until = 0.0
+        self._seen = -math.inf  # when all of it was, at the last whole look
+        self._used: usage.Usage  # then
+        self._still: stillness.Stillness | None = None  # just before
 
     @cached_property
     def scratch(self) -> usage.Scratch:
@@ -81,7 +80,7 @@ class Watch:
     def is_needless(self) -> bool:
         """Whether it is time for a look at a job that has not run since the last one; the next is due later then."""
         now = time.monotonic()
-        if self._still is None or not self.due <= now < self._still_until or not self._still.lasts():
+        if self._still is None or not self.due <= now < self._seen + LASTING or not self._still.lasts():
             return False
         self._rest(now)
         return True
@@ -89,18 +88,17 @@ class Watch:
     def look(self) -> Excess | None:
         """What the job uses too much of."""
         begin = time.monotonic()
-        if begin < self._whole_due and self._used.is_still_so():
+        if begin < self._seen + WHOLE and self._used.is_still_so():
             excess, whole = self._look_at_scratch()
             self._rest(begin)
-            self._whole_due = self._whole_due if whole else 0.0
+            self._seen = self._seen if whole else -math.inf
             return excess
         still = stillness.of(self.root)
         excess, whole = self._look()
         end = time.monotonic()
         self.pause = max(min(self.pause * SLOWER, LONGEST), SHARE * (end - begin))
-        self.due, self._whole_due = end + self.pause, end + WHOLE if whole else 0.0
-        self._still = still if whole and still and still.pids == self._used.seen.keys() else None
-        self._still_until = end + LASTING
+        self.due, self._seen = end + self.pause, end if whole else -math.inf
+        self._still = still if still and still.clocks.keys() == self._used.seen.keys() else None
         return excess
 
     def _rest(self, now: float) -> None:

@@ -19,18 +19,17 @@ _WHOLE_PROCESS = 2  # CPUCLOCK_SCHED; source: linux/posix-timers_types.h
 
 @dataclass(frozen=True)
 class Stillness:
-    """times: nanoseconds on a processor of each process of a tree at one moment, by the clock that tells them.
+    """clocks: by pid, for each process of a tree, the clock of its time on a processor and what that said, nanoseconds.
 
-    pids: theirs. Somebody whom one of them has just started may be missing.
+    Somebody whom one of them has just started may be missing.
     """
 
-    times: dict[int, int]
-    pids: frozenset[int]
+    clocks: dict[int, tuple[int, int]]
 
     def lasts(self) -> bool:
         """Whether none of them has run since, and so no other is there."""
         try:
-            for clock, before in self.times.items():
+            for clock, before in self.clocks.values():
                 if time.clock_gettime_ns(clock) != before:
                     return False
         except OSError:  # one has ended
@@ -48,10 +47,15 @@ def of(root: int) -> Stillness | None:
         return None
     try:
         level = len(_numbers(root)) - 1
-        clocks = [~_numbers(pid)[level] << 3 | _WHOLE_PROCESS for pid in pids]
-        return Stillness({clock: time.clock_gettime_ns(clock) for clock in clocks}, frozenset(pids))
+        clocks = {pid: clock_of(_numbers(pid)[level]) for pid in pids}
+        return Stillness({pid: (clock, time.clock_gettime_ns(clock)) for pid, clock in clocks.items()})
     except (OSError, IndexError):  # one has ended
         return None
+
+
+def clock_of(pid: int) -> int:
+    """The clock of the time that all threads of a process were on a processor. Source: clock_getcpuclockid(3)."""
+    return ~pid << 3 | _WHOLE_PROCESS
 
 
 def _numbers(pid: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import selectors
 import signal
@@ -305,10 +306,10 @@ def test_who_has_run_is_not_passed_over_until_there_was_a_whole_look(tmp_path: P
         assert not needless()
         assert watch.look() is None and watch.pause > limits.FIRST  # a glance
         assert not needless()
-        watch._whole_due = 0.0
+        watch._seen = -math.inf
         watch.look()
         assert needless()
-        watch._still_until = 0.0
+        watch._seen -= limits.LASTING
         assert not needless()  # nor for ever
         job.stdin.close()
 
@@ -334,11 +335,11 @@ def test_who_is_started_during_a_look_is_not_passed_over(tmp_path: Path) -> None
             for _ in range(150):
                 job.stdin.write("fork\n")
                 job.stdin.flush()
-                watch._whole_due = 0.0
+                watch._seen = -math.inf
                 watch.look()
                 time.sleep(0.02)
                 if watch._still and watch._still.lasts():
-                    assert watch._still.pids == set(reaper.descendants(job.pid)) or not watch._still.lasts()
+                    assert watch._still.clocks.keys() == set(reaper.descendants(job.pid)) or not watch._still.lasts()
         finally:
             os.killpg(job.pid, signal.SIGKILL)
 
