@@ -14,7 +14,7 @@ import termios
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +45,28 @@ for line in sys.stdin:
 """
 
 
+@contextmanager
+def told(script: str) -> Iterator[tuple[int, Callable[[object], None]]]:
+    """A process that reads what it is to do, line by line, and prints a line when it has done it.
+
+    The pid of its parent, which waits for it, and what tells it and waits until it has.
+    """
+    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}])"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as job:  # type: ignore[call-overload]
+        assert job.stdin and job.stdout
+
+        def tell(what: object) -> None:
+            job.stdin.write(f"{what}\n")
+            job.stdin.flush()
+            assert job.stdout.readline()
+
+        try:
+            yield job.pid, tell
+        finally:
+            os.killpg(job.pid, signal.SIGKILL)
+
+
 @pytest.fixture
 def mill(settings: Settings) -> Iterator[Mill]:
     """A server that has run a job of each kind before."""
@@ -56,8 +78,7 @@ def mill(settings: Settings) -> Iterator[Mill]:
 
 def of_template(mill: Mill) -> list[int]:
     """The template for Python, and its spare."""
-    dispatcher = mill.dispatcher() or 0
-    (template,) = [pid for pid in leaks.children(dispatcher) if leaks.running_name(pid) == "geomill-base"]
+    template = mill.template()
     return until(lambda: pids if len(pids := [template, *reaper.descendants(template)]) == 3 else None)  # type: ignore[no-any-return]
 
 
@@ -202,18 +223,9 @@ def test_the_jobs_that_came_lately_are_found_by_one_query_however_many_they_are(
 
 
 def test_a_job_that_does_nothing_is_glanced_at_and_rarely(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BUSY!r}])"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as job:  # type: ignore[call-overload]
-        assert job.stdin and job.stdout
-
-        def hold(size: int) -> None:
-            job.stdin.write(f"{size}\n")
-            job.stdin.flush()
-            job.stdout.readline()
-
+    with told(BUSY) as (root, hold):
         hold(1)
-        watch = limits.Watch(Limits(memory_limit=200_000_000, work=10**6), job.pid, tmp_path)
+        watch = limits.Watch(Limits(memory_limit=200_000_000, work=10**6), root, tmp_path)
         until(lambda: watch.look() or watch.pause > limits.LONGEST)  # it may have something to do for a moment
         for _ in range(8):
             assert watch.look() is None
@@ -231,7 +243,6 @@ def test_a_job_that_does_nothing_is_glanced_at_and_rarely(tmp_path: Path) -> Non
         hold(300_000_000)
         excess = watch.look()
         assert excess and excess.cause == "out-of-memory"
-        job.stdin.close()
 
 
 @needs_strace
@@ -260,45 +271,32 @@ def rested(root: int) -> stillness.Stillness:
 
 
 def test_who_waits_is_still_and_who_did_anything_at_all_is_not() -> None:
-    inner = "import sys\nfor line in sys.stdin: print(line, flush=True)"
-    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as job:  # type: ignore[call-overload]
-        assert job.stdin and job.stdout
+    with told(BUSY) as (root, hold):
         for _ in range(2):
-            still = rested(job.pid)
-            job.stdin.write("wake\n")
-            job.stdin.flush()
-            job.stdout.readline()
+            still = rested(root)
+            hold(1)
             assert not still.lasts()
-        still = rested(job.pid)
-        job.stdin.close()
-        job.wait()
+        still = rested(root)
+        for child in reaper.children(root):
+            leaks.kill(child)
+        until(lambda: not reaper.descendants(root))
         assert not still.lasts()
-    assert stillness.of(job.pid) is None
+        assert stillness.of(root) is None
 
 
 def test_who_has_run_is_not_passed_over_until_there_was_a_whole_look(tmp_path: Path) -> None:
     """The kernel counts what a glance compares in hundredths of a second: much can be done in less."""
-    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BUSY!r}])"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as job:  # type: ignore[call-overload]
-        assert job.stdin and job.stdout
-        watch = limits.Watch(Limits(memory_limit=200_000_000, work=10**6), job.pid, tmp_path)
+    with told(BUSY) as (root, hold):
+        watch = limits.Watch(Limits(memory_limit=200_000_000, work=10**6), root, tmp_path)
 
         def needless() -> bool:
             watch.due = 0.0
             return watch.is_needless()
 
-        def wake() -> None:
-            job.stdin.write("1\n")
-            job.stdin.flush()
-            job.stdout.readline()
-
         def does_little() -> bool:
-            wake()
+            hold(1)
             until(lambda: watch.look() or needless())
-            wake()
+            hold(1)
             time.sleep(0.05)
             return watch._used.is_still_so()
 
@@ -311,37 +309,31 @@ def test_who_has_run_is_not_passed_over_until_there_was_a_whole_look(tmp_path: P
         assert needless()
         watch._seen -= limits.LASTING
         assert not needless()  # nor for ever
-        job.stdin.close()
 
 
 FORKS = """
 import os, random, signal, sys, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for _ in range(12):
+    os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
 for line in sys.stdin:
+    print("forks", flush=True)
     time.sleep(random.random() * 0.002)
     os.posix_spawn("/bin/sleep", ["sleep", "0.05"], {})
 """
 
 
 def test_who_is_started_during_a_look_is_not_passed_over(tmp_path: Path) -> None:
-    idle = "for _ in range(12): subprocess.Popen(['/bin/sleep', '60'])"
-    script = f"import subprocess, sys\n{idle}\nsubprocess.run([sys.executable, '-c', {FORKS!r}])"
-    command = [sys.executable, "-c", script]
-    with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, start_new_session=True) as job:
-        assert job.stdin
-        try:
-            until(lambda: len(reaper.descendants(job.pid)) == 13)
-            watch = limits.Watch(Limits(), job.pid, tmp_path)
-            for _ in range(150):
-                job.stdin.write("fork\n")
-                job.stdin.flush()
-                watch._seen = -math.inf
-                watch.look()
-                time.sleep(0.02)
-                if watch._still and watch._still.lasts():
-                    assert watch._still.clocks.keys() == set(reaper.descendants(job.pid)) or not watch._still.lasts()
-        finally:
-            os.killpg(job.pid, signal.SIGKILL)
+    with told(FORKS) as (root, fork):
+        until(lambda: len(reaper.descendants(root)) == 13)
+        watch = limits.Watch(Limits(), root, tmp_path)
+        for _ in range(150):
+            fork("now")
+            watch._seen = -math.inf
+            watch.look()
+            time.sleep(0.02)
+            if watch._still and watch._still.lasts():
+                assert watch._still.clocks.keys() == set(reaper.descendants(root)) or not watch._still.lasts()
 
 
 def test_a_template_has_nothing_in_memory_that_only_a_command_needs() -> None:
@@ -366,25 +358,13 @@ for line in sys.stdin:
 
 @pytest.mark.parametrize("does, cause", [("spawn", "process-limit"), ("fallocate", "work-limit")])
 def test_what_takes_no_processor_time_is_noticed_at_a_glance(tmp_path: Path, does: str, cause: str) -> None:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SPAWNS!r}])"]
-    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as job:  # type: ignore[call-overload]
-        assert job.stdin and job.stdout
-
-        def order(text: str) -> None:
-            job.stdin.write(f"{text}\n")
-            job.stdin.flush()
-            job.stdout.readline()
-
-        try:
-            order("spawn" if does == "spawn" else str(tmp_path / "first"))
-            most = Limits(processes=2) if does == "spawn" else Limits(work=5_000_000)
-            watch = limits.Watch(most, job.pid, tmp_path)
-            until(lambda: watch.look() or watch.pause > limits.LONGEST)
-            order("spawn" if does == "spawn" else str(tmp_path / "second"))
-            watch.due = 0.0
-            assert not watch.is_needless()
-            excess = watch.look()
-            assert excess is not None and excess.cause == cause
-        finally:
-            os.killpg(job.pid, signal.SIGKILL)
+    with told(SPAWNS) as (root, order):
+        order("spawn" if does == "spawn" else tmp_path / "first")
+        most = Limits(processes=2) if does == "spawn" else Limits(work=5_000_000)
+        watch = limits.Watch(most, root, tmp_path)
+        until(lambda: watch.look() or watch.pause > limits.LONGEST)
+        order("spawn" if does == "spawn" else tmp_path / "second")
+        watch.due = 0.0
+        assert not watch.is_needless()
+        excess = watch.look()
+        assert excess is not None and excess.cause == cause

@@ -134,15 +134,15 @@ def listed(mill: Mill, status: Status) -> list[str]:
 
 
 @contextmanager
-def asleep(mill: Mill) -> Iterator[None]:
-    """The template does nothing meanwhile; what it is asked for waits."""
-    (template,) = until(
-        lambda: [pid for pid in leaks.children(mill.dispatcher() or 0) if leaks.running_name(pid) == "geomill-base"]
-    )
+def stalled(mill: Mill) -> Iterator[str]:
+    """The template does nothing meanwhile; a job of Ann's that it was asked to begin."""
+    template = mill.template()
     until(lambda: leaks.children(template))  # its spare
     os.kill(template, signal.SIGSTOP)
     try:
-        yield
+        job_id = Caller(mill, "ann").submit("doze")
+        until(lambda: job_id in listed(mill, Status.RUNNING))
+        yield job_id
     finally:
         os.kill(template, signal.SIGCONT)
 
@@ -150,9 +150,7 @@ def asleep(mill: Mill) -> Iterator[None]:
 @pytest.mark.thorough
 def test_a_job_that_a_slow_template_begins_after_all_is_known_to_run(settings: Settings) -> None:
     with serving(settings, max_running="1") as mill:
-        with asleep(mill):
-            late = Caller(mill, "ann").submit("doze")
-            until(lambda: late in listed(mill, Status.RUNNING))
+        with stalled(mill) as late:
             other = Caller(mill, "bob").submit("doze")
             until(lambda: other in listed(mill, Status.RUNNING), 40.0)  # the first one was to wait again
             assert listed(mill, Status.ACCEPTED) == [late]
@@ -166,9 +164,7 @@ def test_a_job_that_a_slow_template_begins_after_all_is_known_to_run(settings: S
 @pytest.mark.thorough
 def test_a_job_that_is_gone_before_it_begins_is_not_listed(settings: Settings) -> None:
     with serving(settings, max_running="1") as mill:
-        with asleep(mill):
-            gone = Caller(mill, "ann").submit("doze")
-            until(lambda: gone in listed(mill, Status.RUNNING))
+        with stalled(mill) as gone:
             shutil.rmtree(mill.store.folder(gone))
             until(lambda: gone not in listed(mill, Status.RUNNING), 40.0)
         assert listed(mill, Status.ACCEPTED) == [] and mill.store.index.waiting("ann") == (0, 0)

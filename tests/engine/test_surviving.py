@@ -51,12 +51,7 @@ def dispatcher(mill: Mill) -> int:
 
 
 def template(mill: Mill) -> int:
-    def named() -> list[int]:
-        return [child for child in leaks.children(dispatcher(mill)) if leaks.running_name(child) == "geomill-base"]
-
-    (pid,) = until(named)  # it takes its name when it is forked
-    assert isinstance(pid, int)
-    return pid
+    return mill.template()
 
 
 def supervisor(mill: Mill) -> int:

@@ -74,13 +74,6 @@ def family(pid: int) -> list[int]:
     return found[1:]
 
 
-def template(mill: Mill, name: str = "base") -> int:
-    dispatcher = mill.dispatcher() or 0
-    pids = until(lambda: [pid for pid in leaks.children(dispatcher) if leaks.running_name(pid) == f"geomill-{name}"])
-    assert len(pids) == 1
-    return int(pids[0])
-
-
 def pages_of(pid: int, library: str) -> int | None:
     """The kilobytes of a library's code that a process has mapped; None before it is loaded."""
     parts = re.findall(rf" r-xp .*{library}.*\n(?:.*\n){{3}}Rss: +(\d+) kB", Path(f"/proc/{pid}/smaps").read_text())
@@ -89,7 +82,7 @@ def pages_of(pid: int, library: str) -> int | None:
 
 def spare(mill: Mill, name: str = "base") -> list[int]:
     """The spare of a template, and its child."""
-    found = until(lambda: pids if len(pids := family(template(mill, name))) == 2 else None)
+    found = until(lambda: pids if len(pids := family(mill.template(name))) == 2 else None)
     assert isinstance(found, list)
     return found
 
@@ -101,20 +94,20 @@ def result(mill: Mill, job_id: str) -> object:
 
 def test_a_template_keeps_one_spare_and_a_job_takes_it(mill: Mill) -> None:
     waiting, child = spare(mill)
-    assert os.getsid(child) == os.getsid(waiting) == waiting != os.getsid(template(mill))
+    assert os.getsid(child) == os.getsid(waiting) == waiting != os.getsid(mill.template())
     assert (mill.engine.ask({"op": "hello"}, 5.0) or {})["running"] == 0
     job_id = mill.submit("hold")
     mill.message(job_id, "holding")
     info = mill.store.read_status(job_id)
     assert (info.pid, info.start_time) == (waiting, reaper.start_time(waiting))
-    until(lambda: [leaks.running_name(pid) for pid in leaks.children(template(mill))].count("geomill-base") == 1)
+    until(lambda: [leaks.running_name(pid) for pid in leaks.children(mill.template())].count("geomill-base") == 1)
     assert mill.call("DELETE", f"/jobs/{job_id}").status == 200
 
 
 def test_a_template_in_reserve_has_neither_a_spare_nor_pages_of_its_libraries(settings: Settings) -> None:
     with serving(settings) as mill:
         mill.engine.expect("geo")
-        pid = template(mill, "geo")
+        pid = mill.template("geo")
         until(lambda: pages_of(pid, "_imaging") == pages_of(pid, "libgdal") == 0, 60)
         assert not holds(lambda: leaks.children(pid), 0.2)
 
@@ -130,7 +123,7 @@ def test_a_spare_that_ends_costs_no_job(mill: Mill, who: str, number: int) -> No
 
 def _without_job(mill: Mill) -> list[int]:
     """Supervisors that have not begun."""
-    return [pid for pid in leaks.children(template(mill)) if leaks.running_name(pid) == "geomill-base"]
+    return [pid for pid in leaks.children(mill.template()) if leaks.running_name(pid) == "geomill-base"]
 
 
 @pytest.mark.parametrize("times, status", [(1, Status.SUCCESSFUL), (2, Status.FAILED)])
@@ -153,7 +146,7 @@ def test_a_job_whose_supervisor_ends_before_it_began_begins_once_more(mill: Mill
 @pytest.mark.parametrize("victim", ["template", thorough("dispatcher")])
 def test_a_spare_leaves_with_its_template_and_with_the_dispatcher(mill: Mill, victim: str) -> None:
     pids = spare(mill)
-    leaks.kill(template(mill) if victim == "template" else mill.dispatcher() or 0)
+    leaks.kill(mill.template() if victim == "template" else mill.dispatcher() or 0)
     until(lambda: not any(map(leaks.running_name, pids)))
 
 

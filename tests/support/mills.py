@@ -100,6 +100,13 @@ class Mill:
         """The dispatcher's pid, if there is one that answers."""
         return _dispatcher(self.engine)
 
+    def template(self, name: str = "base") -> int:
+        """The pid of a template, as soon as it has its name. Fails when it does not come."""
+        dispatcher, called = self.dispatcher() or 0, f"geomill-{name}"
+        named = until(lambda: [pid for pid in leaks.children(dispatcher) if leaks.running_name(pid) == called])
+        assert len(named) == 1
+        return int(named[0])
+
     def workers(self) -> list[int]:
         """The pids of the web workers."""
         return leaks.children(self.pid)
