@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -121,24 +122,24 @@ def test_a_spare_that_ends_costs_no_job(mill: Mill, who: str, number: int) -> No
     assert waiting not in spare(mill)
 
 
-def _without_job(mill: Mill) -> list[int]:
-    """Supervisors that have not begun."""
-    return [pid for pid in leaks.children(mill.template()) if leaks.running_name(pid) == "geomill-base"]
+def _spares_but(mill: Mill, given: int) -> list[int]:
+    """Supervisors that have not begun, without the one that was given a job."""
+    pids = leaks.children(mill.template())
+    return [pid for pid in pids if pid != given and leaks.running_name(pid) == "geomill-base"]
 
 
 @pytest.mark.parametrize("times, status", [(1, Status.SUCCESSFUL), (2, Status.FAILED)])
 def test_a_job_whose_supervisor_ends_before_it_began_begins_once_more(mill: Mill, times: int, status: Status) -> None:
-    stopped = [spare(mill)[0]]
-    os.kill(stopped[0], signal.SIGSTOP)
+    waiting = spare(mill)[0]
+    os.kill(waiting, signal.SIGSTOP)
     job_id = mill.submit("nap")
-    until(lambda: (mill.engine.ask({"op": "hello"}, 5.0) or {}).get("running") == 1)  # the index may say so later
-    if times == 2:
-        stopped += until(lambda: [pid for pid in _without_job(mill) if pid not in stopped])
-        os.kill(stopped[1], signal.SIGSTOP)
-    for pid in stopped:
-        until(lambda: (mill.engine.ask({"op": "hello"}, 5.0) or {}).get("running") == 1)
-        leaks.kill(pid)
-        until(lambda: (mill.engine.ask({"op": "hello"}, 5.0) or {}).get("running") == 0)
+    for left in reversed(range(times)):
+        # the template forks the next one as soon as it has given the job to this one
+        (next_,) = until(partial(_spares_but, mill, waiting))
+        if left:
+            os.kill(next_, signal.SIGSTOP)
+        leaks.kill(waiting)
+        waiting = next_
     ended = mill.ended(job_id)
     assert (ended.status, ended.cause) == (status, None if times == 1 else "lost")
 
