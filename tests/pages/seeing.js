@@ -149,14 +149,20 @@ window.seeing = {
     document.activeElement.blur();
   },
 
-  stops() {
-    document.activeElement.blur();
+  // the stops of one round, and whether it was all the way round, or reached everything before
+  round() {
     const again = stops.findIndex(({ target }, number) => number && target === stops[0].target);
     const once = again < 0 ? stops : stops.slice(0, again);
+    const missed = groups.filter((group) => !group.some((each) => once.some(({ target }) => target === each)));
+    return { once, missed, around: again >= 0 || !missed.length };
+  },
+
+  stops() {
+    document.activeElement.blur();
+    const { once, missed } = this.round();
     const those = (wanted) => once.filter(wanted).map(({ target }) => html(target));
     return {
-      missed: groups.filter((group) => !group.some((each) => once.some(({ target }) => target === each)))
-        .map((group) => html(group[0])),
+      missed: missed.map((group) => html(group[0])),
       unseen: those(({ shown }) => !shown),
       covered: those(({ covered }) => covered),
       back: those(({ target, back }) => back && !target.matches(".skip")), // that comes first, or after the last

@@ -95,7 +95,11 @@ def _press_tab(page: Page) -> list[str]:
     """What the keyboard does not reach, or not in order, or reaches without a sign of it."""
     found = cast(dict[str, Any], page.evaluate("(seeing.listen(), seeing.candidates())"))
     session = page.context.new_cdp_session(page)
-    for _ in range(min(MOST_STOPS, found["count"] + MORE_STOPS)):
+    enough = min(MOST_STOPS, found["count"] + MORE_STOPS)
+    for pressed in range(MOST_STOPS):
+        # what scrolls is a stop, too, and a busy browser may lose a key
+        if pressed >= enough and page.evaluate("seeing.round().around"):
+            break
         session.send("Input.dispatchKeyEvent", TAB)  # half as dear as page.keyboard.press
     session.detach()
     stops = cast(dict[str, Any], page.evaluate("seeing.stops()"))
