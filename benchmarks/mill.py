@@ -84,10 +84,11 @@ class Mill:
         return [dispatcher, *reaper.descendants(dispatcher)]
 
     def warm_up(self, name: str = "geo") -> None:
-        """Wait until the dispatcher has started what it starts when idle: loading the libraries takes a processor.
+        """Have the dispatcher start now what it else starts when idle: loading the libraries takes a processor.
 
         name: of the template that is the last.
         """
+        Engine(self.settings, self.store).expect(name)
         (template,) = until(lambda: self.family().get(f"template {name}"))
         taken = -1.0
         while (now := cpu_seconds(template)) > taken:

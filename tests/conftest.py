@@ -92,7 +92,8 @@ def _subreaper() -> None:
 def _addresses_compiled_once() -> Iterator[None]:
     """Applications have the same addresses, and there are thousands of them: werkzeug compiles each address once."""
     compiled: dict[Any, Any] = {}
-    compile_builder = Rule._compile_builder
+    parsed: dict[str, Any] = {}
+    compile_builder, parse = Rule._compile_builder, Rule._parse_rule
 
     def remember(rule: Rule, append_unknown: bool = True) -> Any:
         key = (tuple(rule._trace), repr(rule.defaults), append_unknown)
@@ -100,8 +101,20 @@ def _addresses_compiled_once() -> Iterator[None]:
             compiled[key] = compile_builder(rule, append_unknown)
         return compiled[key]
 
+    def remember_parts(rule: Rule, path: str) -> Any:
+        if path not in parsed:
+            other = Rule(rule.rule)
+            other.map, other._trace, other._converters = rule.map, [], {}
+            parsed[path] = list(parse(other, path)), other._trace, other._converters, other.arguments
+        parts, trace, converters, arguments = parsed[path]
+        rule._trace.extend(trace)
+        rule._converters.update(converters)
+        rule.arguments.update(arguments)
+        return iter(parts)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", remember)
+        patch.setattr(Rule, "_parse_rule", remember_parts)
         yield
 
 
