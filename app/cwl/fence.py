@@ -38,6 +38,7 @@ class Fence:
     def names(self, location: str) -> list[str]:
         """What is in a folder; links may make endless trees of a few. Raises WorkflowException, OSError."""
         place = self.place(location)
+        _refuse_circle(place)
         if place.removeprefix(self.root).count(os.sep) > DEEPEST:
             raise WorkflowException(f"a directory is nested deeper than {DEEPEST} levels, or its links go in circles")
         names = os.listdir(place)
@@ -123,6 +124,13 @@ def inside(root: str, path: str, said: str) -> str:
 def inner(root: str, path: str) -> str:
     """A path as the package knows it."""
     return path.replace(f"file://{root}/", "").replace(f"{root}/", "")
+
+
+def _refuse_circle(path: str) -> None:
+    """Who follows links for ever is stopped by the kernel, some time after twenty. Raises WorkflowException."""
+    real = os.path.realpath(path)
+    if real != path and any(os.path.realpath(above) == real for above in Path(path).parents):
+        raise WorkflowException(f"the link {os.path.basename(path)} leads to where it is in")
 
 
 def _refuse(error: OSError) -> None:

@@ -301,7 +301,7 @@ BOMBS: dict[str, tuple[Json, str]] = {
     "folders in rings": (tool("""
         import os
         os.mkdir('d'); os.mkdir('e'); os.symlink('../e', 'd/e'); os.symlink('../d', 'e/d'); os.symlink('.', 'e/e')
-    """, FOLDER), "links"),
+    """, FOLDER), "link [de] leads"),
     "a pipe for a file": (tool("import os; os.mkfifo('o')", O), "Directory"),
     "a pipe that is read": (
         tool("import os; os.mkfifo('o')", {"o": {"type": "string", "outputBinding": {
