@@ -332,7 +332,11 @@ def test_a_slow_issuer_holds_nobody_up_for_long(
     assert status(app.test_client(), issuer.token()) == 201  # once they came
 
 
-def test_not_everybody_waits_for_a_slow_issuer(issuer: Issuer, started: Start) -> None:
+def test_not_everybody_waits_for_a_slow_issuer(
+    issuer: Issuer, started: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PATIENCE", "TIMEOUT"):  # or the first gives up where the host is slow
+        monkeypatch.setattr(keys, name, 60.0)
     app = started(threads=2)
     issuer.gate.clear()
     with ThreadPoolExecutor(1) as pool:
