@@ -68,13 +68,13 @@ def run(task: Task) -> dict[str, Any]:
     try:
         outputs, status = executor(tool, order, context, logger)
     except (WorkflowException, ValidationException, OSError) as error:
-        raise _failed(steps, local(readable(error, loading.URI), task.work)) from error
+        raise _failed(steps, executor, local(readable(error, loading.URI), task.work)) from error
     except RecursionError as error:
-        raise _failed(steps, "a value or a directory is nested too deep") from error
+        raise _failed(steps, executor, "a value or a directory is nested too deep") from error
     except UnicodeError as error:
-        raise _failed(steps, "a file among the outputs has a name that is not in UTF-8") from error
+        raise _failed(steps, executor, "a file among the outputs has a name that is not in UTF-8") from error
     if status != "success" or outputs is None:
-        raise _failed(steps, said.first or f"the process ended as {status}")
+        raise _failed(steps, executor, said.first or f"the process ended as {status}")
     try:
         return task.requested(Outputs(task.work, task.job.job_id, _media_type).make(outputs))
     except WorkflowException as error:
@@ -120,9 +120,10 @@ def _media_type(format_: str) -> str | None:
     return next(iter(media_types(format_)), None)
 
 
-def _failed(steps: Steps, message: str) -> Exception:
-    """Why the run failed: the step that did, else what cwltool says."""
+def _failed(steps: Steps, executor: Executor, message: str) -> Exception:
+    """Why the run failed: the step that did, else what cwltool says, of what it gave where it had ended well."""
     text = steps.failure or message
     if steps.failure is None and "the input" in text.lower() and "missing" in text.lower():
         return BadInput(text)
-    return Failed({"cause": "exit", "message": text})
+    ended_well = steps.failure is None and executor.final_status == ["success"]
+    return Failed({"cause": "result" if ended_well else "exit", "message": text})

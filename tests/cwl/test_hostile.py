@@ -335,7 +335,7 @@ BOMBS: dict[str, tuple[Json, str]] = {
     "an image with a command": (
         tool(MAKE_O, O, requirements={"DockerRequirement": {"dockerPull": "x; touch pwned `id` $(id)"}}), "SUCCESS"),
 }  # fmt: skip
-LONG = ("an endless script", "folders in rings")
+LONG = ("an endless script",)
 
 
 @pytest.mark.parametrize("case", first([each for each in BOMBS if each not in LONG] + list(LONG), 10))
@@ -360,6 +360,13 @@ def test_what_is_too_much_fails_its_job_alone(server: Mill, name: str, case: str
     assert not (folder / "work").exists()
     assert server.call("DELETE", f"/jobs/{job_id}").status == 200
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("case", ["folders in a ring", "deep folders"])
+def test_where_a_tool_ended_well_what_it_gave_is_the_cause(server: Mill, name: str, case: str) -> None:
+    assert send(server, BOMBS[case][0], name).status == 201
+    info = server.ended(server.submit(name))
+    assert (info.status, info.cause) == (Status.FAILED, "result"), info.message
 
 
 @pytest.mark.thorough
