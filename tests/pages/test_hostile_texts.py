@@ -21,13 +21,14 @@ from geomill.app.config import Settings
 from geomill.jobstore import Status
 
 HERE = Path(__file__).parent
-# what only a text of ours could have made of itself; the last is what a template made of {{7*191}}
+# what only a text of ours could have made of itself; the last is what a template made of {{7919*104729}}: as long as it
+# is no id of a job has it in it
 FOUND = """() => [
   window.__xss && "a script ran",
   ...[...document.querySelectorAll(".xss, [src$=xss], [style*=xss], iframe, object, embed, base")],
   ...[...document.querySelectorAll("*")].filter((each) => [...each.attributes].some(({ name, value }) =>
     name.startsWith("on") || /^\\\\s*(javascript|data|vbscript):/i.test(value))),
-  document.body.innerText.includes(7 * 191) && "a template ran",
+  document.body.innerText.includes(7919 * 104729) && "a template ran",
 ].filter(Boolean).map((each) => each.outerHTML ?? each)"""
 TOLD = "() => document.documentElement.textContent + [...document.querySelectorAll('input')].map((e) => e.value)"
 CHECK = "form[action$='/review'] button"

@@ -13,7 +13,8 @@ RUN = "window.__xss=1"
 START = f"'\"><img class=xss src=xss onerror={RUN}>"
 PAYLOAD = (
     f"{START}<b class=xss>b</b><script>{RUN}</script><svg class=xss onload={RUN}></svg><iframe class=xss></iframe>"
-    f"<a class=xss href=javascript:{RUN}>a</a>{{{{7*191}}}}${{7*191}}<!--</textarea></title></script></style>"
+    f"<a class=xss href=javascript:{RUN}>a</a>{{{{7919*104729}}}}${{7919*104729}}"
+    f"<!--</textarea></title></script></style>"
     f"\u2028\u202e\" onmouseover={RUN} autofocus onfocus={RUN} x='"
 )
 ADDRESS = f"javascript:{RUN}"
