@@ -110,7 +110,7 @@ def _addresses_compiled_once() -> Iterator[None]:
         rule._trace.extend(trace)
         rule._converters.update(converters)
         rule.arguments.update(arguments)
-        return iter(parts)
+        return parts
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", remember)

@@ -36,15 +36,15 @@ class Fence:
         return inside(self.root, uri_file_path(location) if location.startswith("file:") else location, location)
 
     def names(self, location: str) -> list[str]:
-        """What is in a folder; links may make endless trees of a few. Raises WorkflowException, OSError."""
+        """What is in a folder; links may make huge trees of a few. Raises WorkflowException, OSError."""
         place = self.place(location)
-        _refuse_circle(place)
+        refuse_circle(place, f"the link {os.path.basename(place)}")
         if place.removeprefix(self.root).count(os.sep) > DEEPEST:
-            raise WorkflowException(f"a directory is nested deeper than {DEEPEST} levels, or its links go in circles")
+            raise WorkflowException(f"a directory is nested deeper than {DEEPEST} levels")
         names = os.listdir(place)
         self._listed += 1 + len(names)
         if self._listed > MOST:
-            raise WorkflowException(f"more than {MOST} files are in the directories, or links go in circles")
+            raise WorkflowException(f"more than {MOST} files are in the directories, or links lead to them")
         return names
 
     def open(self, location: str, mode: str = "rb") -> IO[Any]:
@@ -126,11 +126,14 @@ def inner(root: str, path: str) -> str:
     return path.replace(f"file://{root}/", "").replace(f"{root}/", "")
 
 
-def _refuse_circle(path: str) -> None:
-    """Who follows links for ever is stopped by the kernel, some time after twenty. Raises WorkflowException."""
+def refuse_circle(path: str, said: str) -> None:
+    """Who follows links for ever is stopped by the kernel, some time after twenty. Raises WorkflowException.
+
+    said: what is called so.
+    """
     real = os.path.realpath(path)
     if real != path and any(os.path.realpath(above) == real for above in Path(path).parents):
-        raise WorkflowException(f"the link {os.path.basename(path)} leads to where it is in")
+        raise WorkflowException(f"{said} leads to where it is in")
 
 
 def _refuse(error: OSError) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from cwltool.errors import WorkflowException
 from schema_salad.ref_resolver import uri_file_path
 
-from geomill.app.cwl.fence import inside
+from geomill.app.cwl.fence import inside, refuse_circle
 from geomill.app.cwl.stac import GEOJSON, feature_collection
 from geomill.app.exchange.media_types import of_name
 from geomill.app.exchange.strictjson import loads
@@ -137,8 +137,7 @@ class Outputs:
                 inside(self.work, target, f"{said}, which leads to {os.readlink(path)},")
                 if not os.path.exists(target):
                     raise WorkflowException(f"{said} leads nowhere")
-                if os.path.realpath(folder).startswith(target + os.sep) or os.path.realpath(folder) == target:
-                    raise WorkflowException(f"{said} leads to where it is in")
+                refuse_circle(path, said)
                 os.unlink(path)
                 self._linked_to(target, path, said)
 

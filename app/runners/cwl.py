@@ -122,8 +122,8 @@ def _media_type(format_: str) -> str | None:
 
 def _failed(steps: Steps, executor: Executor, message: str) -> Exception:
     """Why the run failed: the step that did, else what cwltool says, of what it gave where it had ended well."""
-    text = steps.failure or message
-    if steps.failure is None and "the input" in text.lower() and "missing" in text.lower():
-        return BadInput(text)
-    ended_well = steps.failure is None and executor.final_status == ["success"]
-    return Failed({"cause": "result" if ended_well else "exit", "message": text})
+    if steps.failure is not None:
+        return Failed({"cause": "exit", "message": steps.failure})
+    if "the input" in message.lower() and "missing" in message.lower():
+        return BadInput(message)
+    return Failed({"cause": "result" if executor.final_status == ["success"] else "exit", "message": message})

@@ -50,8 +50,7 @@ def dispatcher(mill: Mill) -> int:
     return pid
 
 
-def template(mill: Mill) -> int:
-    return mill.template()
+template = Mill.template
 
 
 def supervisor(mill: Mill) -> int:

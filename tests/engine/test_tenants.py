@@ -171,6 +171,4 @@ def test_the_supervisor_of_a_tenants_job_is_a_spare(mills: dict[str, Mill]) -> N
 
 def spares(mill: Mill) -> list[int]:
     """The children of the template without libraries, whose own child waits for a job."""
-    children = leaks.children(mill.dispatcher() or 0)
-    templates = [pid for pid in children if leaks.running_name(pid) == "geomill-base"]
-    return [spare for pid in templates for spare in leaks.children(pid) if len(leaks.children(spare)) == 1]
+    return [spare for spare in leaks.children(mill.template()) if len(leaks.children(spare)) == 1]

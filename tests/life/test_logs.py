@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from support import leaks
 from support.mills import COMMAND, Mill, environ, serving, stop
 from support.waiting import until
 
@@ -80,7 +79,7 @@ def test_a_dispatcher_has_a_line_for_what_was_lost_and_no_traceback(settings: Se
         mill.message(job_id, "holding")
         before = mill.dispatcher()
         assert before is not None
-        (template,) = (pid for pid in leaks.children(before) if leaks.running_name(pid) == "geomill-base")
+        template = mill.template()
         os.kill(template, signal.SIGKILL)
         until(lambda: f"the template base, process {template}, is lost" in log.read_text())
         os.kill(before, signal.SIGKILL)

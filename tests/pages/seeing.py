@@ -95,7 +95,7 @@ def _press_tab(page: Page) -> list[str]:
     """What the keyboard does not reach, or not in order, or reaches without a sign of it."""
     found = cast(dict[str, Any], page.evaluate("(seeing.listen(), seeing.candidates())"))
     session = page.context.new_cdp_session(page)
-    enough = min(MOST_STOPS, found["count"] + MORE_STOPS)
+    enough = found["count"] + MORE_STOPS
     for pressed in range(MOST_STOPS):
         # what scrolls is a stop, too, and a busy browser may lose a key
         if pressed >= enough and page.evaluate("seeing.round().around"):
@@ -105,7 +105,7 @@ def _press_tab(page: Page) -> list[str]:
     stops = cast(dict[str, Any], page.evaluate("seeing.stops()"))
     told = {"out of reach": found["out"], "out of order": found["pushed"], "nothing shows the focus": stops["unseen"]}
     told |= {"something lies on the focus": stops["covered"], "above what comes before it": stops["back"]}
-    if found["count"] + MORE_STOPS < MOST_STOPS:
+    if enough < MOST_STOPS:
         told["not reached"] = stops["missed"]
     if stops["skips"] != "#content":
         told["the first stop leads not to the content"] = [stops["skips"]]
